@@ -1,0 +1,20 @@
+"""Binance: spot, USD-M futures (linear), COIN-M futures (inverse)."""
+
+from common.exchanges.binance import describe, parse, rest
+from common.exchanges.protocol import Exchange
+
+BINANCE = Exchange(
+    name=describe.NAME,
+    markets=describe.MARKETS,
+    topic=parse.topic,
+    subscribe=parse.subscribe,
+    unsubscribe=parse.unsubscribe,
+    parse=parse.parse,
+    instruments_request=rest.instruments_request,
+    parse_instruments=rest.parse_instruments,
+    candles_request=rest.candles_request,
+    parse_candles=rest.parse_candles,
+    time_request=rest.time_request,
+    parse_time=rest.parse_time,
+    rest_failure=rest.rest_failure,
+)

@@ -1,0 +1,25 @@
+"""The exchanges there are. Adding one is its folder and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from common.exchanges.binance import BINANCE
+from common.exchanges.protocol import Exchange
+from common.model.streams import Market
+
+EXCHANGES: Mapping[str, Exchange] = {exchange.name: exchange for exchange in (BINANCE,)}
+
+
+def by_seed_name(name: str) -> tuple[Exchange, Market] | None:
+    """The exchange and market an older backend means by ``binanceUsdm`` or ``paperBinanceUsdm``.
+
+    Paper trading follows the real exchange's prices, so its names lead to the same market.
+    """
+    if name.startswith("paper") and len(name) > len("paper"):
+        name = name[5].lower() + name[6:]
+    for exchange in EXCHANGES.values():
+        for market, rules in exchange.markets.items():
+            if rules.seed_name == name:
+                return exchange, market
+    return None

@@ -1,0 +1,19 @@
+"""Names of events: built from what an event is, never from when it was sent (DESIGN P4)."""
+
+from __future__ import annotations
+
+from common.model.events import Candle, Ticker
+
+
+def candle_id(candle: Candle) -> str:
+    """``candle:binance:spot:BTCUSDT:1m:1700000000000:r0``; an open one ends in its frame's time."""
+    name = (
+        f"candle:{candle.exchange}:{candle.market}:{candle.symbol}"
+        f":{candle.interval}:{candle.start_ms}"
+    )
+    return f"{name}:r{candle.revision}" if candle.closed else f"{name}:open:{candle.event_ms}"
+
+
+def ticker_id(ticker: Ticker) -> str:
+    """``ticker:binance:spot:BTCUSDT:1700000000123``."""
+    return f"ticker:{ticker.exchange}:{ticker.market}:{ticker.symbol}:{ticker.event_ms}"
