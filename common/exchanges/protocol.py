@@ -60,15 +60,21 @@ Parsed = MarketEvent | Ack | Refusal | Notice | Unreadable
 # --- what differs between exchanges, as data ------------------------------------------------
 
 
-class Cadence(Struct, frozen=True):
+class Cadence(Struct, frozen=True, kw_only=True):
     """How often a channel speaks when all is well. Machine seconds.
 
-    ``periodic`` and ``heartbeat`` channels are stalled when silent for ``silence_s``; on a
-    ``trade-driven`` one silence is legal as long as the transport answers.
+    A topic of a ``periodic`` or ``heartbeat`` channel is stale when silent for ``stall_s``; on a
+    ``trade-driven`` one a single topic may be silent for as long as nobody trades.
+
+    Attributes:
+        probe_s: without any frame for this long, the peer is asked for a sign of life.
+        stall_s: without any event for this long, a whole connection is stalled.
+        first_frame_s: without a frame for this long after its ack, a topic is asked for again.
     """
 
     kind: Literal["heartbeat", "periodic", "trade-driven"]
-    silence_s: float
+    probe_s: float
+    stall_s: float
     first_frame_s: float
 
 

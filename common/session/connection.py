@@ -1,0 +1,337 @@
+"""One connection's life: dial → subscribe → live → end. It ends with an ``Outcome``.
+
+Two tasks own the socket: one reads frames and hands on what they say, one keeps the rules (paced
+subscribes, unanswered requests, silence, lifetime). What follows the end is decided by ``runner``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from common.clocks import machine_s
+from common.exchanges.protocol import (
+    Ack,
+    ChannelRules,
+    Exchange,
+    MarketRules,
+    Notice,
+    Parsed,
+    Reason,
+    Refusal,
+    Topic,
+    Unreadable,
+)
+from common.model.events import Candle, MarketEvent, Ticker
+from common.model.instruments import Catalog
+from common.model.streams import Channel, Market
+from common.session.lifecycle import Signal, State, advance
+from common.session.outcome import Outcome
+from common.session.subscriptions import UNANSWERED_LIMIT, Subscriptions
+from common.session.transport import Dial, DialFailed, Socket, SocketClosed
+
+DIAL_S = 15.0
+SEND_S = 10.0
+PROBE_S = 10.0
+CLOSE_S = 5.0
+READ_OUT_S = 1.0
+# How long the keeper sleeps when nothing is due; a change of what is wanted wakes it.
+KEEP_S = 0.25
+# The largest frame worth parsing: an all-market array is well below a megabyte.
+PARSED_FRAME_BYTES = 8 * 1024 * 1024
+
+
+class Sink(Protocol):
+    """Who hears what a connection has to say. Called in order, and must not block."""
+
+    def event(self, event: MarketEvent) -> Topic | None:
+        """An event; returns the topic it came by, None if it belongs to no wanted stream."""
+
+    def unreadable(self, problem: Unreadable) -> None:
+        """A frame, or a part of one, was skipped."""
+
+    def rejected(self, topic: Topic, reason: str) -> None:
+        """The exchange refuses this topic."""
+
+    def silent(self, topic: Topic) -> None:
+        """The exchange accepted this topic, and nothing came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a connection goes and by whose rules."""
+
+    exchange: Exchange
+    market: Market
+    channel: Channel
+
+    @property
+    def market_rules(self) -> MarketRules:
+        """The market's rules."""
+        return self.exchange.markets[self.market]
+
+    @property
+    def channel_rules(self) -> ChannelRules:
+        """The channel's rules."""
+        return self.market_rules.channels[self.channel]
+
+
+class Connection:
+    """One life of one WebSocket.
+
+    Args:
+        place: exchange, market and channel.
+        url: where to dial.
+        dial: the transport.
+        catalog: gives the market's instruments as they are known now.
+        sink: hears the events.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        url: str,
+        dial: Dial,
+        catalog: Callable[[], Catalog],
+        sink: Sink,
+    ) -> None:
+        self._place = place
+        self._url = url
+        self._dial = dial
+        self._catalog = catalog
+        self._sink = sink
+        exchange, market, cadence = place.exchange, place.market, place.channel_rules.cadence
+        self.subscriptions = Subscriptions(
+            place.market_rules.limits,
+            lambda topics, request_id: exchange.subscribe(market, topics, request_id),
+            lambda topics, request_id: exchange.unsubscribe(market, topics, request_id),
+            cadence.first_frame_s,
+            None if cadence.kind == "trade-driven" else cadence.stall_s,
+        )
+        self._wake = asyncio.Event()
+        self._end: Outcome | None = None
+        self._socket: Socket | None = None
+        self._opened_s = 0.0
+        self._first_event_s: float | None = None
+        self._asked_again = False
+        self.state = State.IDLE
+        self.since_s = machine_s()
+        self.frames = 0
+        self.last_frame_s: float | None = None
+        self.last_event_s: float | None = None
+        # Set when the first event has come, and when a successor should take over.
+        self.flowing = asyncio.Event()
+        self.expiring = asyncio.Event()
+
+    def want(self, topics: Iterable[Topic]) -> None:
+        """Make this the wanted set of topics."""
+        self.subscriptions.want(topics, machine_s())
+        self._wake.set()
+
+    async def run(self) -> Outcome:
+        """Live, and say how it ended. On cancellation the socket is closed."""
+        self._signal(Signal.DIAL)
+        try:
+            async with asyncio.timeout(DIAL_S):
+                self._socket = await self._dial(self._url)
+        except DialFailed as failure:
+            return self._refused(failure)
+        except TimeoutError:
+            return Outcome("unreachable", "transient", f"no answer in {DIAL_S:g} s")
+        self._opened_s = machine_s()
+        self._signal(Signal.OPENED)
+        self._signal(Signal.LOGGED_IN)
+        try:
+            ended = await self._both(self._socket)
+        finally:
+            await self._close(self._socket)
+        outcome = self._end or ended
+        return Outcome(
+            outcome.cause, outcome.reason, outcome.detail, self._flowed_s(), outcome.retry_after_s
+        )
+
+    async def _both(self, socket: Socket) -> Outcome:
+        """Read and keep until one of them is over; a reader that hangs in a dead socket is cut."""
+        async with asyncio.TaskGroup() as group:
+            reader = group.create_task(self._read(socket))
+            keeper = group.create_task(self._keep(socket))
+            await asyncio.wait({reader, keeper}, return_when=asyncio.FIRST_COMPLETED)
+            keeper.cancel()
+            if not reader.done():
+                await self._close(socket)
+                await asyncio.wait({reader}, timeout=READ_OUT_S)
+            if not reader.done():
+                reader.cancel()
+                return Outcome("stalled", "transient", "the socket did not end")
+            return reader.result()
+
+    async def stop(self, cause: Outcome) -> None:
+        """End it from outside; ``run`` then returns ``cause``."""
+        self._end = self._end or cause
+        self._wake.set()
+        if self._socket is not None:
+            await self._close(self._socket)
+
+    def silence_s(self, now_s: float) -> float:
+        """How long no frame has come, since the last one or since it opened."""
+        last_s = self._opened_s if self.last_frame_s is None else self.last_frame_s
+        return now_s - last_s
+
+    # --- reading ------------------------------------------------------------------------------
+
+    async def _read(self, socket: Socket) -> Outcome:
+        parse, market = self._place.exchange.parse, self._place.market
+        try:
+            while True:
+                frame = await socket.receive()
+                now_s = machine_s()
+                self.frames += 1
+                self.last_frame_s = now_s
+                if len(frame) > PARSED_FRAME_BYTES:
+                    self._sink.unreadable(Unreadable("too_large", f"{len(frame)} bytes"))
+                    continue
+                for said in parse(market, frame, self._catalog()):
+                    self._hear(said, now_s)
+        except SocketClosed as closed:
+            reason = self._place.market_rules.close_codes.get(closed.code, "transient")
+            return Outcome("closed", reason, str(closed))
+
+    def _hear(self, said: Parsed, now_s: float) -> None:
+        if isinstance(said, Candle | Ticker):
+            self._event(said, now_s)
+        elif isinstance(said, Ack):
+            self.subscriptions.acked(said.request_id, now_s)
+        elif isinstance(said, Refusal):
+            self._refusal(said, now_s)
+        elif isinstance(said, Unreadable):
+            self._sink.unreadable(said)
+        elif isinstance(said, Notice) and said.kind == "closing":
+            self.expiring.set()
+
+    def _event(self, event: MarketEvent, now_s: float) -> None:
+        topic = self._sink.event(event)
+        if topic is None:
+            return
+        self.last_event_s = now_s
+        self.subscriptions.heard(topic, now_s)
+        if self.state is not State.LIVE:
+            self._asked_again = False
+            self._signal(Signal.HEARD)
+        if self._first_event_s is None:
+            self._first_event_s = now_s
+            self.flowing.set()
+
+    def _refusal(self, refusal: Refusal, now_s: float) -> None:
+        rejected = self.subscriptions.refused(
+            refusal.request_id, refusal.reason, refusal.detail, now_s
+        )
+        for topic in rejected:
+            self._sink.rejected(topic, refusal.detail)
+        self._wake.set()
+
+    # --- keeping the rules --------------------------------------------------------------------
+
+    async def _keep(self, socket: Socket) -> None:
+        try:
+            while self._end is None:
+                await self._send_due(socket)
+                self._end = self._end or await self._judge(socket)
+                if self._end is None:
+                    await self._pause()
+        except SocketClosed:
+            return  # the reader sees the same end, with its code
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(KEEP_S):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._wake.clear()
+
+    async def _send_due(self, socket: Socket) -> None:
+        while request := self.subscriptions.next_request(machine_s()):
+            try:
+                async with asyncio.timeout(SEND_S):
+                    await socket.send(request.text)
+            except TimeoutError:
+                self._end = Outcome("stalled", "transient", f"could not send for {SEND_S:g} s")
+                return
+
+    async def _judge(self, socket: Socket) -> Outcome | None:
+        """Whether this connection is to end, and why."""
+        now_s = machine_s()
+        for topic in self.subscriptions.overdue(now_s):
+            self._sink.silent(topic)
+        if self.subscriptions.unanswered >= UNANSWERED_LIMIT:
+            return Outcome("unanswered", "transient", "requests were not answered")
+        if now_s - self._opened_s >= self._place.market_rules.limits.lifetime_s:
+            self.expiring.set()
+        return await self._judge_silence(socket, now_s)
+
+    async def _judge_silence(self, socket: Socket, now_s: float) -> Outcome | None:
+        """The ladder of one connection: ask the peer, ask for the topics again, give up."""
+        cadence = self._place.channel_rules.cadence
+        if not self.subscriptions.topics:
+            return None
+        last_s = self._opened_s if self.last_event_s is None else self.last_event_s
+        silent_s = now_s - last_s
+        if silent_s >= 2 * cadence.stall_s:
+            return Outcome("stalled", "transient", f"no event for {silent_s:.1f} s")
+        if silent_s >= cadence.stall_s and not self._asked_again:
+            self._asked_again = True
+            self._signal(Signal.SILENT)
+            self.subscriptions.ask_all_again(now_s)
+        if self.silence_s(now_s) >= cadence.probe_s:
+            return await self._probe(socket)
+        return None
+
+    async def _probe(self, socket: Socket) -> Outcome | None:
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await socket.probe()
+        except TimeoutError:
+            self._signal(Signal.SILENT)
+            return Outcome("stalled", "transient", f"a ping was not answered in {PROBE_S:g} s")
+        self.last_frame_s = machine_s()
+        return None
+
+    # --- ends ---------------------------------------------------------------------------------
+
+    async def _close(self, socket: Socket) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await socket.close()
+        except TimeoutError:
+            # The peer does not answer the close; the transport drops it with the task.
+            self._end = self._end or Outcome("stalled", "transient", "did not close in time")
+
+    def _refused(self, failure: DialFailed) -> Outcome:
+        if failure.status is None:
+            return Outcome("unreachable", "transient", failure.detail)
+        reason = _HANDSHAKE.get(failure.status, "config" if failure.status < 500 else "transient")
+        return Outcome("refused", reason, failure.detail, 0.0, failure.retry_after_s)
+
+    def _flowed_s(self) -> float:
+        if self._first_event_s is None or self.last_event_s is None:
+            return 0.0
+        return self.last_event_s - self._first_event_s
+
+    def _signal(self, signal: Signal) -> None:
+        state = advance(self.state, signal)
+        if state is not self.state:
+            self.state = state
+            self.since_s = machine_s()
+
+
+# What an HTTP status instead of a WebSocket means. Other 4xx are ours to mend: a wrong address.
+_HANDSHAKE: dict[int, Reason] = {
+    401: "auth",
+    403: "rate",
+    408: "transient",
+    418: "rate",
+    429: "rate",
+}

@@ -1,0 +1,71 @@
+"""How a connection ended, and what follows: outcomes as values, policy as a table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from common.exchanges.protocol import Reason
+
+Cause = Literal[
+    "asked",  # we wanted it to end
+    "rotated",  # a successor has taken over
+    "unreachable",  # no connection came about
+    "refused",  # the handshake was answered with an HTTP error
+    "closed",  # the peer closed, or the network did
+    "stalled",  # it was open, and nothing came
+    "unanswered",  # requests were not acknowledged
+]
+
+# Waits for ends that no reconnecting mends soon. A person or a new version has to act; the slow
+# retry is there so that nobody has to restart anything afterwards.
+PARK_S: Mapping[Reason, float] = {"config": 900.0, "unsupported": 900.0, "auth": 1800.0}
+
+FIRST_CEILING_S = 2.0
+LAST_CEILING_S = 60.0
+FLOOR_S = 1.0
+
+# A life counts as a success only after this much data: a peer that accepts and closes at once
+# must not be redialled for ever at the lowest delay.
+PROVEN_S = 60.0
+
+
+class Outcome(Struct, frozen=True):
+    """The end of one connection. ``flowed_s``: how long data came. Policy is ``after``."""
+
+    cause: Cause
+    reason: Reason
+    detail: str
+    flowed_s: float = 0.0
+    retry_after_s: float | None = None
+
+
+class Decision(Struct, frozen=True):
+    """Wait ``delay_s``, backing off or parked, then dial; ``failures`` counts on from there."""
+
+    delay_s: float
+    parked: bool
+    failures: int
+
+
+def after(outcome: Outcome, failures: int, chance: float) -> Decision:
+    """What follows an outcome, given the failures in a row before it.
+
+    Full jitter between ``FLOOR_S`` and a ceiling that doubles from 2 s to 60 s; ``chance`` is the
+    draw, in [0, 1). The exchange's own wait is honoured and jittered upwards only.
+    """
+    failures = 1 if outcome.flowed_s >= PROVEN_S else failures + 1
+    ceiling_s = min(LAST_CEILING_S, FIRST_CEILING_S * 2.0 ** min(failures - 1, 10))
+    delay_s = FLOOR_S + chance * (ceiling_s - FLOOR_S)
+    park_s = PARK_S.get(outcome.reason)
+    if park_s is not None:
+        return Decision(
+            max(park_s, outcome.retry_after_s or 0.0) * (1 + chance / 4), True, failures
+        )
+    if outcome.retry_after_s is not None:
+        delay_s += outcome.retry_after_s
+    elif outcome.reason == "rate":
+        delay_s = LAST_CEILING_S + delay_s
+    return Decision(delay_s, False, failures)

@@ -1,0 +1,175 @@
+"""Keeps one connection alive for as long as it is wanted: reconnect, rotate, park.
+
+The only place that decides what follows an ``Outcome``. Single flight: at most one connection is
+being dialled, and a planned end is make-before-break: the successor flows before the old one goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+
+from loguru import logger
+
+from common.clocks import machine_s
+from common.exchanges.protocol import Topic
+from common.gateway import through
+from common.model.instruments import Catalog
+from common.session.connection import Connection, Place, Sink
+from common.session.lifecycle import Signal, State, advance
+from common.session.outcome import Decision, Outcome, after
+from common.session.transport import Dial
+
+# How long a successor may take to flow before the old connection is kept and another is tried.
+SUCCESSION_S = 60.0
+# An expired connection is left for its successor in a moment of its own: many expire together.
+ROTATION_JITTER_S = 5.0
+
+ROTATED = Outcome("rotated", "benign", "a successor took over")
+
+
+class Session:
+    """One shard's connection, over all its lives.
+
+    Args:
+        name: the shard, for logs.
+        gateway: see ``common.gateway``; None dials the exchange itself.
+        chance: draws in [0, 1) for jitter.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        place: Place,
+        gateway: str | None,
+        dial: Dial,
+        catalog: Callable[[], Catalog],
+        sink: Sink,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._place = place
+        self._url = through(gateway, place.channel_rules.url)
+        self._dial = dial
+        self._catalog = catalog
+        self._sink = sink
+        self._chance = chance
+        self._topics: tuple[Topic, ...] = ()
+        self._failures = 0
+        self._log = logger.bind(shard=name)
+        # The connection that speaks for the session, and the one being opened to succeed it.
+        self.connection: Connection | None = None
+        self._successor: Connection | None = None
+        self._resting: tuple[State, float] | None = None
+        self.dials = 0
+        self.last_outcome: Outcome | None = None
+
+    def want(self, topics: Iterable[Topic]) -> None:
+        """Make this the wanted set of topics, now and after every reconnect."""
+        self._topics = tuple(topics)
+        for connection in (self.connection, self._successor):
+            if connection is not None:
+                connection.want(self._topics)
+
+    @property
+    def state(self) -> State:
+        """Where the session stands: its connection's state, or how it waits for the next."""
+        if self._resting is not None:
+            return self._resting[0]
+        return State.IDLE if self.connection is None else self.connection.state
+
+    @property
+    def since_s(self) -> float:
+        """Machine time since when it stands there."""
+        if self._resting is not None:
+            return self._resting[1]
+        return machine_s() if self.connection is None else self.connection.since_s
+
+    async def run(self) -> None:
+        """Stay connected until cancelled; the socket is closed then."""
+        async with asyncio.TaskGroup() as group:
+            life = self._start(group)
+            self.connection = life.connection
+            while True:
+                await self._wait_for_end(group, life)
+                if not life.task.done():
+                    life = await self._succeed(group, life)
+                    continue
+                await self._rest(life.task.result())
+                life = self._start(group)
+                self.connection = life.connection
+
+    async def _wait_for_end(self, group: asyncio.TaskGroup, life: _Life) -> None:
+        """Return when the connection has ended, or should be succeeded."""
+        expiring = group.create_task(life.connection.expiring.wait())
+        try:
+            await asyncio.wait({life.task, expiring}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            expiring.cancel()
+
+    async def _succeed(self, group: asyncio.TaskGroup, old: _Life) -> _Life:
+        """Open a successor beside the old connection; whichever of them speaks from now on."""
+        self._log.info("connection expires, opening its successor")
+        await asyncio.sleep(self._chance() * ROTATION_JITTER_S)
+        new = self._start(group)
+        self._successor = new.connection
+        flowing = group.create_task(new.connection.flowing.wait())
+        try:
+            await asyncio.wait(
+                {new.task, flowing}, timeout=SUCCESSION_S, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            flowing.cancel()
+            self._successor = None
+        if new.connection.flowing.is_set() or old.task.done():
+            self.connection = new.connection
+            await old.end(ROTATED)
+            self._log.info("successor took over")
+            return new
+        await new.end(ROTATED)
+        decision = self._decide(new.task.result())
+        await asyncio.wait({old.task}, timeout=decision.delay_s)
+        return old
+
+    def _start(self, group: asyncio.TaskGroup) -> _Life:
+        connection = Connection(self._place, self._url, self._dial, self._catalog, self._sink)
+        connection.want(self._topics)
+        self.dials += 1
+        return _Life(connection, group.create_task(connection.run()))
+
+    async def _rest(self, outcome: Outcome) -> None:
+        decision = self._decide(outcome)
+        before = self.connection.state if self.connection else State.DIALING
+        signal = Signal.PARK if decision.parked else Signal.FAILED
+        self._resting = (advance(before, signal), machine_s())
+        try:
+            await asyncio.sleep(decision.delay_s)
+        finally:
+            self._resting = None
+
+    def _decide(self, outcome: Outcome) -> Decision:
+        decision = after(outcome, self._failures, self._chance())
+        self._failures = decision.failures
+        self.last_outcome = outcome
+        self._log.bind(
+            cause=outcome.cause,
+            reason=outcome.reason,
+            detail=outcome.detail,
+            failures=self._failures,
+            parked=decision.parked,
+            delay_s=round(decision.delay_s, 1),
+        ).warning("connection ended")
+        return decision
+
+
+class _Life:
+    """A connection and the task that runs it."""
+
+    def __init__(self, connection: Connection, task: asyncio.Task[Outcome]) -> None:
+        self.connection = connection
+        self.task = task
+
+    async def end(self, cause: Outcome) -> None:
+        """Close the socket and wait until the task is over: ``run`` returns by itself."""
+        await self.connection.stop(cause)
+        await asyncio.wait({self.task})
