@@ -221,12 +221,16 @@ def volumes(
 
 
 def _is_of(market: Market, day: _Day, catalog: Catalog) -> bool:
-    """Whether a row of an all-market array belongs to this market."""
-    if market == "spot":
+    """Whether a row of an all-market array belongs to this market.
+
+    The two futures markets share no symbol, so what is listed here is ours whatever the row's type
+    says (official samples disagree about it); the type decides about what is not listed yet.
+    """
+    if market == "spot" or day.symbol in catalog:
         return True
     if day.symbol_type is not None:
         return day.symbol_type == SYMBOL_TYPE[market]
-    return not catalog or day.symbol in catalog
+    return not catalog
 
 
 def _reply(message: _Frame) -> Parsed:

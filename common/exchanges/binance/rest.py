@@ -64,7 +64,10 @@ class _Symbol(Struct):
 
 
 class _Info(Struct):
-    symbols: list[_Symbol]
+    symbols: list[msgspec.Raw]
+
+
+_symbol = msgspec.json.Decoder(_Symbol)
 
 
 # END_OF_DAY, BREAK, HALT, CANCEL_ONLY, PENDING_TRADING, PRE_SETTLE… : listed, but not trading now.
@@ -81,9 +84,20 @@ def instruments_request(market: Market) -> RestRequest:
 
 
 def parse_instruments(market: Market, body: bytes) -> Sequence[Instrument]:
-    """All listed symbols of the market."""
-    info = msgspec.json.decode(body, type=_Info)
-    return [_instrument(market, symbol) for symbol in info.symbols]
+    """All listed symbols of the market that can be understood.
+
+    One strange listing must not cost the others; whoever wants it is told it is unknown. A list
+    of nothing but strange ones is another protocol, and raises.
+    """
+    rows = msgspec.json.decode(body, type=_Info).symbols
+    instruments: list[Instrument] = []
+    for row in rows:
+        try:
+            instruments.append(_instrument(market, _symbol.decode(row)))
+        except msgspec.ValidationError:
+            if len(rows) == 1 or (row is rows[-1] and not instruments):
+                raise
+    return instruments
 
 
 def _instrument(market: Market, symbol: _Symbol) -> Instrument:

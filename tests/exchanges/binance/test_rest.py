@@ -1,0 +1,159 @@
+"""Binance's REST: requests as data, answers parsed."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from common.exchanges.binance import rest
+from common.exchanges.binance.parse import parse
+from common.model.streams import Market, Stream
+from tests.exchanges.binance.test_parse import CONTRACT, KLINE, frame
+
+ROW = [
+    1672515780000,
+    "0.0010",
+    "0.0025",
+    "0.0015",
+    "0.0020",
+    "1000",
+    1672515839999,
+    "1.0000",
+    100,
+    "500",
+    "0.500",
+    "0",
+]
+
+
+@pytest.mark.parametrize(
+    ("market", "url"),
+    [
+        ("spot", "https://api.binance.com/api/v3/klines"),
+        ("linear", "https://fapi.binance.com/fapi/v1/klines"),
+        ("inverse", "https://dapi.binance.com/dapi/v1/klines"),
+    ],
+)
+def test_candles_are_asked_for_with_both_ends(market: Market, url: str) -> None:
+    stream = Stream("binance", market, "candle", "BTCUSDT", "1m")
+    request = rest.candles_request(stream, 1672515780000, 1672515840000)
+    assert request.url == url
+    assert request.params["startTime"] == "1672515780000"
+    assert request.params["endTime"] == "1672515839999"
+    assert request.params["interval"] == "1m"
+
+
+@pytest.mark.parametrize("market", ["spot", "inverse"])
+def test_a_closed_row_is_the_same_candle_as_the_closed_frame(market: Market) -> None:
+    catalog = {"BNBBTC": CONTRACT}
+    stream = Stream("binance", market, "candle", "BNBBTC", "1m")
+    live = parse(market, frame({**KLINE, "k": {**KLINE["k"], "x": True}}), catalog)[0]
+    row = rest.parse_candles(stream, json.dumps([ROW]).encode(), catalog, 1672515840000)
+    assert list(row) == [live]
+    assert msgspec.json.encode(row[0]) == msgspec.json.encode(live)
+
+
+def test_the_running_row_is_open() -> None:
+    stream = Stream("binance", "spot", "candle", "BNBBTC", "1m")
+    (candle,) = rest.parse_candles(stream, json.dumps([ROW]).encode(), {}, 1672515839999)
+    assert not candle.closed
+
+
+def spot_symbol(**changes: Any) -> dict[str, Any]:
+    symbol = {
+        "symbol": "BTCUSDT",
+        "status": "TRADING",
+        "baseAsset": "BTC",
+        "quoteAsset": "USDT",
+        "filters": [
+            {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
+            {"filterType": "LOT_SIZE", "stepSize": "0.00001"},
+            {"filterType": "NOTIONAL", "minNotional": "5"},
+        ],
+    }
+    return {**symbol, **changes}
+
+
+def instruments(market: Market, *symbols: dict[str, Any]) -> Any:
+    return rest.parse_instruments(market, json.dumps({"symbols": symbols}).encode())
+
+
+def test_instruments_of_spot() -> None:
+    btc, halted = instruments("spot", spot_symbol(), spot_symbol(symbol="X", status="BREAK"))
+    assert (btc.kind, btc.unified, btc.trading) == ("spot", "BTC/USDT", "trading")
+    assert (btc.tick_size, btc.step_size, btc.contract_size) == ("0.01", "0.00001", None)
+    assert halted.trading == "halted"
+
+
+def test_instruments_of_the_futures() -> None:
+    perpetual, quarterly = instruments(
+        "inverse",
+        {
+            "symbol": "BTCUSD_PERP",
+            "contractStatus": "TRADING",
+            "contractType": "PERPETUAL",
+            "contractSize": 100,
+            "baseAsset": "BTC",
+            "quoteAsset": "USD",
+            "marginAsset": "BTC",
+            "deliveryDate": 4133404800000,
+        },
+        {
+            "symbol": "BTCUSD_261225",
+            "contractStatus": "PENDING_TRADING",
+            "contractType": "CURRENT_QUARTER",
+            "contractSize": 100,
+            "baseAsset": "BTC",
+            "quoteAsset": "USD",
+            "marginAsset": "BTC",
+            "deliveryDate": 1798185600000,
+        },
+    )
+    assert perpetual.unified == "BTC/USD:BTC"
+    assert (perpetual.contract_size, perpetual.contract_unit) == ("100", "USD")
+    assert perpetual.expiry_ms is None
+    assert quarterly.unified == "BTC/USD:BTC-261225"
+    assert quarterly.trading == "halted"
+
+
+def test_one_strange_listing_does_not_cost_the_others() -> None:
+    (btc,) = instruments("spot", spot_symbol(), {"symbol": "NEW"})
+    assert btc.symbol == "BTCUSDT"
+    with pytest.raises(msgspec.ValidationError):
+        instruments("spot", {"symbol": "NEW"}, {"symbol": "NEWER"})
+
+
+def test_a_body_that_is_not_the_protocol_raises() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        rest.parse_instruments("spot", b"<html>")
+    with pytest.raises(msgspec.ValidationError):
+        rest.parse_time("spot", b'{"serverTime":"soon"}')
+
+
+def test_the_exchange_clock() -> None:
+    assert rest.time_request("linear").url == "https://fapi.binance.com/fapi/v1/time"
+    assert rest.parse_time("linear", b'{"serverTime":1499827319559}') == 1499827319559
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "reason", "wait"),
+    [
+        (429, {"retry-after": "7"}, b'{"code":-1003,"msg":"Too many"}', "rate", 7.0),
+        (418, {"retry-after": "120"}, b"", "rate", 120.0),
+        (403, {}, b"<html>WAF</html>", "rate", None),
+        (400, {}, b'{"code":-1121,"msg":"Invalid symbol."}', "unsupported", None),
+        (404, {}, b"", "config", None),
+        (502, {}, b"bad gateway", "transient", None),
+    ],
+)
+def test_failures_have_a_meaning(
+    status: int, headers: dict[str, str], body: bytes, reason: str, wait: float | None
+) -> None:
+    failure = rest.rest_failure(status, headers, body)
+    assert failure is not None
+    assert (failure.reason, failure.retry_after_s) == (reason, wait)
+
+
+def test_success_is_no_failure() -> None:
+    assert rest.rest_failure(200, {}, b"{}") is None

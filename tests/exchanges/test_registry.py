@@ -1,0 +1,51 @@
+"""What every exchange in the registry keeps, and the names older backends use."""
+
+import pytest
+
+from common.exchanges.protocol import Exchange
+from common.exchanges.registry import EXCHANGES, by_seed_name
+from common.model.intervals import INTERVALS
+from common.model.streams import Market, Stream
+
+PLACES = [
+    pytest.param(exchange, market, id=f"{exchange.name}-{market}")
+    for exchange in EXCHANGES.values()
+    for market in exchange.markets
+]
+
+
+@pytest.mark.parametrize(("exchange", "market"), PLACES)
+def test_every_interval_of_ours_has_a_topic_of_its_own(exchange: Exchange, market: Market) -> None:
+    topics = {
+        exchange.topic(Stream(exchange.name, market, "candle", "BTCUSDT", interval))
+        for interval in INTERVALS
+    }
+    assert len(topics) == len(INTERVALS)
+
+
+@pytest.mark.parametrize(("exchange", "market"), PLACES)
+def test_limits_can_be_kept(exchange: Exchange, market: Market) -> None:
+    limits = exchange.markets[market].limits
+    assert 0 < limits.topics_per_request <= limits.topics_per_connection
+    assert limits.requests_per_s > 0
+    assert limits.lifetime_s > 3600
+
+
+def test_seed_names_lead_to_exchange_and_market() -> None:
+    names = {
+        "binance": "spot",
+        "binanceUsdm": "linear",
+        "binanceCoinm": "inverse",
+        "paperBinance": "spot",
+        "paperBinanceUsdm": "linear",
+        "paperBinanceCoinm": "inverse",
+    }
+    for name, market in names.items():
+        found = by_seed_name(name)
+        assert found is not None
+        assert (found[0].name, found[1]) == ("binance", market)
+
+
+@pytest.mark.parametrize("name", ["", "paper", "nowhere", "paperNowhere", "binanceusdm"])
+def test_other_names_lead_nowhere(name: str) -> None:
+    assert by_seed_name(name) is None
