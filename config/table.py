@@ -1,0 +1,304 @@
+"""The table of settings: names, defaults, meanings. Documents and samples are made from it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from common.exchanges.registry import EXCHANGES
+from config import values
+from config.values import LOG_FORMATS, LOG_LEVELS, NAME_LENGTH, ROLES, TOPOLOGIES, Reader
+
+SECONDS_A_DAY = 86_400
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """One setting.
+
+    ``default`` is a text as the operator would write it, empty where there is none;
+    ``computed`` says in words what an empty one becomes. A ``secret`` one may also be given as
+    ``NAME_FILE``, a file that holds it, and is never printed.
+    """
+
+    name: str
+    group: str
+    read: Reader
+    allowed: str
+    meaning: str
+    default: str = ""
+    computed: str = ""
+    secret: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables it may be given by."""
+        return (self.name, f"{self.name}_FILE") if self.secret else (self.name,)
+
+
+_ENGINES = "Redis and RabbitMQ"
+_STREAMS = "What is streamed"
+_FLEET = "The fleet"
+_OPERATION = "Health and logs"
+_SERVICES = "Services around it (read and checked; used by account and paper streams to come)"
+_NAME = f"visible ASCII, at most {NAME_LENGTH} characters"
+_HOST = "a host name or address, with a port or http:// if you like"
+_SERVICE_URL = "an http, https, ws or wss address without user and password"
+
+TABLE: tuple[Setting, ...] = (
+    Setting(
+        name="REDIS_URL",
+        group=_ENGINES,
+        read=values.redis_url,
+        allowed="redis://[user:password@]host[:port][/database], rediss:// for TLS",
+        meaning="Redis in one line; wins over the parts below.",
+        computed="built from the parts",
+        secret=True,
+    ),
+    Setting(
+        name="REDIS_HOST",
+        group=_ENGINES,
+        read=values.host,
+        allowed=_HOST,
+        meaning="Where Redis is.",
+        default="localhost",
+    ),
+    Setting(
+        name="REDIS_PORT",
+        group=_ENGINES,
+        read=values.whole(1, 65535),
+        allowed="1 to 65535",
+        meaning="Redis' port.",
+        default="6379",
+    ),
+    Setting(
+        name="REDIS_PASSWORD",
+        group=_ENGINES,
+        read=values.secret,
+        allowed="any text; it is escaped for you",
+        meaning="Redis' password.",
+        computed="none",
+        secret=True,
+    ),
+    Setting(
+        name="REDIS_PREFIX",
+        group=_ENGINES,
+        read=values.name,
+        allowed=_NAME,
+        meaning="What every Redis key of this fleet starts with; two fleets need two.",
+        default="fleet:",
+    ),
+    Setting(
+        name="RABBIT_URL",
+        group=_ENGINES,
+        read=values.rabbit_url,
+        allowed="amqp://[user:password@]host[:port][/vhost], amqps:// for TLS",
+        meaning="RabbitMQ in one line; wins over the parts below.",
+        computed="built from the parts",
+        secret=True,
+    ),
+    Setting(
+        name="RABBIT_HOST",
+        group=_ENGINES,
+        read=values.host,
+        allowed=_HOST,
+        meaning="Where RabbitMQ is.",
+        default="localhost",
+    ),
+    Setting(
+        name="RABBIT_PORT",
+        group=_ENGINES,
+        read=values.whole(1, 65535),
+        allowed="1 to 65535",
+        meaning="RabbitMQ's port.",
+        default="5672",
+    ),
+    Setting(
+        name="RABBIT_USER",
+        group=_ENGINES,
+        read=values.name,
+        allowed=f"{_NAME}; it is escaped for you",
+        meaning="RabbitMQ's user.",
+        default="guest",
+    ),
+    Setting(
+        name="RABBIT_PASSWORD",
+        group=_ENGINES,
+        read=values.secret,
+        allowed="any text; it is escaped for you",
+        meaning="RabbitMQ's password.",
+        default="guest",
+        secret=True,
+    ),
+    Setting(
+        name="TOPOLOGY",
+        group=_ENGINES,
+        read=values.one_of(TOPOLOGIES),
+        allowed=", ".join(TOPOLOGIES),
+        meaning="What is declared in RabbitMQ at start: everything, only the topic exchanges, "
+        "or nothing (their presence is checked).",
+        default="full",
+    ),
+    Setting(
+        name="PUBLISH_BUFFER",
+        group=_ENGINES,
+        read=values.whole(1, 1_000_000),
+        allowed="1 to 1000000",
+        meaning="How many unconfirmed durable messages a worker keeps before it refuses more.",
+        default="20000",
+    ),
+    Setting(
+        name="PUBLISH_LINGER_MS",
+        group=_ENGINES,
+        read=values.number(0, 1000),
+        allowed="0 to 1000",
+        meaning="How long a message may wait for company before it is written; 0 writes at once.",
+        default="0",
+    ),
+    Setting(
+        name="STREAMS",
+        group=_STREAMS,
+        read=values.streams,
+        allowed="exchange:market:channel:symbol[:interval], separated by commas; * for all",
+        meaning="What is always streamed, whoever asks; commands add to it.",
+        default="*:*:ticker:*",
+    ),
+    Setting(
+        name="EXCHANGES",
+        group=_STREAMS,
+        read=values.exchanges,
+        allowed=f"of {', '.join(EXCHANGES)}, separated by commas",
+        meaning="Which exchanges are enabled.",
+        computed="all",
+    ),
+    Setting(
+        name="EXCHANGE_GATEWAY",
+        group=_STREAMS,
+        read=values.service_url,
+        allowed=_SERVICE_URL,
+        meaning="One door to all exchanges (the simulator, a proxy) instead of their own addresses.",
+        computed="none",
+    ),
+    Setting(
+        name="MARKET_CLOCK",
+        group=_STREAMS,
+        read=values.market_clock,
+        allowed="1, or SPEED@ANCHOR_MS",
+        meaning="Market time: the wall's, or one that runs SPEED times faster since ANCHOR_MS.",
+        default="1",
+    ),
+    Setting(
+        name="PRICEROLE",
+        group=_FLEET,
+        read=values.one_of(ROLES),
+        allowed=", ".join(ROLES),
+        meaning="What a price worker takes on; its flag `--role` wins.",
+        default="all",
+    ),
+    Setting(
+        name="WORKER_NAME",
+        group=_FLEET,
+        read=values.name,
+        allowed=_NAME,
+        meaning="What this worker is called in health and logs.",
+        computed="from role and process id",
+    ),
+    Setting(
+        name="EGRESS",
+        group=_FLEET,
+        read=values.name,
+        allowed=_NAME,
+        meaning="The address exchanges see: workers of one egress share its budgets.",
+        computed="the host's name",
+    ),
+    Setting(
+        name="LEASE_TTL_S",
+        group=_FLEET,
+        read=values.number(3, 3600),
+        allowed="3 to 3600",
+        meaning="For how many seconds a shard stays a dead worker's; renewed three times as often.",
+        default="15",
+    ),
+    Setting(
+        name="DRAIN_S",
+        group=_FLEET,
+        read=values.number(0, SECONDS_A_DAY),
+        allowed=f"0 to {SECONDS_A_DAY}",
+        meaning="How many seconds a stopping worker waits for RabbitMQ's last confirms.",
+        default="20",
+    ),
+    Setting(
+        name="HEALTH_HOST",
+        group=_OPERATION,
+        read=values.name,
+        allowed="an address of this machine",
+        meaning="Where the health server listens.",
+        default="0.0.0.0",  # noqa: S104 - probes come from other hosts; nothing secret is served
+    ),
+    Setting(
+        name="HEALTH_PORT",
+        group=_OPERATION,
+        read=values.whole(1, 65535),
+        allowed="1 to 65535",
+        meaning="The health server's port.",
+        default="3000",
+    ),
+    Setting(
+        name="LOG_LEVEL",
+        group=_OPERATION,
+        read=values.one_of(LOG_LEVELS),
+        allowed=", ".join(LOG_LEVELS),
+        meaning="The least severe line that is written.",
+        default="INFO",
+    ),
+    Setting(
+        name="LOG_FORMAT",
+        group=_OPERATION,
+        read=values.one_of(LOG_FORMATS),
+        allowed=", ".join(LOG_FORMATS),
+        meaning="JSON lines, text for people, or text on a terminal and JSON elsewhere.",
+        default="auto",
+    ),
+    Setting(
+        name="PAPER_WS",
+        group=_SERVICES,
+        read=values.service_url,
+        allowed=_SERVICE_URL,
+        meaning="The paper-trading service.",
+        default="http://localhost:7506",
+    ),
+    Setting(
+        name="EXCHANGE_SERVICE_API_URL",
+        group=_SERVICES,
+        read=values.service_url,
+        allowed=_SERVICE_URL,
+        meaning="A service that fronts the exchanges' REST; without it they are asked themselves.",
+        computed="none",
+    ),
+    Setting(
+        name="WATCHDOG_APP",
+        group=_SERVICES,
+        read=values.service_url,
+        allowed=_SERVICE_URL,
+        meaning="A service that is told of trouble.",
+        computed="none",
+    ),
+    Setting(
+        name="COINBASE_API_KEY",
+        group=_SERVICES,
+        read=values.secret,
+        allowed="a key's name, with COINBASE_API_SECRET",
+        meaning="Coinbase key for its instrument list.",
+        computed="none",
+        secret=True,
+    ),
+    Setting(
+        name="COINBASE_API_SECRET",
+        group=_SERVICES,
+        read=values.secret,
+        allowed="the key's secret, with COINBASE_API_KEY",
+        meaning="Its secret.",
+        computed="none",
+        secret=True,
+    ),
+)
+
+NAMES: frozenset[str] = frozenset(name for setting in TABLE for name in setting.names)
