@@ -1,0 +1,169 @@
+"""The durable class: what must arrive, in order, and what has been confirmed so far.
+
+Messages queue in lanes, one per routing key (a status: one per stream). Of a lane only the first
+message is ever on its way; the next leaves when that one is confirmed. So nothing of a lane can
+overtake a message that the broker refused or that a broken connection swallowed, and a resend is
+nothing but the first message leaving again. Lanes do not wait for each other.
+
+Pure bookkeeping: no socket. The owner asks ``take`` what may leave and tells what came back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
+
+from msgspec import Struct
+
+from common.model.events import MarketEvent
+from common.publish.frames import Envelope
+from common.publish.messages import Outcome
+
+# What an outcome is reported about: the event itself, or the id of a message that is none.
+Subject = MarketEvent | str
+OnOutcome = Callable[[Subject, Outcome], None]
+# Call something later, in machine seconds.
+Later = Callable[[float, Callable[[], None]], object]
+
+# A refused (nacked) message leaves again after this many seconds, at random.
+NACK_PAUSE_S = (0.5, 2.0)
+
+
+class Message(Struct, gc=False):
+    """A message with what its outcome is reported to. ``lane`` says what it must not overtake."""
+
+    lane: Hashable
+    envelope: Envelope
+    message_id: str
+    timestamp_s: int
+    body: bytes
+    subject: Subject
+    on_outcome: OnOutcome
+
+
+class _Lane:
+    __slots__ = ("key", "messages", "returned")
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self.messages: deque[Message] = deque()
+        self.returned = False
+
+
+class Durable:
+    """Unconfirmed messages, bounded by ``limit``; at most ``window`` of them on their way."""
+
+    def __init__(self, *, limit: int, window: int, later: Later) -> None:
+        self.confirmed = 0
+        self.returned = 0
+        self.refused = 0
+        self.nacked = 0
+        self.unexpected = 0
+        self.size = 0
+        self._limit = limit
+        self._window = window
+        self._later = later
+        self._lanes: dict[Hashable, _Lane] = {}
+        self._ready: deque[_Lane] = deque()
+        self._in_flight: dict[int, _Lane] = {}
+        self._tag = 0
+
+    def submit(self, message: Message, *, share: float = 1.0) -> bool:
+        """Keep a message until it is confirmed; False if there is no room for it.
+
+        ``share`` is how much of the room this kind of message may see filled: what is only told
+        about the fleet must not push out what happened on the market.
+        """
+        if self.size >= self._limit * share:
+            self.refused += 1
+            message.on_outcome(message.subject, "refused")
+            return False
+        lane = self._lanes.get(message.lane)
+        if lane is None:
+            lane = self._lanes[message.lane] = _Lane(message.lane)
+            self._ready.append(lane)
+        lane.messages.append(message)
+        self.size += 1
+        return True
+
+    def take(self) -> Iterator[Message]:
+        """What leaves now, in the order in which delivery tags are counted."""
+        while self._ready and len(self._in_flight) < self._window:
+            lane = self._ready.popleft()
+            self._tag += 1
+            self._in_flight[self._tag] = lane
+            yield lane.messages[0]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether ``take`` would yield something."""
+        return bool(self._ready) and len(self._in_flight) < self._window
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are on their way."""
+        return len(self._in_flight)
+
+    def settle(self, tag: int, *, multiple: bool, ok: bool) -> None:
+        """The broker acked (``ok``) or nacked a delivery tag, or all up to it."""
+        lanes = self._settled(tag, multiple=multiple)
+        for lane in lanes:
+            if ok:
+                self._confirm(lane)
+            else:
+                self.nacked += 1
+                lane.returned = False
+                self._later(random.uniform(*NACK_PAUSE_S), partial(self._ready.append, lane))
+
+    def note_return(self, lane_key: Hashable) -> Message | None:
+        """The broker found no queue for the message of this lane that is on its way.
+
+        Its ack follows, and will not count as a confirmation.
+        """
+        lane = self._lanes.get(lane_key)
+        if lane is None:
+            self.unexpected += 1
+            return None
+        lane.returned = True
+        return lane.messages[0]
+
+    def lost(self) -> None:
+        """The connection is gone: everything on its way leaves again, oldest first."""
+        for lane in reversed(self._in_flight.values()):
+            lane.returned = False
+            self._ready.appendleft(lane)
+        self._in_flight.clear()
+        self._tag = 0
+
+    def _settled(self, tag: int, *, multiple: bool) -> list[_Lane]:
+        if not multiple:
+            lane = self._in_flight.pop(tag, None)
+            if lane is None:
+                self.unexpected += 1
+                return []
+            return [lane]
+        # Tags only grow, so the dict is in their order. Tag 0 means all there are.
+        tags = []
+        for sent in self._in_flight:
+            if tag and sent > tag:
+                break
+            tags.append(sent)
+        return [self._in_flight.pop(sent) for sent in tags]
+
+    def _confirm(self, lane: _Lane) -> None:
+        message = lane.messages.popleft()
+        self.size -= 1
+        outcome: Outcome = "confirmed"
+        if lane.returned:
+            lane.returned = False
+            outcome = "returned"
+            self.returned += 1
+        else:
+            self.confirmed += 1
+        if lane.messages:
+            self._ready.append(lane)
+        else:
+            del self._lanes[lane.key]
+        message.on_outcome(message.subject, outcome)
