@@ -42,6 +42,7 @@ class TopicStatus(Struct):
     heard_s: float = 0.0
     reason: str = ""
     tries: int = 0
+    asked: bool = False
 
 
 class _Batch(Struct):
@@ -91,12 +92,11 @@ class Subscriptions:
         """Make this the wanted set: new topics are asked for, others given up."""
         wanted = dict.fromkeys(topics)
         gone = [topic for topic in self.topics if topic not in wanted]
-        for topic in gone:
-            del self.topics[topic]
+        known = [topic for topic in gone if self.topics.pop(topic).asked]
         new = [topic for topic in wanted if topic not in self.topics]
         for topic in new:
             self.topics[topic] = TopicStatus(TopicState.WANTED, now_s)
-        self._enqueue(gone, subscribe=False)
+        self._enqueue(known, subscribe=False)
         self._enqueue(new, subscribe=True)
 
     def _enqueue(
@@ -130,6 +130,7 @@ class Subscriptions:
         if batch.subscribe:
             for topic in batch.topics:
                 self._set(topic, TopicState.ASKED, now_s)
+                self.topics[topic].asked = True
         make = self._subscribe if batch.subscribe else self._unsubscribe
         return make(batch.topics, self._last_id)
 
@@ -173,6 +174,7 @@ class Subscriptions:
     def _narrow(self, topics: tuple[Topic, ...], detail: str, now_s: float) -> tuple[Topic, ...]:
         if len(topics) == 1:
             self._set(topics[0], TopicState.REJECTED, now_s, detail)
+            self.topics[topics[0]].asked = False
             return topics
         half = len(topics) // 2
         for part in (topics[:half], topics[half:]):

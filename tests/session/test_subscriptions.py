@@ -1,0 +1,217 @@
+"""What a connection is subscribed to: paced, sized, matched by id, one bad symbol costs nobody."""
+
+import itertools
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.exchanges.protocol import Limits, Request
+from common.session.subscriptions import Subscriptions, TopicState
+
+LIMITS = Limits(
+    topics_per_connection=100, topics_per_request=4, requests_per_s=2.0, lifetime_s=9e4, ack_s=10.0
+)
+
+
+def subscribe(topics: Sequence[str], request_id: int) -> Request:
+    return Request(request_id, json.dumps(["+", *topics]))
+
+
+def unsubscribe(topics: Sequence[str], request_id: int) -> Request:
+    return Request(request_id, json.dumps(["-", *topics]))
+
+
+def make(stall_s: float | None = None) -> Subscriptions:
+    return Subscriptions(LIMITS, subscribe, unsubscribe, first_frame_s=30.0, stall_s=stall_s)
+
+
+class Exchange:
+    """Plays the exchange: refuses some topics, acks the rest."""
+
+    def __init__(self, subs: Subscriptions, refused: set[str]) -> None:
+        self.subs = subs
+        self.refused = refused
+        self.active: set[str] = set()
+        self.sizes: list[int] = []
+
+    def run(self, now_s: float, for_s: float) -> float:
+        end_s = now_s + for_s
+        while now_s < end_s:
+            request = self.subs.next_request(now_s)
+            if request is not None:
+                self.answer(request, now_s)
+            now_s += 0.1
+        return now_s
+
+    def answer(self, request: Request, now_s: float) -> None:
+        kind, *topics = json.loads(request.text)
+        self.sizes.append(len(topics))
+        if kind == "-":
+            self.active -= set(topics)
+        elif self.refused & set(topics):
+            self.subs.refused(request.request_id, "config", "invalid stream", now_s)
+            return
+        else:
+            self.active |= set(topics)
+        self.subs.acked(request.request_id, now_s)
+
+
+def states(subs: Subscriptions) -> dict[str, str]:
+    return {topic: str(status.state) for topic, status in subs.topics.items()}
+
+
+def test_requests_are_sized_and_paced_as_the_exchange_allows() -> None:
+    subs = make()
+    subs.want([f"t{n}" for n in range(10)], 0.0)
+    times = [n / 10 for n in range(30) if subs.next_request(n / 10)]
+    assert times == [0.0, 0.5, 1.0]
+    assert subs.next_request(60.0) is None
+
+
+def test_a_topic_is_live_only_after_its_first_frame() -> None:
+    subs = make()
+    subs.want(["a"], 0.0)
+    assert states(subs) == {"a": "wanted"}
+    request = subs.next_request(0.0)
+    assert request is not None
+    assert states(subs) == {"a": "asked"}
+    subs.acked(request.request_id, 0.1)
+    assert states(subs) == {"a": "acked"}
+    assert subs.heard("a", 0.2)
+    assert states(subs) == {"a": "live"}
+    assert not subs.heard("a", 0.3)
+
+
+def test_a_push_may_come_before_its_ack() -> None:
+    subs = make()
+    subs.want(["a"], 0.0)
+    request = subs.next_request(0.0)
+    assert request is not None
+    subs.heard("a", 0.1)
+    subs.acked(request.request_id, 0.2)
+    assert states(subs) == {"a": "live"}
+
+
+@given(st.sets(st.integers(0, 30), min_size=1), st.sets(st.integers(0, 30)))
+def test_refused_topics_are_found_and_the_others_live(wanted: set[int], bad: set[int]) -> None:
+    topics = {f"t{n}" for n in wanted}
+    refused = {f"t{n}" for n in bad} & topics
+    subs = make()
+    exchange = Exchange(subs, refused)
+    subs.want(topics, 0.0)
+    exchange.run(0.0, 120.0)
+    assert exchange.active == topics - refused
+    rejected = {t for t, s in subs.topics.items() if s.state is TopicState.REJECTED}
+    assert rejected == refused
+    assert all(subs.topics[t].reason == "invalid stream" for t in rejected)
+    assert max(exchange.sizes) <= LIMITS.topics_per_request
+    assert subs.settled
+
+
+def test_a_rejected_topic_is_not_asked_for_again() -> None:
+    subs = make()
+    exchange = Exchange(subs, {"bad"})
+    subs.want(["bad", "good"], 0.0)
+    now_s = exchange.run(0.0, 10.0)
+    exchange.sizes.clear()
+    for _ in range(100):
+        subs.overdue(now_s)
+        now_s = exchange.run(now_s, 10.0)
+        subs.heard("good", now_s)
+    assert exchange.sizes == []
+
+
+def test_a_transient_refusal_is_asked_again_ever_more_rarely() -> None:
+    subs = make()
+    subs.want(["a"], 0.0)
+    asked: list[float] = []
+    for tenth in range(6000):
+        request = subs.next_request(tenth / 10)
+        if request is not None:
+            asked.append(tenth / 10)
+            subs.refused(request.request_id, "transient", "busy", tenth / 10)
+    waits = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert waits == sorted(waits)
+    assert waits[0] >= 5.0
+    assert max(waits) <= 301.0
+
+
+def test_what_is_no_longer_wanted_is_given_up() -> None:
+    subs = make()
+    exchange = Exchange(subs, set())
+    subs.want(["a", "b"], 0.0)
+    now_s = exchange.run(0.0, 5.0)
+    subs.want(["b", "c"], now_s)
+    exchange.run(now_s, 5.0)
+    assert exchange.active == {"b", "c"}
+    assert set(subs.topics) == {"b", "c"}
+
+
+def test_a_topic_given_up_before_it_was_asked_for_is_never_sent() -> None:
+    subs = make()
+    subs.want(["a"], 0.0)
+    subs.want([], 0.0)
+    assert subs.next_request(0.0) is None
+
+
+def test_unanswered_requests_are_sent_again_and_counted() -> None:
+    subs = make()
+    subs.want(["a"], 0.0)
+    assert subs.next_request(0.0) is not None
+    assert subs.overdue(9.9) == ()
+    assert subs.unanswered == 0
+    subs.overdue(10.0)
+    assert subs.unanswered == 1
+    again = subs.next_request(10.0)
+    assert again is not None
+    subs.acked(again.request_id, 10.1)
+    assert subs.unanswered == 0
+    assert states(subs) == {"a": "acked"}
+
+
+def test_accepted_and_silent_is_said_and_asked_for_ever_more_rarely() -> None:
+    subs = make()
+    exchange = Exchange(subs, set())
+    subs.want(["a"], 0.0)
+    now_s, said = exchange.run(0.0, 1.0), []
+    while now_s < 2000.0:
+        if subs.overdue(now_s):
+            said.append(now_s)
+            assert subs.topics["a"].reason == "accepted, but nothing came"
+        now_s = exchange.run(now_s, 1.0)
+    waits = [later - earlier for earlier, later in itertools.pairwise(said)]
+    assert 30.0 <= said[0] <= 32.0
+    assert waits == sorted(waits)
+    assert waits[-1] > 400.0
+
+
+@pytest.mark.parametrize(("stall_s", "said"), [(15.0, ("a",)), (None, ())])
+def test_a_live_topic_goes_silent_only_where_silence_is_not_legal(
+    stall_s: float | None, said: tuple[str, ...]
+) -> None:
+    subs = make(stall_s)
+    exchange = Exchange(subs, set())
+    subs.want(["a"], 0.0)
+    exchange.run(0.0, 1.0)
+    subs.heard("a", 1.0)
+    subs.heard("a", 5.0)
+    assert subs.overdue(19.9) == ()
+    assert subs.overdue(20.0) == said
+
+
+def test_a_refusal_without_an_id_belongs_to_the_only_request_on_its_way() -> None:
+    subs = make()
+    subs.want(["a"], 0.0)
+    assert subs.next_request(0.0) is not None
+    assert subs.refused(None, "config", "invalid", 0.1) == ("a",)
+
+
+def test_an_answer_to_nothing_of_ours_changes_nothing() -> None:
+    subs = make()
+    subs.want(["a"], 0.0)
+    subs.acked(99, 0.0)
+    assert subs.refused(99, "config", "x", 0.0) == ()
+    assert states(subs) == {"a": "wanted"}
