@@ -1,0 +1,1 @@
+"""The processes. Thin: they wire ``common`` together and own what runs."""

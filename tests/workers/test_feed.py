@@ -1,0 +1,104 @@
+"""From a connection's events to the pipeline: which go on, and what is said of the others."""
+
+from typing import Any
+
+from common.exchanges.protocol import Unreadable
+from common.exchanges.registry import EXCHANGES
+from common.model.events import MarketEvent, Ticker
+from common.model.streams import Shard, Stream
+from tests.recovery.test_closing import bar
+from workers.feed import Feed
+
+BINANCE = EXCHANGES["binance"]
+CANDLE = Stream("binance", "spot", "candle", "BTCUSDT", "1m")
+TOPIC = "btcusdt@kline_1m"
+
+
+class Outlet:
+    def __init__(self) -> None:
+        self.events: list[tuple[MarketEvent, int, str]] = []
+        self.states: list[tuple[str, str, Any, Any]] = []
+
+    def publish(self, event: MarketEvent, *, epoch: int, origin: str) -> None:
+        self.events.append((event, epoch, origin))
+
+    def status(
+        self,
+        stream: Stream,
+        state: str,
+        *,
+        epoch: int,
+        reason: str = "",
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> None:
+        self.states.append((stream.symbol, state, reason or from_ms, to_ms))
+
+
+def make(*streams: Stream) -> tuple[Feed, Outlet, tuple[str, ...]]:
+    outlet = Outlet()
+    channel = streams[0].channel
+    feed = Feed(Shard("binance", "spot", channel, 0), 7, BINANCE, outlet)
+    return feed, outlet, feed.want(streams)
+
+
+def test_streams_that_share_a_topic_are_subscribed_once() -> None:
+    _, _, topics = make(
+        Stream("binance", "spot", "ticker", "BTCUSDT"), Stream("binance", "spot", "ticker", "X")
+    )
+    assert topics == ("!miniTicker@arr",)
+
+
+def test_events_of_wanted_streams_go_on_with_the_epoch_of_the_owner() -> None:
+    feed, outlet, topics = make(CANDLE)
+    assert topics == (TOPIC,)
+    assert feed.event(bar(0)) == TOPIC
+    assert outlet.events == [(bar(0), 7, "live")]
+    assert outlet.states == [("BTCUSDT", "live", "", None)]
+
+
+def test_what_nobody_wants_ends_here() -> None:
+    feed, outlet, _ = make(CANDLE)
+    assert feed.event(Ticker("binance", "spot", "BTCUSDT", 1, "1")) is None
+    assert outlet.events == []
+
+
+def test_a_repeated_close_goes_no_further_but_proves_the_topic_alive() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    assert feed.event(bar(0)) == TOPIC
+    assert len(outlet.events) == 1
+    assert feed.counts["repeated"] == 1
+
+
+def test_a_gap_is_said_with_its_ends() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    feed.event(bar(3))
+    assert [event for event, _, _ in outlet.events] == [bar(0), bar(3)]
+    assert outlet.states[-1] == ("BTCUSDT", "gap", bar(1).start_ms, bar(3).start_ms)
+
+
+def test_closing_state_survives_a_change_of_what_is_wanted() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    feed.want([CANDLE, Stream("binance", "spot", "candle", "ETHUSDT", "1m")])
+    feed.event(bar(0))
+    assert len(outlet.events) == 1
+
+
+def test_rejected_and_silent_topics_are_told_per_stream() -> None:
+    tickers = [Stream("binance", "spot", "ticker", symbol) for symbol in ("A", "B")]
+    feed, outlet, (topic,) = make(*tickers)
+    feed.rejected(topic, "2 invalid stream")
+    assert outlet.states == [
+        ("A", "rejected", "2 invalid stream", None),
+        ("B", "rejected", "2 invalid stream", None),
+    ]
+
+
+def test_skipped_frames_are_counted_by_kind() -> None:
+    feed, _, _ = make(CANDLE)
+    for _ in range(3):
+        feed.unreadable(Unreadable("not_json", "x"))
+    assert feed.counts["not_json"] == 3

@@ -1,0 +1,155 @@
+"""From one connection's events to the pipeline: which stream, may it go on, and what it says of it.
+
+One feed per owned shard, kept over all its connections: closing state survives a reconnect.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Protocol
+
+from loguru import logger
+
+from common.exchanges.protocol import Exchange, Topic, Unreadable
+from common.model.events import Candle, MarketEvent
+from common.model.streams import Origin, Shard, Stream
+from common.recovery.closing import CandleGate
+
+# What a gate says of a candle that goes on; the other verdicts are counted and end here.
+_GOES_ON = frozenset({"open", "closed", "after_gap"})
+
+
+class Outlet(Protocol):
+    """Where events go: the pipeline, as far as a feed needs it."""
+
+    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> None:
+        """Send an event; returns at once."""
+
+    def status(
+        self,
+        stream: Stream,
+        state: str,
+        *,
+        epoch: int,
+        reason: str = "",
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> None:
+        """Say that a stream changed its state; returns at once."""
+
+
+class _Lane:
+    """One stream of the shard."""
+
+    __slots__ = ("gate", "live", "stream", "topic")
+
+    def __init__(self, stream: Stream, topic: Topic) -> None:
+        self.stream = stream
+        self.topic = topic
+        self.gate = CandleGate() if stream.channel == "candle" else None
+        self.live = False
+
+
+class Feed:
+    """The sink of a shard's session (``common.session.connection.Sink``).
+
+    Attributes:
+        counts: verdicts and kinds of skipped frames, for metrics and health.
+    """
+
+    def __init__(self, shard: Shard, epoch: int, exchange: Exchange, outlet: Outlet) -> None:
+        self.epoch = epoch
+        self.counts: Counter[str] = Counter()
+        self._exchange = exchange
+        self._outlet = outlet
+        self._lanes: dict[tuple[str, str | None], _Lane] = {}
+        self._by_topic: dict[Topic, list[_Lane]] = {}
+        self._said: set[str] = set()
+        self._log = logger.bind(shard=shard.key)
+
+    def want(self, streams: Iterable[Stream]) -> tuple[Topic, ...]:
+        """Make this the wanted set of streams; the topics that carry it."""
+        lanes: dict[tuple[str, str | None], _Lane] = {}
+        by_topic: dict[Topic, list[_Lane]] = {}
+        for stream in streams:
+            key = (stream.symbol, stream.interval)
+            lane = self._lanes.get(key) or _Lane(stream, self._exchange.topic(stream))
+            lanes[key] = lane
+            by_topic.setdefault(lane.topic, []).append(lane)
+        self._lanes, self._by_topic = lanes, by_topic
+        return tuple(by_topic)
+
+    @property
+    def streams(self) -> int:
+        """How many streams are wanted."""
+        return len(self._lanes)
+
+    def streams_of(self, topic: Topic) -> list[Stream]:
+        """The streams a topic carries."""
+        return [lane.stream for lane in self._by_topic.get(topic, ())]
+
+    # --- what the connection tells ------------------------------------------------------------
+
+    def event(self, event: MarketEvent) -> Topic | None:
+        """See ``Sink``."""
+        if not isinstance(event, Candle):
+            lane = self._lanes.get((event.symbol, None))
+        else:
+            lane = self._lanes.get((event.symbol, event.interval))
+            if lane is not None and not self._passes(lane, event):
+                return lane.topic
+        if lane is None:
+            return None
+        if not lane.live:
+            lane.live = True
+            self._outlet.status(lane.stream, "live", epoch=self.epoch)
+        self._outlet.publish(event, epoch=self.epoch, origin="live")
+        return lane.topic
+
+    def _passes(self, lane: _Lane, candle: Candle) -> bool:
+        gate = lane.gate
+        if gate is None:
+            return False
+        verdict = gate.take(candle)
+        self.counts[verdict] += 1
+        if verdict == "after_gap" and gate.gap is not None:
+            self._log.bind(
+                stream=lane.stream.key, from_ms=gate.gap.from_ms, to_ms=gate.gap.to_ms
+            ).warning("closed candles are missing")
+            self._outlet.status(
+                lane.stream,
+                "gap",
+                epoch=self.epoch,
+                from_ms=gate.gap.from_ms,
+                to_ms=gate.gap.to_ms,
+            )
+        elif verdict == "conflicting":
+            self._log.bind(stream=lane.stream.key, start_ms=candle.start_ms).error(
+                "a closed candle came again and differs; the first one stands"
+            )
+        return verdict in _GOES_ON
+
+    def unreadable(self, problem: Unreadable) -> None:
+        """See ``Sink``: counted always, logged once of its kind."""
+        self.counts[problem.kind] += 1
+        if problem.kind not in self._said:
+            self._said.add(problem.kind)
+            self._log.bind(kind=problem.kind, detail=problem.detail[:200]).warning(
+                "frame skipped; more of this kind are only counted"
+            )
+
+    def rejected(self, topic: Topic, reason: str) -> None:
+        """See ``Sink``."""
+        self._tell(topic, "rejected", reason)
+
+    def silent(self, topic: Topic) -> None:
+        """See ``Sink``."""
+        self._tell(topic, "stale", "nothing comes")
+
+    def _tell(self, topic: Topic, state: str, reason: str) -> None:
+        lanes = self._by_topic.get(topic, ())
+        self._log.bind(topic=topic, streams=len(lanes), reason=reason).warning("topic is {}", state)
+        for lane in lanes:
+            lane.live = False
+            self._outlet.status(lane.stream, state, epoch=self.epoch, reason=reason)
