@@ -17,11 +17,11 @@ from msgspec import Struct
 
 from common.clocks import MarketClock
 from common.exchanges.registry import EXCHANGES
-from common.model.streams import Pattern
+from common.model.streams import Pattern, Role
 from config.secret import Secret, SecretUrl
 from config.sources import Problem, Text, find, read_dotenv
 from config.table import TABLE, Setting
-from config.values import LogFormat, LogLevel, Role, Topology, Wrong
+from config.values import LogFormat, LogLevel, Topology, Wrong
 
 EXIT_BAD_SETTINGS = 2
 DEFAULT = "default"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from common.exchanges.registry import EXCHANGES
+from common.model.streams import ROLES
 from config import values
-from config.values import LOG_FORMATS, LOG_LEVELS, NAME_LENGTH, ROLES, TOPOLOGIES, Reader
+from config.values import LOG_FORMATS, LOG_LEVELS, NAME_LENGTH, TOPOLOGIES, Reader
 
 SECONDS_A_DAY = 86_400
 

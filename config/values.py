@@ -16,12 +16,10 @@ from common.exchanges.registry import EXCHANGES
 from common.model.streams import Pattern, parse_pattern
 from config.secret import Secret, SecretUrl
 
-Role = Literal["all", "candle", "ticker"]
 Topology = Literal["full", "exchanges", "passive"]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["auto", "json", "text"]
 
-ROLES: tuple[Role, ...] = get_args(Role)
 TOPOLOGIES: tuple[Topology, ...] = get_args(Topology)
 LOG_LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
 LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
@@ -13,8 +14,17 @@ Market = Literal["spot", "linear", "inverse"]
 Channel = Literal["candle", "ticker"]
 Origin = Literal["live", "backfill", "reconcile", "snapshot", "filled"]
 
+# What a price worker serves; ``SERVED`` says which channels that is.
+Role = Literal["all", "candle", "ticker"]
+
 MARKETS: tuple[Market, ...] = get_args(Market)
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
+ROLES: tuple[Role, ...] = get_args(Role)
+SERVED: Mapping[Role, tuple[Channel, ...]] = {
+    "all": CHANNELS,
+    "candle": ("candle",),
+    "ticker": ("ticker",),
+}
 
 
 class Stream(Struct, frozen=True, order=True):
