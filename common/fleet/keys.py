@@ -1,0 +1,80 @@
+"""Every key in Redis, in one place. All of them begin with the prefix of the settings.
+
+===============================  ======  ========================  ===================================
+key (after the prefix)           type    lives                     holds
+===============================  ======  ========================  ===================================
+``lease:<shard>``                string  lease TTL                 ``<epoch> <owner>``
+``epochs``                       hash    for good                  shard -> last epoch minted
+``members``                      zset    as long as its members    worker id -> end of its record, ms
+``member:<worker id>``           string  lease TTL                 the worker's record, JSON
+``desired``                      hash    for good, wants expire    ``<pattern> <who>`` -> until, since
+``desired:version``              string  for good                  version of the hash above
+``buckets``                      hash    for good                  exchange:market:channel -> count
+``instruments:<place>``          string  for good                  instruments, JSON, deflated
+``instruments:<place>:version``  string  for good                  version, fetch time; JSON
+``instruments:<place>:lock``     string  one fetch, or one wait    token of the worker that fetches
+===============================  ======  ========================  ===================================
+
+A place is ``exchange:market``. What lives for good is bounded by what exists (shards, listed
+symbols) or by a limit where it is written (wants). Losing all of it loses no promise: epochs go on
+from Redis' clock, wants are put back by the workers that knew them, the rest is made again.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from common.model.streams import Market
+
+DEFAULT_PREFIX = "fleet:"
+
+
+class Keys(Struct, frozen=True):
+    """The names, for one prefix."""
+
+    prefix: str = DEFAULT_PREFIX
+
+    def lease(self, shard: str) -> str:
+        """Who owns a shard now."""
+        return f"{self.prefix}lease:{shard}"
+
+    @property
+    def epochs(self) -> str:
+        """The last epoch of every shard."""
+        return f"{self.prefix}epochs"
+
+    @property
+    def members(self) -> str:
+        """Which workers there are."""
+        return f"{self.prefix}members"
+
+    def member(self, worker_id: str) -> str:
+        """What a worker says about itself."""
+        return f"{self.prefix}member:{worker_id}"
+
+    @property
+    def desired(self) -> str:
+        """Who wants what until when."""
+        return f"{self.prefix}desired"
+
+    @property
+    def desired_version(self) -> str:
+        """Changes with every change of what is wanted."""
+        return f"{self.prefix}desired:version"
+
+    @property
+    def buckets(self) -> str:
+        """Into how many shards a channel is divided."""
+        return f"{self.prefix}buckets"
+
+    def instruments(self, exchange: str, market: Market) -> str:
+        """What a market lists."""
+        return f"{self.prefix}instruments:{exchange}:{market}"
+
+    def instruments_version(self, exchange: str, market: Market) -> str:
+        """Which list that is, and from when."""
+        return f"{self.prefix}instruments:{exchange}:{market}:version"
+
+    def instruments_lock(self, exchange: str, market: Market) -> str:
+        """Who fetches it, or how long nobody shall."""
+        return f"{self.prefix}instruments:{exchange}:{market}:lock"
