@@ -54,7 +54,7 @@ def test_events_of_wanted_streams_go_on_with_the_epoch_of_the_owner() -> None:
     assert topics == (TOPIC,)
     assert feed.event(bar(0)) == TOPIC
     assert outlet.events == [(bar(0), 7, "live")]
-    assert outlet.states == [("BTCUSDT", "live", "", None)]
+    assert outlet.states == [("BTCUSDT", "live", None, None)]
 
 
 def test_what_nobody_wants_ends_here() -> None:

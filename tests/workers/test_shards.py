@@ -1,0 +1,168 @@
+"""Claim → run → give back, on a real Redis: workers share, take over, and never own one twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
+
+import pytest
+from redis.asyncio import Redis
+
+from common.exchanges.registry import EXCHANGES
+from common.fleet.client import connect
+from common.fleet.keys import Keys
+from common.fleet.leases import Lease, Leases
+from common.model.streams import Role, Shard, Stream
+from tests.support.scripted import ScriptedExchange
+from tests.workers.test_feed import Outlet
+from workers.owned import OwnedShard
+from workers.shards import Shards
+
+pytestmark = pytest.mark.engines
+
+TTL_S = 0.6
+
+
+def wanted(count: int) -> dict[Shard, tuple[Stream, ...]]:
+    return {
+        Shard("binance", "spot", "candle", n): (
+            Stream("binance", "spot", "candle", f"S{n}USDT", "1m"),
+        )
+        for n in range(count)
+    }
+
+
+class Worker:
+    def __init__(self, name: str, redis: Redis) -> None:
+        self.name = name
+        self.exchange = ScriptedExchange()
+        self.flushed = 0
+        leases = Leases(redis, Keys("test:"), name, TTL_S)
+        self.shards = Shards(name, leases, self._open, self._flush)
+
+    def _open(self, shard: Shard, lease: Lease) -> OwnedShard:
+        return OwnedShard(
+            shard,
+            lease,
+            EXCHANGES[shard.exchange],
+            Outlet(),
+            gateway=None,
+            dial=self.exchange.dial,
+            catalog=dict,
+        )
+
+    async def _flush(self, limit_s: float) -> bool:
+        self.flushed += 1
+        return True
+
+    @property
+    def owns(self) -> set[Shard]:
+        return set(self.shards.owned)
+
+    async def tick(self, want: Mapping[Shard, tuple[Stream, ...]], *peers: Worker) -> None:
+        workers: dict[str, Role] = {worker.name: "all" for worker in (self, *peers)}
+        await self.shards.renew()
+        await self.shards.settle(want, workers)
+
+
+@asynccontextmanager
+async def workers(url: str, *names: str) -> AsyncIterator[list[Worker]]:
+    async with AsyncExitStack() as stack:
+        made = []
+        for name in names:
+            redis = connect(url)
+            stack.push_async_callback(redis.aclose)
+            worker = Worker(name, redis)
+            stack.push_async_callback(worker.shards.drain, 5.0)
+            made.append(worker)
+        yield made
+
+
+async def settled(want: Mapping[Shard, tuple[Stream, ...]], *fleet: Worker) -> None:
+    """Tick until everything wanted is owned and nothing moves."""
+    async with asyncio.timeout(10):
+        before: list[set[Shard]] = []
+        while True:
+            for worker in fleet:
+                await worker.tick(want, *(peer for peer in fleet if peer is not worker))
+            now = [worker.owns for worker in fleet]
+            if now == before and set(chain(*now)) == set(want):
+                return
+            before = now
+            await asyncio.sleep(0.01)
+
+
+async def test_one_worker_takes_all_and_a_second_gets_its_half(redis_url: str) -> None:
+    want = wanted(6)
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled(want, a)
+        assert a.owns == set(want)
+        await settled(want, a, b)
+        assert (len(a.owns), len(b.owns)) == (3, 3)
+        assert not a.owns & b.owns
+        assert a.flushed == 3
+
+
+async def test_a_dead_workers_shards_are_taken_over_after_the_ttl(redis_url: str) -> None:
+    want = wanted(4)
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled(want, a, b)
+        epochs = {shard: owned.lease.epoch for shard, owned in b.shards.owned.items()}
+        # b is killed: it renews no more and nobody counts it.
+        await settled(want, a)
+        assert a.owns == set(want)
+        assert all(a.shards.owned[shard].lease.epoch > epoch for shard, epoch in epochs.items())
+        # It wakes up again, and stops at once what belongs to another.
+        await b.shards.renew()
+        assert b.owns == set()
+
+
+async def test_draining_gives_everything_back_at_once(redis_url: str) -> None:
+    want = wanted(4)
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled(want, a)
+        await a.shards.drain(5.0)
+        assert a.owns == set()
+        assert a.flushed == 4
+        await b.tick(want)
+        assert b.owns == set(want)
+
+
+async def test_what_is_no_longer_wanted_is_given_back(redis_url: str) -> None:
+    async with workers(redis_url, "a") as (a,):
+        await settled(wanted(3), a)
+        await settled(wanted(2), a)
+        assert a.owns == set(wanted(2))
+
+
+async def test_a_session_that_crashes_is_told_and_begun_anew(redis_url: str) -> None:
+    want = wanted(1)
+    async with workers(redis_url, "a") as (a,):
+        await settled(want, a)
+        (shard,) = a.owns
+        first = a.shards.owned[shard]
+        assert first._task is not None
+        first._task.cancel()
+        first._task = asyncio.create_task(fail())
+        await asyncio.wait({first._task})
+        await settled(want, a)
+        assert a.shards.owned[shard] is not first
+        assert a.shards.owned[shard].lease.epoch > first.lease.epoch
+
+
+async def fail() -> None:
+    raise ValueError("a defect")
+
+
+async def test_a_change_of_streams_redials_nothing(redis_url: str) -> None:
+    want = wanted(1)
+    async with workers(redis_url, "a") as (a,):
+        await settled(want, a)
+        (shard,) = want
+        await a.exchange.accepted(5.0)
+        more = {shard: (*want[shard], Stream("binance", "spot", "candle", "NEWUSDT", "5m"))}
+        await settled(more, a)
+        assert a.shards.owned[shard].feed.streams == 2
+        assert len(a.exchange.dials) == 1

@@ -1,0 +1,166 @@
+"""The shards of one worker: claim → run → give back. Level-triggered, one step a tick.
+
+Each tick renews every lease in one call, stops what belongs to another, gives back what is over the
+fair share (drained: session closed, confirms flushed, then released) and claims what is free. While
+Redis is away nobody else can take a lease either, so everything streams on, unfenced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+from loguru import logger
+
+from common.fleet import placement
+from common.fleet.client import RedisAway
+from common.fleet.leases import Lease, Leases, Renewal
+from common.model.streams import Role, Shard, Stream
+from workers.owned import OwnedShard
+
+# What a shard that is given back may take to have its messages confirmed.
+FLUSH_S = 5.0
+
+Wanted = Mapping[Shard, Collection[Stream]]
+Open = Callable[[Shard, Lease], OwnedShard]
+Flush = Callable[[float], Awaitable[bool]]
+
+
+class Shards:
+    """What this worker owns, and its way to its fair share.
+
+    Args:
+        worker_id: this worker's life.
+        leases: its leases.
+        open_shard: makes the runner of a shard that was claimed.
+        flush: waits until what was published is confirmed.
+    """
+
+    def __init__(self, worker_id: str, leases: Leases, open_shard: Open, flush: Flush) -> None:
+        self._me = worker_id
+        self._leases = leases
+        self._open = open_shard
+        self._flush = flush
+        self.owned: dict[Shard, OwnedShard] = {}
+        self._leaving: dict[Shard, asyncio.Task[None]] = {}
+        # A lease must not be renewed while it is given back: it would be taken again.
+        self._lease_calls = asyncio.Lock()
+
+    # --- each tick ----------------------------------------------------------------------------
+
+    async def renew(self) -> None:
+        """Prolong what is held, and stop at once what is not ours any more.
+
+        Raises:
+            RedisAway: nothing is known; everything goes on.
+        """
+        async with self._lease_calls:
+            held = {owned.lease.shard: owned for owned in self.owned.values()}
+            renewal = await self._leases.renew([owned.lease for owned in held.values()])
+            for lease in (*renewal.kept, *renewal.retaken):
+                held[lease.shard].holds(lease)
+        self._tell(renewal)
+        lost = [held[lost.lease.shard] for lost in renewal.lost]
+        for owned in lost:
+            self.owned.pop(owned.shard, None)
+        await asyncio.gather(*(owned.stop() for owned in lost))
+
+    async def settle(self, wanted: Wanted, workers: Mapping[str, Role]) -> None:
+        """One step towards the fair share of what is wanted among the live workers.
+
+        Raises:
+            RedisAway: claiming did not come about; the next tick tries again.
+        """
+        await self._bury()
+        for shard, owned in self.owned.items():
+            if shard in wanted:
+                owned.want(wanted[shard])
+        weights = {shard: max(1, len(streams)) for shard, streams in wanted.items()}
+        mine = [shard for shard in self.owned if shard not in self._leaving]
+        unwanted = [shard for shard in mine if shard not in wanted]
+        kept = [shard for shard in mine if shard in wanted]
+        surplus = placement.to_give_back(self._me, kept, weights, workers)
+        for shard in (*unwanted, *surplus):
+            self._give_back(shard, "surplus" if shard in weights else "no longer wanted")
+        if not surplus:
+            await self._claim(wanted, weights, kept, workers)
+
+    async def _claim(
+        self,
+        wanted: Wanted,
+        weights: Mapping[Shard, int],
+        kept: Sequence[Shard],
+        workers: Mapping[str, Role],
+    ) -> None:
+        """Take what is free, until the share is full or nothing is left."""
+        by_key = {shard.key: shard for shard in wanted if shard not in self.owned}
+        taken = await self._leases.holders(by_key)
+        free = [shard for key, shard in by_key.items() if key not in taken]
+        mine = list(kept)
+        while chosen := placement.to_claim(self._me, mine, free, weights, workers):
+            for lease in await self._leases.claim_all([shard.key for shard in chosen]):
+                shard = by_key[lease.shard]
+                self._begin(shard, lease, wanted[shard])
+                mine.append(shard)
+            free = [shard for shard in free if shard not in chosen]
+
+    def _begin(self, shard: Shard, lease: Lease, streams: Collection[Stream]) -> None:
+        owned = self.owned[shard] = self._open(shard, lease)
+        owned.want(streams)
+        owned.start()
+        log = logger.bind(shard=shard.key, epoch=lease.epoch, streams=len(streams))
+        log.info("shard claimed")
+
+    async def _bury(self) -> None:
+        """A session that ended by itself is a defect: say so, and let the shard be claimed anew."""
+        for shard, owned in list(self.owned.items()):
+            error = owned.crash()
+            if error is None:
+                continue
+            logger.opt(exception=error).bind(shard=shard.key).error("session crashed")
+            await self._release(owned)
+
+    def _tell(self, renewal: Renewal) -> None:
+        for lease in renewal.retaken:
+            logger.bind(shard=lease.shard, epoch=lease.epoch).warning("lease had run out, retaken")
+        for lost in renewal.lost:
+            logger.bind(shard=lost.lease.shard, holder=lost.holder).warning(
+                "lease lost, shard stopped"
+            )
+
+    # --- giving back --------------------------------------------------------------------------
+
+    def _give_back(self, shard: Shard, reason: str) -> None:
+        logger.bind(shard=shard.key, reason=reason).info("shard given back")
+        self._leaving[shard] = asyncio.create_task(
+            self._leave(shard), name=f"give back {shard.key}"
+        )
+
+    async def _leave(self, shard: Shard) -> None:
+        """Its lease is renewed until all of it is confirmed: nobody else starts before."""
+        owned = self.owned[shard]
+        await owned.stop()
+        if not await self._flush(FLUSH_S):
+            logger.bind(shard=shard.key).warning("given back with unconfirmed messages")
+        try:
+            await self._release(owned)
+        except RedisAway as away:
+            logger.bind(shard=shard.key, error=str(away)).warning("lease left to run out")
+        finally:
+            self._leaving.pop(shard, None)
+
+    async def _release(self, owned: OwnedShard) -> None:
+        async with self._lease_calls:
+            self.owned.pop(owned.shard, None)
+            await self._leases.release([owned.lease])
+
+    async def drain(self, limit_s: float) -> None:
+        """Give everything back."""
+        for shard in list(self.owned):
+            if shard not in self._leaving:
+                self._give_back(shard, "draining")
+        leaving = list(self._leaving.values())
+        if leaving:
+            _, pending = await asyncio.wait(leaving, timeout=limit_s)
+            for task in pending:
+                task.cancel()
