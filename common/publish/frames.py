@@ -68,6 +68,7 @@ class Envelope:
         app_id: str,
         persistent: bool,
         mandatory: bool = False,
+        content_type: str = "application/json",
         correlation_id: str | None = None,
     ) -> None:
         self.channel = channel
@@ -81,7 +82,7 @@ class Envelope:
             _CONTENT_TYPE | _HEADERS | _DELIVERY_MODE | _MESSAGE_ID | _TIME | _TYPE | _APP_ID
         )
         self._before = (
-            encode.short_string("application/json")
+            encode.short_string(content_type)
             + encode.field_table(dict(headers))
             + encode.octet(2 if persistent else 1)
         )

@@ -40,6 +40,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     timestamp_s: int
     body: bytes
     headers: Mapping[str, FieldValue] = {}
+    content_type: str = "application/json"
     correlation_id: str | None = None
     mandatory: bool = False
 
@@ -142,6 +143,7 @@ def letter_message(letter: Letter, app_id: str, on_outcome: OnOutcome) -> Messag
         app_id=app_id,
         persistent=True,
         mandatory=letter.mandatory,
+        content_type=letter.content_type,
         correlation_id=letter.correlation_id,
     )
     return Message(

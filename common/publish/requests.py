@@ -1,0 +1,136 @@
+"""What backends ask for, read: bytes to a pattern of streams, or why not. Pure.
+
+Two spellings are understood. The older backends' names a market by its exchange and an interval in
+the exchange's own words: ``{"payload": {"symbol": "BTCUSDT", "exchange": "binanceUsdm",
+"interval": "1m"}}``. Ours says ``"exchange": "binance", "market": "linear"``, may ask for tickers
+(``"channel": "ticker"``) and may use a pattern as symbol.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from common.exchanges.protocol import ChannelRules, Exchange
+from common.exchanges.registry import EXCHANGES, by_seed_name
+from common.model.streams import MARKETS, Channel, Market, Pattern
+
+# What became of a request. ``accepted``: it is wanted now and will be streamed; ``active``: it is
+# streamed already; ``unsupported``: the exchange has no such thing; ``disabled``: the operator
+# switched it off; ``failed``: it could not be dealt with.
+State = Literal["accepted", "active", "unsupported", "disabled", "failed"]
+
+_MOST_SYMBOL_CHARACTERS = 100
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """What a requester is told."""
+
+    state: State
+    reason: str = ""
+    stream: str = ""
+
+
+class Malformed(Exception):  # noqa: N818 - it says what the message is
+    """The message cannot be understood; the text says why."""
+
+
+class ReplyTo(Struct, frozen=True):
+    """Where an answer goes."""
+
+    queue: str
+    correlation_id: str | None = None
+
+
+class _Envelope(Struct):
+    payload: Raw
+    reply_to: str | None = field(name="replyTo", default=None)
+    correlation_id: str | None = field(name="correlationId", default=None)
+
+
+class _Payload(Struct):
+    symbol: str
+    exchange: str
+    interval: str | int | None = None
+    market: str | None = None
+    channel: Channel = "candle"
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_payload = msgspec.json.Decoder(_Payload)
+
+
+def reply_address(
+    body: bytes, property_reply_to: str | None, property_correlation_id: str | None
+) -> ReplyTo | None:
+    """Where the requester waits for its answer: as AMQP says it, else as the body does."""
+    try:
+        envelope = _envelope.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # The body will be found malformed when it is read; the properties still count.
+        envelope = _Envelope(Raw(b"null"))
+    queue = property_reply_to or envelope.reply_to
+    if not queue:
+        return None
+    return ReplyTo(queue, property_correlation_id or envelope.correlation_id)
+
+
+def read(body: bytes) -> Pattern | Answer:
+    """What is wanted, or the answer to give where it does not exist.
+
+    Raises:
+        Malformed: the message is not of the form above.
+    """
+    try:
+        payload = _payload.decode(_envelope.decode(body).payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(str(error)) from error
+    _check_symbol(payload)
+    if payload.channel == "candle" and payload.interval in (None, ""):
+        raise Malformed("a candle needs an interval")
+    place = _place(payload)
+    if place is None:
+        at = f" market {payload.market!r}" if payload.market is not None else ""
+        return Answer("unsupported", f"exchange {payload.exchange!r}{at} is not served"[:200])
+    exchange, market = place
+    rules = exchange.markets[market].channels.get(payload.channel)
+    if rules is None:
+        return Answer("unsupported", f"{exchange.name} {market} has no {payload.channel}")
+    if payload.channel != "candle":
+        return Pattern(exchange.name, market, payload.channel, payload.symbol)
+    interval = _interval(rules, str(payload.interval), theirs_first=payload.market is None)
+    if interval is None:
+        reason = f"{exchange.name} {market} has no interval {payload.interval!r}; it has "
+        return Answer("unsupported", (reason + " ".join(rules.intervals))[:200])
+    return Pattern(exchange.name, market, payload.channel, payload.symbol, interval)
+
+
+def _check_symbol(payload: _Payload) -> None:
+    symbol = payload.symbol
+    if not symbol or len(symbol) > _MOST_SYMBOL_CHARACTERS or not symbol.isprintable():
+        raise Malformed(f"{symbol[:_MOST_SYMBOL_CHARACTERS]!r} is not a symbol")
+    if payload.market is None and ("*" in symbol or "?" in symbol):
+        raise Malformed(f"{symbol!r} is a pattern; a symbol is expected beside a market's old name")
+
+
+def _place(payload: _Payload) -> tuple[Exchange, Market] | None:
+    if payload.market is None:
+        return by_seed_name(payload.exchange)
+    exchange = EXCHANGES.get(payload.exchange)
+    for market in MARKETS:
+        if exchange is not None and market == payload.market and market in exchange.markets:
+            return exchange, market
+    return None
+
+
+def _interval(rules: ChannelRules, text: str, *, theirs_first: bool) -> str | None:
+    """Our spelling of an interval given in ours or theirs.
+
+    The same letters can mean different things to us and to an exchange, so who asks in an
+    exchange's old name is understood in the exchange's words first.
+    """
+    ours = text if text in rules.intervals else None
+    theirs = next((name for name, word in rules.intervals.items() if word == text), None)
+    return (theirs or ours) if theirs_first else (ours or theirs)
