@@ -1,0 +1,176 @@
+"""Fair shares: which free shards a worker may claim, and which of its own it gives back. Pure.
+
+**Groups.** A worker whose role is one channel serves only that; the others serve all. For
+each channel that both kinds serve, the water level is found at which all workers would carry the
+same, and the shards of the channel are split along it: the first of them, in an order that all
+processes agree on, belong to the specialists, the rest to the generalists. Every shard that
+somebody may serve thus belongs to exactly one group, and every worker to one.
+
+**The rule**, inside a group. The load of a worker is the weight of its shards (the number of
+their streams, at least 1); ``fair`` is the weight of the group's shards through its workers.
+
+- It may claim a free shard while load < fair, its highest rendezvous score first.
+- It gives back a shard s while load - weight(s) >= fair, its lowest score first: never below fair.
+- What is not its group's, or wanted by nobody any more, it gives back at once.
+
+**It ends.** Let the wanted shards and the workers stand still. A shard outside its group is given
+back once and never returns. Inside a group a shard s of weight w moves from worker i, with
+L_i - w >= fair, to worker j, with L_j < fair. The sum of the squares of all loads changes by
+
+    (L_i - w)^2 + (L_j + w)^2 - L_i^2 - L_j^2  =  -2w ((L_i - w) - L_j)  <  0
+
+since L_i - w >= fair > L_j. Loads are whole numbers, so the sum falls by at least one each time,
+and it cannot fall below zero. (The giver has load >= fair left: it does not take s back.)
+
+**Nothing stays free.** While a shard of a group is free, the loads of its workers add up to less
+than the group's weight, so the lightest of them is below fair and may claim it. In the end every
+shard has an owner, and no worker carries its lightest shard on top of a full fair share.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from fractions import Fraction
+from hashlib import blake2b
+from typing import NamedTuple
+
+from common.model.streams import SERVED, Channel, Role, Shard
+
+Weights = Mapping[Shard, int]
+Workers = Mapping[str, Role]
+
+
+class Share(NamedTuple):
+    """What a worker's group has to carry, through its workers."""
+
+    shards: frozenset[Shard]
+    weight: int
+    workers: int
+
+    def reaches(self, load: int) -> bool:
+        """Whether ``load >= fair``; in whole numbers, so that all processes agree."""
+        return load * self.workers >= self.weight
+
+
+def to_claim(
+    me: str, mine: Collection[Shard], free: Iterable[Shard], weights: Weights, members: Workers
+) -> list[Shard]:
+    """Free shards for ``me`` to claim now, in this order.
+
+    First those that fit below the fair share; only if none does, one that goes beyond it, so that
+    others with more room get at it first. Ask again after claiming, until the answer is empty.
+    ``members`` are the live workers that take shards, ``me`` included: who is not among them
+    (a worker that is draining) claims nothing.
+    """
+    if me not in members:
+        return []
+    share = share_of(me, weights, members)
+    wanted = sorted(share.shards.intersection(free), key=lambda shard: -score(me, shard))
+    load = _load(share.shards.intersection(mine), weights)
+    fitting = []
+    for shard in wanted:
+        if (load + weights[shard]) * share.workers <= share.weight:
+            fitting.append(shard)
+            load += weights[shard]
+    if fitting or share.reaches(load):
+        return fitting
+    return wanted[:1]
+
+
+def to_give_back(
+    me: str, mine: Collection[Shard], weights: Weights, members: Workers
+) -> list[Shard]:
+    """Shards for ``me`` to give back now, in this order. None if nobody counts ``me``."""
+    if me not in members:
+        return []
+    share = share_of(me, weights, members)
+    given = sorted(shard for shard in mine if shard not in share.shards)
+    kept = sorted(share.shards.intersection(mine), key=lambda shard: score(me, shard))
+    load = _load(kept, weights)
+    for shard in kept:
+        if share.reaches(load - weights[shard]):
+            given.append(shard)
+            load -= weights[shard]
+    return given
+
+
+def uncovered(weights: Weights, members: Workers) -> frozenset[Channel]:
+    """Channels that are wanted and that no worker serves."""
+    served = {channel for role in members.values() for channel in SERVED[role]}
+    return frozenset(shard.channel for shard in weights if shard.channel not in served)
+
+
+def score(worker: str, shard: Shard) -> int:
+    """How much a shard leans to a worker (rendezvous)."""
+    name = f"{worker} {shard.key}".encode()
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "big")
+
+
+def share_of(me: str, weights: Weights, members: Workers) -> Share:
+    """The share that ``me`` takes part in."""
+    served = SERVED[members[me]]
+    specialists = _specialists(members)
+    generalists = len(members) - specialists.total()
+    totals: Counter[Channel] = Counter()
+    for shard, weight in weights.items():
+        totals[shard.channel] += weight
+    level = _level(totals, specialists, generalists)
+    shards: set[Shard] = set()
+    for channel in served:
+        of_channel = frozenset(shard for shard in weights if shard.channel == channel)
+        first = of_channel
+        if generalists:
+            first = _first(of_channel, weights, level * specialists[channel])
+        shards |= first if len(served) == 1 else of_channel - first
+    workers = specialists[served[0]] if len(served) == 1 else generalists
+    return Share(frozenset(shards), _load(shards, weights), workers)
+
+
+def _specialists(members: Workers) -> Counter[Channel]:
+    """How many workers serve one channel and nothing else, by channel."""
+    return Counter(SERVED[role][0] for role in members.values() if len(SERVED[role]) == 1)
+
+
+def _level(
+    totals: Mapping[Channel, int], specialists: Counter[Channel], generalists: int
+) -> Fraction:
+    """The load at which all workers stand equal, but for specialists short of work.
+
+    Specialists whose whole channel does not fill them up to the level take all of it and are out
+    of the reckoning; that raises the level for the others, so none comes back in. Without
+    generalists there is nothing to level.
+    """
+    if not generalists:
+        return Fraction(0)
+    filling = dict(totals)
+    while True:
+        workers = generalists + sum(specialists[channel] for channel in filling)
+        level = Fraction(sum(filling.values()), workers)
+        short = [k for k, total in filling.items() if total < specialists[k] * level]
+        if not short:
+            return level
+        for channel in short:
+            del filling[channel]
+
+
+def _first(shards: Iterable[Shard], weights: Weights, target: Fraction) -> frozenset[Shard]:
+    """The specialists' part of a channel that generalists share: as near to ``target`` as it goes.
+
+    At least one shard where there are specialists (``target`` is above zero): who was started for
+    a channel shall not stand idle beside it.
+    """
+    if not target:
+        return frozenset()
+    first: list[Shard] = []
+    load = 0
+    for shard in sorted(shards, key=lambda shard: score("specialists", shard)):
+        if first and 2 * load + weights[shard] > 2 * target:
+            break
+        first.append(shard)
+        load += weights[shard]
+    return frozenset(first)
+
+
+def _load(shards: Iterable[Shard], weights: Weights) -> int:
+    return sum(weights[shard] for shard in shards)
