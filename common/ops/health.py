@@ -1,0 +1,201 @@
+"""The verdict on a fleet. Pure: records, plan and time in, verdict out.
+
+It is ``ok`` only if every wanted shard has exactly one owner that has reported lately and says that
+every stream of it is live, heard within its cadence; if every worker runs, fenced, with both
+engines; and if the plan itself is known and without a problem. Everything else has a reason that
+names who, what and for how long. What is not known is not ok.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from common.ops.records import ShardRecord, WorkerRecord
+
+# ok: all of it flows. starting: nothing is wrong but that workers are not up yet. degraded: not
+# everything flows. unknown: the verdict itself cannot be had.
+Status = Literal["ok", "starting", "degraded", "unknown"]
+
+# Workers report three times per lease: two reports may be late before it is told.
+_FRESH_SHARE_OF_TTL = 2 / 3
+# A worker whose clock is ahead by more would look fresh for ever.
+_CLOCK_AHEAD_MS = 5_000
+MOST_REASONS = 100
+
+
+class WantedShard(Struct, frozen=True):
+    """A shard of the plan.
+
+    ``silence_s`` is how long it may be silent, None where silence is legal (the session then tells
+    by other means, and says ``stale``).
+    """
+
+    key: str
+    streams: int
+    silence_s: float | None = None
+
+    @property
+    def channel(self) -> str:
+        """The third word of ``exchange:market:channel:index``."""
+        return self.key.split(":")[2]
+
+
+class Health(Struct, frozen=True, rename="camel"):
+    """The verdict. ``reasons`` is empty exactly if ``status`` is ok."""
+
+    status: Status
+    reasons: tuple[str, ...]
+    workers: tuple[WorkerRecord, ...]
+    wanted: int = 0
+    flowing: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that is wanted flows."""
+        return self.status == "ok"
+
+
+def unknown(reason: str, workers: Sequence[WorkerRecord] = ()) -> Health:
+    """The verdict where there can be none."""
+    return Health("unknown", (reason,), tuple(workers))
+
+
+def verdict(
+    records: Sequence[WorkerRecord],
+    plan_shards: Sequence[WantedShard],
+    now_ms: int,
+    ttl_s: float,
+    problems: Sequence[str] = (),
+) -> Health:
+    """The verdict on these workers, given what is wanted and what is wrong with the plan."""
+    late = [_lateness(record, now_ms, ttl_s) for record in records]
+    fresh = [record for record, reason in zip(records, late, strict=True) if reason is None]
+    starting = [f"{record.label} is starting" for record in fresh if record.state == "starting"]
+    faults = [reason for reason in late if reason is not None]
+    faults += [reason for record in fresh for reason in _engines(record)]
+    faults += list(problems)
+    faults += list(_coverage(fresh, plan_shards)) if fresh or late else ["no worker has reported"]
+    if not plan_shards and not problems:
+        faults.append("nothing is wanted: the plan has no shard")
+    owners = _owners(fresh)
+    flowing = 0
+    for wanted in plan_shards:
+        reasons = list(_shard(wanted, owners.get(wanted.key, ()), now_ms))
+        flowing += not reasons
+        faults += reasons
+    status: Status = "starting" if starting else "ok"
+    if faults and not _only_starting(fresh, late):
+        status = "degraded"
+    elif faults:
+        status = "starting"
+    bounded = _bounded([*starting, *faults])
+    return Health(status, bounded, tuple(records), len(plan_shards), flowing)
+
+
+def _only_starting(fresh: Sequence[WorkerRecord], late: Sequence[str | None]) -> bool:
+    """Whether there are workers, and all of them are on their way up."""
+    up = all(record.state == "starting" for record in fresh)
+    return bool(fresh) and up and not any(late)
+
+
+def _lateness(record: WorkerRecord, now_ms: int, ttl_s: float) -> str | None:
+    age_ms = now_ms - record.updated_ms
+    if age_ms < -_CLOCK_AHEAD_MS:
+        return f"{record.label}'s clock is {-age_ms / 1000:.1f} s ahead of this one"
+    if age_ms > ttl_s * 1000 * _FRESH_SHARE_OF_TTL:
+        return f"{record.label} has not reported for {age_ms / 1000:.1f} s"
+    return None
+
+
+def _engines(record: WorkerRecord) -> Iterator[str]:
+    if record.redis != "ok":
+        yield f"{record.label}: Redis is {record.redis}"
+    if record.rabbit != "ok":
+        yield f"{record.label}: RabbitMQ is {record.rabbit}"
+
+
+def _coverage(fresh: Sequence[WorkerRecord], wanted: Sequence[WantedShard]) -> Iterator[str]:
+    """Channels that no worker of the fleet would take on: nobody is late, nobody will come."""
+    roles = {record.role for record in fresh}
+    channels = sorted({shard.channel for shard in wanted})
+    for channel in channels:
+        if roles.isdisjoint({"all", channel}):
+            shards = sum(shard.channel == channel for shard in wanted)
+            yield f"no worker of role all or {channel} is there for {_count(shards, 'shard')}"
+
+
+_Owners = Mapping[str, Sequence[tuple[WorkerRecord, ShardRecord]]]
+
+
+def _owners(fresh: Sequence[WorkerRecord]) -> _Owners:
+    owners: dict[str, list[tuple[WorkerRecord, ShardRecord]]] = {}
+    for record in fresh:
+        for shard in record.shards:
+            owners.setdefault(shard.shard, []).append((record, shard))
+    return owners
+
+
+def _shard(
+    wanted: WantedShard, owners: Sequence[tuple[WorkerRecord, ShardRecord]], now_ms: int
+) -> Iterator[str]:
+    """What keeps a wanted shard from flowing."""
+    key = wanted.key
+    if not owners:
+        yield f"{key} has no owner"
+        return
+    if len(owners) > 1:
+        rivals = " and ".join(f"{worker.label} (epoch {own.epoch})" for worker, own in owners)
+        yield f"{key} is claimed by {rivals}"
+    worker, own = max(owners, key=lambda owner: owner[1].epoch)
+    if not own.fenced:
+        yield f"{key} streams unfenced on {worker.label}"
+    because = f" ({own.reasons[0]})" if own.reasons else ""
+    age_s = _frame_age_s(worker, own, now_ms)
+    heard = "no frame yet" if age_s is None else f"no frame for {age_s:.0f} s"
+    silent = wanted.silence_s is not None and (age_s is None or age_s > wanted.silence_s)
+    if own.state == "stale" or (own.state == "live" and silent):
+        yield f"{key} stale: {heard}{because}"
+    elif own.state != "live":
+        for_s = max(0, now_ms - own.since_ms) / 1000
+        yield f"{key} is {own.state} on {worker.label} for {for_s:.0f} s{because}"
+    yield from _streams(wanted, own)
+
+
+def _streams(wanted: WantedShard, own: ShardRecord) -> Iterator[str]:
+    """Streams of a shard that do not flow although its connection may."""
+    key = wanted.key
+    rejected = max(own.rejected_count, len(own.rejected))
+    stale = max(own.stale_count, len(own.stale))
+    for word, count, names in (
+        ("rejected by the exchange", rejected, own.rejected),
+        ("stale", stale, own.stale),
+    ):
+        if count:
+            some = f": {', '.join(names[:3])}" if names else ""
+            yield f"{key}: {_count(count, 'stream')} {word}{some}{', …' if count > 3 else ''}"
+    if own.state != "live":
+        return
+    if own.live + rejected + stale < own.streams:
+        yield f"{key}: {own.live} of {_count(own.streams, 'stream')} live"
+    if own.streams < wanted.streams:
+        yield f"{key}: its owner carries {own.streams} of {_count(wanted.streams, 'wanted stream')}"
+
+
+def _frame_age_s(worker: WorkerRecord, own: ShardRecord, now_ms: int) -> float | None:
+    """How old the last frame is by now, and not by when it was reported."""
+    if own.last_frame_age_s is None:
+        return None
+    return own.last_frame_age_s + max(0, now_ms - worker.updated_ms) / 1000
+
+
+def _bounded(reasons: Sequence[str]) -> tuple[str, ...]:
+    if len(reasons) <= MOST_REASONS:
+        return tuple(reasons)
+    return (*reasons[:MOST_REASONS], f"and {len(reasons) - MOST_REASONS} more")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
