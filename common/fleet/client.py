@@ -84,6 +84,11 @@ class Lua:
             return await self._script(keys=keys, args=arguments)
 
 
+def jittered(ceiling_s: float) -> float:
+    """A wait of up to that; half of it is certain, so that even the luckiest draw is no hammering."""
+    return ceiling_s * random.uniform(0.5, 1.0)
+
+
 def text(answer: object) -> str:
     """A name or value that Redis answered: bytes from our clients, text by the library's types."""
     return answer.decode() if isinstance(answer, bytes) else str(answer)
@@ -128,8 +133,7 @@ async def wait_for_redis(redis: Redis) -> Policy:
             if waited_s:
                 logger.bind(waited_s=round(waited_s, 1)).info("redis is there")
             return policy
-        # Half of it is certain, so that even the luckiest draw is no hammering.
-        delay_s = ceiling_s * random.uniform(0.5, 1.0)
+        delay_s = jittered(ceiling_s)
         await asyncio.sleep(delay_s)
         waited_s += delay_s
         ceiling_s = min(ceiling_s * 2, LAST_WAIT_S)

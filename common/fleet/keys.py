@@ -11,7 +11,7 @@ key (after the prefix)           type    lives                     holds
 ``desired:version``              string  for good                  version of the hash above
 ``buckets``                      hash    for good                  exchange:market:channel -> count
 ``instruments:<place>``          string  for good                  instruments, JSON, deflated
-``instruments:<place>:version``  string  for good                  version, fetch time; JSON
+``instruments:<place>:version``  string  for good                  version, fetch time in ms
 ``instruments:<place>:lock``     string  one fetch, or one wait    token of the worker that fetches
 ===============================  ======  ========================  ===================================
 

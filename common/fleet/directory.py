@@ -1,0 +1,253 @@
+"""The instrument lists, fetched once for the whole fleet and shared through Redis.
+
+- Reading costs one small GET a tick; the list itself is read when its version is another.
+- A list that is missing or older than ``max_age_s`` is fetched by the one worker that takes a
+  short lock. Fetching has tasks of its own (``keep_fresh``): a slow exchange delays no tick.
+- When a fetch fails, the list there is stays in use, the failure is told (log and ``problems``),
+  and the lock is left standing for a jittered, growing while: it is the backoff of the fleet.
+- An empty list is a failure too. No exchange lists nothing, and believing it would end every
+  stream of the market.
+
+"No list yet" (None) is not "nothing listed" anywhere in here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+import msgspec
+from loguru import logger
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from common.clocks import wall_ms
+from common.fleet.client import CLOCK_LUA, Lua, RedisAway, answered, jittered
+from common.fleet.keys import Keys
+from common.model.instruments import Catalog, Instrument
+from common.model.streams import Market
+
+# Speaks to the exchange: all instruments of a market, or an exception that says why not.
+Fetch = Callable[[str, Market], Awaitable[Sequence[Instrument]]]
+MarketPlace = tuple[str, Market]
+
+MAX_AGE_S = 300.0
+# A fetch that takes longer has failed; the lock outlives it a little.
+FETCH_S = 30.0
+LOCK_SPARE_S = 5.0
+FIRST_WAIT_S = 1.0
+LAST_WAIT_S = 60.0
+# How often each market's list is looked at. A missing one is looked at more often.
+LOOK_S = 15.0
+LOOK_MISSING_S = 1.0
+
+# KEYS: list, version, lock   ARGV: token, list, fetched ms
+# Only by the holder of the lock: who was slower than it must not put an older list back.
+_STORE = (
+    CLOCK_LUA
+    + """
+if redis.call('GET', KEYS[3]) ~= ARGV[1] then
+  return 0
+end
+local old = redis.call('GET', KEYS[2])
+local version = above(old and string.match(old, '^%d+') or 0)
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[2], digits(version) .. ' ' .. ARGV[3])
+redis.call('DEL', KEYS[3])
+return version
+"""
+)
+
+# KEYS: lock   ARGV: token, ms to wait
+_HOLD_OFF = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 0
+"""
+
+
+class _Known(Struct, frozen=True):
+    """The list as last read."""
+
+    version: int
+    catalog: Catalog
+
+
+class Directory:
+    """The instrument lists of all markets, as one worker reads and refreshes them."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        fetch: Fetch,
+        *,
+        max_age_s: float = MAX_AGE_S,
+        fetch_s: float = FETCH_S,
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._fetch = fetch
+        self._max_age_s = max_age_s
+        self._fetch_s = fetch_s
+        self._store = Lua(redis, _STORE)
+        self._hold_off = Lua(redis, _HOLD_OFF)
+        self._known: dict[MarketPlace, _Known] = {}
+        self._problems: dict[MarketPlace, str] = {}
+        self._failures: dict[MarketPlace, int] = {}
+
+    @property
+    def problems(self) -> Mapping[MarketPlace, str]:
+        """Markets whose list could not be had or renewed by this worker, and why."""
+        return dict(self._problems)
+
+    def known(self, exchange: str, market: Market) -> Catalog | None:
+        """The list as last read, without asking: what parsing is given."""
+        known = self._known.get((exchange, market))
+        return known.catalog if known else None
+
+    async def catalog(self, exchange: str, market: Market) -> Catalog | None:
+        """The list in use; None as long as nobody could fetch one.
+
+        Raises:
+            RedisAway: ``known`` is the best there is.
+        """
+        return (await self.catalogs([(exchange, market)]))[exchange, market]
+
+    async def catalogs(self, places: Iterable[MarketPlace]) -> Mapping[MarketPlace, Catalog | None]:
+        """The lists of several markets, for the price of one call while nothing changes.
+
+        Raises:
+            RedisAway: ``known`` is the best there is.
+        """
+        wanted = list(dict.fromkeys(places))
+        if not wanted:
+            return {}
+        async with answered():
+            lines = await self._redis.mget([self._keys.instruments_version(*p) for p in wanted])
+        for place, line in zip(wanted, lines, strict=True):
+            if line is None:  # none yet, or lost; what is known stays in use until it is back
+                continue
+            known = self._known.get(place)
+            if known is None or known.version != _version(line):
+                await self._read(place, _version(line))
+        return {place: self.known(*place) for place in wanted}
+
+    async def refresh(self, exchange: str, market: Market) -> bool:
+        """Fetch the list if it is missing or old and nobody else does; whether it was replaced.
+
+        Raises:
+            RedisAway: nothing was fetched, or it could not be stored.
+        """
+        place = (exchange, market)
+        lock, token = self._keys.instruments_lock(*place), secrets.token_hex(8)
+        async with answered():
+            line = await self._redis.get(self._keys.instruments_version(*place))
+            if line is not None and not self._is_old(line):
+                self._mended(place)
+                return False
+            if not await self._redis.set(
+                lock, token, nx=True, px=_ms(self._fetch_s + LOCK_SPARE_S)
+            ):
+                return False
+        try:
+            instruments = await self._fetched(place)
+        except Exception as error:  # noqa: BLE001 - whatever an exchange or the way to it does
+            self._failed(place, f"{type(error).__name__}: {error}")
+            wait_s = jittered(min(FIRST_WAIT_S * 2 ** min(self._failures[place], 10), LAST_WAIT_S))
+            await self._hold_off([lock], [token, _ms(wait_s)])
+            return False
+        return await self._share(place, token, instruments)
+
+    async def keep_fresh(self, places: Iterable[MarketPlace]) -> None:
+        """Refresh these lists whenever it is time. Runs until cancelled, a task for each."""
+        async with asyncio.TaskGroup() as tasks:
+            for place in dict.fromkeys(places):
+                tasks.create_task(self._keep_one_fresh(place))
+
+    async def _keep_one_fresh(self, place: MarketPlace) -> None:
+        while True:
+            try:
+                await self.refresh(*place)
+                found = await self.catalog(*place) is not None
+            except RedisAway as error:
+                self._failed(place, str(error))
+                found = False
+            look_s = LOOK_S if found else LOOK_MISSING_S
+            await asyncio.sleep(jittered(min(look_s, self._max_age_s)))
+
+    async def _fetched(self, place: MarketPlace) -> Sequence[Instrument]:
+        async with asyncio.timeout(self._fetch_s):
+            instruments = await self._fetch(*place)
+        if not instruments:
+            raise ValueError("the exchange lists nothing")
+        return instruments
+
+    async def _share(
+        self, place: MarketPlace, token: str, instruments: Sequence[Instrument]
+    ) -> bool:
+        names = (
+            self._keys.instruments,
+            self._keys.instruments_version,
+            self._keys.instruments_lock,
+        )
+        body = zlib.compress(msgspec.json.encode(instruments), level=1)
+        version = await self._store([name(*place) for name in names], [token, body, wall_ms()])
+        if not version:  # the lock ran out first, and with it our say
+            return False
+        self._known[place] = _Known(version, _catalog(instruments))
+        self._mended(place)
+        return True
+
+    async def _read(self, place: MarketPlace, version: int) -> None:
+        async with answered():
+            body = await self._redis.get(self._keys.instruments(*place))
+        if not isinstance(body, bytes):  # gone since its version was read
+            return
+        try:
+            instruments = _decoder.decode(zlib.decompress(body))
+        except (msgspec.DecodeError, zlib.error) as error:
+            self._failed(place, f"list in redis unreadable: {error}")
+            return
+        self._known[place] = _Known(version, _catalog(instruments))
+
+    def _is_old(self, line: bytes | str) -> bool:
+        fetched_ms = int(line.split()[1])
+        return wall_ms() - fetched_ms > self._max_age_s * 1000
+
+    def _failed(self, place: MarketPlace, detail: str) -> None:
+        """Told when it begins and when it becomes something else, not at every attempt."""
+        self._failures[place] = self._failures.get(place, -1) + 1
+        if self._problems.get(place) != detail:
+            self._problems[place] = detail
+            exchange, market = place
+            logger.bind(
+                exchange=exchange,
+                market=market,
+                error=detail,
+                in_use=place in self._known,
+            ).warning("instrument list not renewed")
+
+    def _mended(self, place: MarketPlace) -> None:
+        self._failures.pop(place, None)
+        if self._problems.pop(place, None) is not None:
+            exchange, market = place
+            logger.bind(exchange=exchange, market=market).info("instrument list renewed")
+
+
+_decoder = msgspec.json.Decoder(list[Instrument])
+
+
+def _catalog(instruments: Iterable[Instrument]) -> Catalog:
+    return {instrument.symbol: instrument for instrument in instruments}
+
+
+def _version(line: bytes | str) -> int:
+    return int(line.split()[0])
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
