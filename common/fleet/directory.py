@@ -198,7 +198,7 @@ class Directory:
         version = await self._store([name(*place) for name in names], [token, body, wall_ms()])
         if not version:  # the lock ran out first, and with it our say
             return False
-        self._known[place] = _Known(version, _catalog(instruments))
+        self._keep(place, version, instruments)
         self._mended(place)
         return True
 
@@ -212,7 +212,15 @@ class Directory:
         except (msgspec.DecodeError, zlib.error) as error:
             self._failed(place, f"list in redis unreadable: {error}")
             return
-        self._known[place] = _Known(version, _catalog(instruments))
+        self._keep(place, version, instruments)
+
+    def _keep(self, place: MarketPlace, version: int, instruments: Iterable[Instrument]) -> None:
+        """A list that says the same stays the same object: nothing has to be planned anew."""
+        catalog: Catalog = {instrument.symbol: instrument for instrument in instruments}
+        known = self._known.get(place)
+        if known is not None and known.catalog == catalog:
+            catalog = known.catalog
+        self._known[place] = _Known(version, catalog)
 
     def _is_old(self, line: bytes | str) -> bool:
         fetched_ms = int(line.split()[1])
@@ -239,10 +247,6 @@ class Directory:
 
 
 _decoder = msgspec.json.Decoder(list[Instrument])
-
-
-def _catalog(instruments: Iterable[Instrument]) -> Catalog:
-    return {instrument.symbol: instrument for instrument in instruments}
 
 
 def _version(line: bytes | str) -> int:
