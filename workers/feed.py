@@ -56,11 +56,13 @@ class Feed:
 
     Attributes:
         counts: verdicts and kinds of skipped frames, for metrics and health.
+        events: how many went on.
     """
 
     def __init__(self, shard: Shard, epoch: int, exchange: Exchange, outlet: Outlet) -> None:
         self.epoch = epoch
         self.counts: Counter[str] = Counter()
+        self.events = 0
         self._exchange = exchange
         self._outlet = outlet
         self._lanes: dict[tuple[str, str | None], _Lane] = {}
@@ -85,6 +87,11 @@ class Feed:
         """How many streams are wanted."""
         return len(self._lanes)
 
+    def is_live(self, stream: Stream) -> bool:
+        """Whether a frame of this stream has come and nothing has been said against it since."""
+        lane = self._lanes.get((stream.symbol, stream.interval))
+        return lane is not None and lane.live and lane.stream == stream
+
     def streams_of(self, topic: Topic) -> list[Stream]:
         """The streams a topic carries."""
         return [lane.stream for lane in self._by_topic.get(topic, ())]
@@ -104,6 +111,7 @@ class Feed:
         if not lane.live:
             lane.live = True
             self._outlet.status(lane.stream, "live", epoch=self.epoch)
+        self.events += 1
         self._outlet.publish(event, epoch=self.epoch, origin="live")
         return lane.topic
 

@@ -8,6 +8,7 @@ Redis is away nobody else can take a lease either, so everything streams on, unf
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from loguru import logger
@@ -42,6 +43,8 @@ class Shards:
         self._open = open_shard
         self._flush = flush
         self.owned: dict[Shard, OwnedShard] = {}
+        # What the feeds of shards counted that were here once.
+        self.past: Counter[str] = Counter()
         self._leaving: dict[Shard, asyncio.Task[None]] = {}
         # A lease must not be renewed while it is given back: it would be taken again.
         self._lease_calls = asyncio.Lock()
@@ -62,7 +65,7 @@ class Shards:
         self._tell(renewal)
         lost = [held[lost.lease.shard] for lost in renewal.lost]
         for owned in lost:
-            self.owned.pop(owned.shard, None)
+            self._forget(owned)
         await asyncio.gather(*(owned.stop() for owned in lost))
 
     async def settle(self, wanted: Wanted, workers: Mapping[str, Role]) -> None:
@@ -151,8 +154,12 @@ class Shards:
 
     async def _release(self, owned: OwnedShard) -> None:
         async with self._lease_calls:
-            self.owned.pop(owned.shard, None)
+            self._forget(owned)
             await self._leases.release([owned.lease])
+
+    def _forget(self, owned: OwnedShard) -> None:
+        if self.owned.pop(owned.shard, None) is not None:
+            self.past.update(owned.feed.counts)
 
     async def drain(self, limit_s: float) -> None:
         """Give everything back."""

@@ -35,9 +35,10 @@ _LONGEST_NAME = 200
 class ShardRecord(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One shard as its owner sees it.
 
-    ``live`` counts the streams that are (acknowledged, heard, not stale). ``last_frame_age_s`` is
-    None before the first frame. ``rejected`` and ``stale`` name some of the streams that are, their
-    ``_count`` says how many there are. ``ends`` counts ended connections by reason, ``unreadable``
+    ``live`` counts the streams that are (acknowledged, heard, not stale), ``quiet`` those that were
+    acknowledged and may be silent until somebody trades. ``last_frame_age_s`` is None before the
+    first frame. ``rejected`` and ``stale`` name some of the streams that are, their ``_count`` says
+    how many there are. ``ends`` counts ended connections by reason, ``unreadable``
     frames that were skipped by kind.
     """
 
@@ -47,6 +48,7 @@ class ShardRecord(Struct, frozen=True, rename="camel", omit_defaults=True):
     streams: int
     live: int
     since_ms: int
+    quiet: int = 0
     last_frame_age_s: float | None = None
     reasons: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from loguru import logger
@@ -62,7 +63,9 @@ class Session:
         self._successor: Connection | None = None
         self._resting: tuple[State, float] | None = None
         self.dials = 0
+        self.ends: Counter[str] = Counter()
         self.last_outcome: Outcome | None = None
+        self._past_frames = 0
 
     def want(self, topics: Iterable[Topic]) -> None:
         """Make this the wanted set of topics, now and after every reconnect."""
@@ -79,17 +82,33 @@ class Session:
         return State.IDLE if self.connection is None else self.connection.state
 
     @property
+    def resting(self) -> bool:
+        """Whether it waits between two connections."""
+        return self._resting is not None
+
+    @property
+    def trade_driven(self) -> bool:
+        """Whether a single stream of it may be silent for as long as nobody trades."""
+        return self._place.channel_rules.cadence.kind == "trade-driven"
+
+    @property
     def since_s(self) -> float:
         """Machine time since when it stands there."""
         if self._resting is not None:
             return self._resting[1]
         return machine_s() if self.connection is None else self.connection.since_s
 
+    @property
+    def frames(self) -> int:
+        """Frames received, over all lives."""
+        now = self.connection.frames if self.connection else 0
+        return self._past_frames + now
+
     async def run(self) -> None:
         """Stay connected until cancelled; the socket is closed then."""
         async with asyncio.TaskGroup() as group:
             life = self._start(group)
-            self.connection = life.connection
+            self._adopt(life.connection)
             while True:
                 await self._wait_for_end(group, life)
                 if not life.task.done():
@@ -97,7 +116,7 @@ class Session:
                     continue
                 await self._rest(life.task.result())
                 life = self._start(group)
-                self.connection = life.connection
+                self._adopt(life.connection)
 
     async def _wait_for_end(self, group: asyncio.TaskGroup, life: _Life) -> None:
         """Return when the connection has ended, or should be succeeded."""
@@ -122,7 +141,7 @@ class Session:
             flowing.cancel()
             self._successor = None
         if new.connection.flowing.is_set() or old.task.done():
-            self.connection = new.connection
+            self._adopt(new.connection)
             await old.end(ROTATED)
             self._log.info("successor took over")
             return new
@@ -130,6 +149,11 @@ class Session:
         decision = self._decide(new.task.result())
         await asyncio.wait({old.task}, timeout=decision.delay_s)
         return old
+
+    def _adopt(self, connection: Connection) -> None:
+        if self.connection is not None:
+            self._past_frames += self.connection.frames
+        self.connection = connection
 
     def _start(self, group: asyncio.TaskGroup) -> _Life:
         connection = Connection(self._place, self._url, self._dial, self._catalog, self._sink)
@@ -151,6 +175,7 @@ class Session:
         decision = after(outcome, self._failures, self._chance())
         self._failures = decision.failures
         self.last_outcome = outcome
+        self.ends[outcome.cause] += 1
         self._log.bind(
             cause=outcome.cause,
             reason=outcome.reason,

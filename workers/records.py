@@ -1,0 +1,91 @@
+"""What this worker says about itself, read off what it runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from common.clocks import machine_s, wall_ms
+from common.ops.records import MOST_NAMED, ShardRecord, named
+from common.session.subscriptions import TopicState, TopicStatus
+from workers.owned import OwnedShard
+from workers.shards import Shards
+
+# Verdicts and frame kinds of a feed that are not about skipped frames.
+_VERDICTS = frozenset({"open", "closed", "after_gap", "repeated", "late", "conflicting"})
+
+
+def shard_record(owned: OwnedShard) -> ShardRecord:
+    """One owned shard, as health and people see it."""
+    now_s = machine_s()
+    session, feed = owned.session, owned.feed
+    connection = session.connection
+    topics = connection.subscriptions.topics if connection else {}
+    # While a session rests, what its last connection knew of its topics says nothing about now.
+    groups = _groups(owned, topics) if not session.resting else {}
+    rejected, stale = groups.get("rejected", []), groups.get("stale", [])
+    heard_s = connection.last_frame_s if connection else None
+    return ShardRecord(
+        shard=owned.shard.key,
+        epoch=owned.lease.epoch,
+        state=session.state.value,
+        streams=feed.streams,
+        live=len(groups.get("live", ())),
+        quiet=len(groups.get("quiet", ())),
+        since_ms=wall_ms() - int((now_s - session.since_s) * 1000),
+        last_frame_age_s=None if heard_s is None else round(now_s - heard_s, 3),
+        reasons=_reasons(owned, topics),
+        rejected=named(rejected),
+        rejected_count=len(rejected),
+        stale=named(stale),
+        stale_count=len(stale),
+        fenced=owned.lease.fenced(now_s),
+        connects=session.dials,
+        last_outcome=_last_outcome(owned),
+        frames=session.frames,
+        events=feed.events,
+        ends=dict(session.ends),
+        unreadable={k: n for k, n in feed.counts.items() if k not in _VERDICTS},
+    )
+
+
+def verdict_counts(shards: Shards) -> dict[str, int]:
+    """What became of all candles here: ``candles_closed``, ``candles_late``, and so on."""
+    counts = Counter(shards.past)
+    for owned in shards.owned.values():
+        counts.update(owned.feed.counts)
+    return {f"candles_{word}": counts[word] for word in sorted(_VERDICTS)}
+
+
+def _groups(owned: OwnedShard, topics: dict[str, TopicStatus]) -> dict[str, list[str]]:
+    """The streams of the shard by how they stand."""
+    silence_is_legal = owned.session.trade_driven
+    groups: dict[str, list[str]] = {}
+    for topic, status in topics.items():
+        word = _word(status, silence_is_legal)
+        groups.setdefault(word, []).extend(s.key for s in owned.feed.streams_of(topic))
+    return groups
+
+
+def _word(status: TopicStatus, silence_is_legal: bool) -> str:
+    if status.state is TopicState.LIVE:
+        return "live"
+    if status.state is TopicState.REJECTED:
+        return "rejected"
+    if status.tries:
+        return "stale"
+    if status.state is TopicState.ACKED and silence_is_legal:
+        return "quiet"
+    return "pending"
+
+
+def _reasons(owned: OwnedShard, topics: dict[str, TopicStatus]) -> tuple[str, ...]:
+    reasons = dict.fromkeys(status.reason for status in topics.values() if status.reason)
+    outcome = _last_outcome(owned)
+    if owned.session.resting and outcome is not None:
+        reasons = {outcome: None, **reasons}
+    return named(list(reasons)[:MOST_NAMED])
+
+
+def _last_outcome(owned: OwnedShard) -> str | None:
+    outcome = owned.session.last_outcome
+    return None if outcome is None else f"{outcome.cause}: {outcome.detail}"

@@ -1,0 +1,267 @@
+"""The price worker: engines, plan, shards and commands wired together, one tick after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+
+from loguru import logger
+from msgspec import Raw
+
+from common.clocks import machine_s, wall_ms
+from common.exchanges.registry import EXCHANGES
+from common.fleet.buckets import Buckets
+from common.fleet.client import RedisAway, connect, wait_for_redis
+from common.fleet.desired import Desired, TooManyWants
+from common.fleet.directory import Directory
+from common.fleet.keys import Keys
+from common.fleet.leases import Lease, Leases
+from common.fleet.members import Member, Members, takers
+from common.fleet.plan import Plan, Planner
+from common.fleet.sharding import Problem, resolve
+from common.model.instruments import Instrument
+from common.model.streams import SERVED, Market, Pattern, Role, Shard
+from common.ops import records
+from common.ops.records import RabbitState, RedisState, WorkerRecord, WorkerState
+from common.publish.commands import Commands
+from common.publish.pipeline import Pipeline
+from common.publish.requests import Answer
+from common.recovery.rest import Rest
+from common.session.transport import dial
+from config.settings import Settings
+from workers.instruments import fetch_instruments
+from workers.owned import OwnedShard
+from workers.records import shard_record, verdict_counts
+from workers.shards import Shards
+
+# Workers that start together see each other before they claim, so that little moves afterwards.
+JOIN_S = 2.0
+# What the confirms of the last messages may take when the worker stops.
+FLUSH_S = 5.0
+# Ticks of many workers must not fall into step.
+TICK_JITTER = 0.1
+
+
+class PriceWorker:
+    """One process's work. ``run`` returns when it has given everything back."""
+
+    def __init__(self, settings: Settings, role: Role) -> None:
+        self._settings = settings
+        self._role: Role = role
+        # Every life is a worker of its own: a restarted process inherits nothing by its name.
+        self._id = f"{settings.worker_name}:{secrets.token_hex(3)}"
+        self._started_ms = wall_ms()
+        self._state: WorkerState = "starting"
+        self._redis_state: RedisState = "away"
+        self._plan = Plan()
+        self._wake = asyncio.Event()
+        keys = Keys(settings.redis_prefix)
+        self._redis = connect(settings.redis_url.reveal())
+        self._rest = Rest(settings.exchange_gateway)
+        self._members = Members(self._redis, keys, settings.lease_ttl_s)
+        self._leases = Leases(self._redis, keys, self._id, settings.lease_ttl_s)
+        self._desired = Desired(self._redis, keys)
+        self._directory = Directory(self._redis, keys, self._fetch)
+        self._planner = Planner(
+            settings.streams,
+            self._desired,
+            self._directory,
+            Buckets(self._redis, keys),
+            enabled=settings.exchanges,
+        )
+        self._pipeline = Pipeline(
+            settings.rabbit_url.reveal(),
+            topology=settings.topology,
+            durable_limit=settings.publish_buffer,
+            linger_s=settings.publish_linger_ms / 1000,
+        )
+        self._commands = Commands(
+            settings.rabbit_url.reveal(),
+            want=self._want,
+            post=self._pipeline.post,
+            topology=settings.topology,
+            transient=(RedisAway,),
+        )
+        self._shards = Shards(self._id, self._leases, self._open, self._pipeline.flush)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then drain.
+
+        Raises:
+            WrongRedis: Redis would lose what the fleet keeps in it.
+        """
+        stopped = asyncio.create_task(stop.wait())
+        work = asyncio.create_task(self._work())
+        try:
+            await asyncio.wait({stopped, work}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await work
+        finally:
+            stopped.cancel()
+            work.cancel()
+            await asyncio.wait({work})
+            await self._end()
+
+    # --- working ------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        logger.bind(role=self._role, ttl_s=self._settings.lease_ttl_s).info("worker starts")
+        self._tell_exchanges()
+        await self._pipeline.start()
+        await wait_for_redis(self._redis)
+        self._redis_state = "ok"
+        if "candle" in SERVED[self._role]:
+            await self._commands.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._directory.keep_fresh(self._planner.markets))
+            group.create_task(self._tick_for_ever())
+
+    def _tell_exchanges(self) -> None:
+        for name in EXCHANGES:
+            on = name in self._settings.exchanges
+            reason = "" if on else "not in EXCHANGES"
+            logger.bind(exchange=name, on=on, reason=reason).info(
+                "exchange is {}", "on" if on else "off"
+            )
+
+    async def _tick_for_ever(self) -> None:
+        joined_s = machine_s() + JOIN_S
+        while True:
+            await self._tick(claiming=machine_s() >= joined_s)
+            renew_s = self._leases.renew_s * random.uniform(1 - TICK_JITTER, 1)
+            await self._pause(min(renew_s, max(0.0, joined_s - machine_s())) or renew_s)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._wake.clear()
+
+    async def _tick(self, *, claiming: bool) -> None:
+        try:
+            await self._shards.renew()
+            await self._members.write(self._member())
+            members = await self._members.all()
+            self._plan = await self._planner.plan()
+            if claiming:
+                await self._shards.settle(self._plan.shards, takers(members))
+                self._state = "running"
+                await self._members.write(self._member())
+        except RedisAway as away:
+            if self._redis_state == "ok":
+                logger.bind(error=str(away)).warning("redis is away, streaming on unfenced")
+            self._redis_state = "away"
+        else:
+            if self._redis_state == "away":
+                logger.info("redis is back")
+            self._redis_state = "ok"
+
+    def _open(self, shard: Shard, lease: Lease) -> OwnedShard:
+        return OwnedShard(
+            shard,
+            lease,
+            EXCHANGES[shard.exchange],
+            self._pipeline,
+            gateway=self._settings.exchange_gateway,
+            dial=dial,
+            catalog=lambda: self._directory.known(shard.exchange, shard.market) or {},
+        )
+
+    async def _fetch(self, exchange: str, market: Market) -> list[Instrument]:
+        return list(await fetch_instruments(self._rest, exchange, market))
+
+    # --- commands -----------------------------------------------------------------------------
+
+    async def _want(self, pattern: Pattern, requested_by: str) -> Answer:
+        """Make it desired, durably, or say why not."""
+        catalogs = await self._directory.catalogs(self._planner.markets)
+        resolved = resolve([pattern], catalogs, self._settings.exchanges)
+        problem = next(iter(resolved.problems), None)
+        if problem is not None and problem.kind != "no_instruments":
+            return _refusal(problem)
+        try:
+            await self._desired.add(pattern, requested_by)
+        except (TooManyWants, ValueError) as error:
+            return Answer("failed", str(error))
+        self._wake.set()
+        live = (owned.feed.is_live(s) for s in resolved.streams for owned in self._owned())
+        return Answer("active" if any(live) else "accepted")
+
+    # --- what it says about itself --------------------------------------------------------------
+
+    def _owned(self) -> list[OwnedShard]:
+        return list(self._shards.owned.values())
+
+    def _member(self) -> Member:
+        record = self._record()
+        return Member(
+            worker_id=record.worker_id,
+            role=self._role,
+            host=record.host,
+            pid=record.pid,
+            started_ms=record.started_ms,
+            updated_ms=record.updated_ms,
+            state=self._state,
+            record=Raw(records.encode(record)),
+        )
+
+    def _record(self) -> WorkerRecord:
+        stats = {**self._pipeline.stats}
+        counters = {k: v for k, v in stats.items() if type(v) is int}
+        gauges = {k: v for k, v in stats.items() if type(v) is float}
+        return WorkerRecord(
+            worker_id=self._id,
+            name=self._settings.worker_name,
+            role=self._role,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_ms=self._started_ms,
+            updated_ms=wall_ms(),
+            state=self._state,
+            redis=self._redis_state,
+            rabbit=self._rabbit_state(),
+            shards=tuple(shard_record(owned) for owned in self._owned()),
+            counters={**counters, **verdict_counts(self._shards)},
+            gauges=gauges,
+        )
+
+    def _rabbit_state(self) -> RabbitState:
+        stats = self._pipeline.stats
+        if not stats["connected"]:
+            return "away"
+        return "blocked" if stats["blocked"] else "ok"
+
+    # --- stopping -------------------------------------------------------------------------------
+
+    async def _end(self) -> None:
+        """Not ready → leases given back → confirms flushed → gone."""
+        self._state = "draining"
+        try:
+            await self._members.write(self._member())
+        except RedisAway as away:
+            logger.bind(error=str(away)).warning("redis is away, leases are left to run out")
+        await self._commands.close()
+        await self._shards.drain(self._settings.drain_s)
+        if not await self._pipeline.flush(FLUSH_S):
+            logger.bind(unconfirmed=self._pipeline.stats["unconfirmed"]).warning(
+                "stopping with unconfirmed messages"
+            )
+        await self._pipeline.close()
+        try:
+            await self._members.remove(self._id)
+        except RedisAway as away:
+            logger.bind(error=str(away)).info("the worker's record is left to run out")
+        await self._rest.close()
+        await self._redis.aclose()
+
+
+def _refusal(problem: Problem) -> Answer:
+    if problem.kind in ("unsupported", "disabled"):
+        return Answer(problem.kind, problem.detail)
+    return Answer("failed", problem.detail)
