@@ -71,6 +71,9 @@ class Envelope:
         content_type: str = "application/json",
         correlation_id: str | None = None,
     ) -> None:
+        for text in (routing_key, correlation_id or ""):
+            if not fits(text):
+                raise ValueError(f"{text[:40]!r}… is longer than AMQP has room for")
         self.channel = channel
         self.amqp_exchange = amqp_exchange
         self.routing_key = routing_key

@@ -1,0 +1,237 @@
+"""The durable class on its own: order, confirms, bounds, whatever the broker does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from common.publish.durable import Durable, Message, Subject
+from common.publish.frames import Envelope
+from common.publish.messages import Outcome
+
+ENVELOPE = Envelope(
+    1, "market", "k", kind="candle.closed.v1", headers={}, app_id="a", persistent=True
+)
+
+
+class Scene:
+    """A ``Durable`` with its outcomes, and timers that fire when the test says."""
+
+    def __init__(self, *, limit: int = 100, window: int = 10) -> None:
+        self.outcomes: list[tuple[Subject, Outcome]] = []
+        self.timers: list[Callable[[], None]] = []
+        self.durable = Durable(limit=limit, window=window, later=self._later)
+
+    def _later(self, delay_s: float, call: Callable[[], None]) -> None:
+        assert 0.5 <= delay_s <= 2.0
+        self.timers.append(call)
+
+    def fire(self) -> None:
+        timers, self.timers = self.timers, []
+        for call in timers:
+            call()
+
+    def submit(self, *names: str, share: float = 1.0) -> None:
+        """``A1`` is the first message of lane A."""
+        for name in names:
+            message = Message(
+                lane=name[0],
+                envelope=ENVELOPE,
+                message_id=name,
+                timestamp_s=0,
+                body=b"",
+                subject=name,
+                on_outcome=lambda subject, outcome: self.outcomes.append((subject, outcome)),
+            )
+            self.durable.submit(message, share=share)
+
+    def take(self) -> list[str]:
+        return [message.message_id for message in self.durable.take()]
+
+
+def test_of_a_lane_one_message_is_on_its_way_and_lanes_do_not_wait_for_each_other() -> None:
+    scene = Scene()
+    scene.submit("A1", "A2", "B1", "C1", "C2")
+    assert scene.take() == ["A1", "B1", "C1"]
+    assert scene.take() == []
+    scene.durable.settle(1, multiple=False, ok=True)
+    assert scene.take() == ["A2"]
+
+
+def test_an_ack_of_many_confirms_all_up_to_it_in_order() -> None:
+    scene = Scene()
+    scene.submit("A1", "B1", "C1", "D1")
+    scene.take()
+    scene.durable.settle(3, multiple=True, ok=True)
+    assert scene.outcomes == [("A1", "confirmed"), ("B1", "confirmed"), ("C1", "confirmed")]
+    assert (scene.durable.size, scene.durable.in_flight, scene.durable.confirmed) == (1, 1, 3)
+    scene.durable.settle(0, multiple=True, ok=True)
+    assert scene.outcomes[-1] == ("D1", "confirmed")
+    assert scene.durable.size == 0
+
+
+def test_a_tag_nobody_waits_for_changes_nothing_but_is_counted() -> None:
+    scene = Scene()
+    scene.submit("A1")
+    scene.take()
+    scene.durable.settle(9, multiple=False, ok=True)
+    assert scene.outcomes == []
+    assert scene.durable.unexpected == 1
+
+
+def test_a_nacked_message_leaves_again_after_a_pause_and_nothing_of_its_lane_before_it() -> None:
+    scene = Scene()
+    scene.submit("A1", "A2", "B1")
+    scene.take()
+    scene.durable.settle(1, multiple=False, ok=False)
+    scene.submit("A3")
+    assert scene.take() == []
+    assert scene.durable.nacked == 1
+    assert scene.outcomes == []
+    scene.fire()
+    assert scene.take() == ["A1"]
+    scene.durable.settle(3, multiple=True, ok=True)
+    assert scene.take() == ["A2"]
+
+
+def test_after_a_lost_connection_what_was_on_its_way_leaves_again_first_and_in_order() -> None:
+    scene = Scene(window=2)
+    scene.submit("A1", "B1", "C1", "A2")
+    assert scene.take() == ["A1", "B1"]
+    scene.durable.lost()
+    assert scene.take() == ["A1", "B1"]
+    scene.durable.settle(2, multiple=True, ok=True)
+    assert scene.take() == ["C1", "A2"]
+
+
+def test_a_message_resting_after_a_nack_survives_a_lost_connection() -> None:
+    scene = Scene()
+    scene.submit("A1")
+    scene.take()
+    scene.durable.settle(1, multiple=False, ok=False)
+    scene.durable.lost()
+    assert scene.take() == []
+    scene.fire()
+    assert scene.take() == ["A1"]
+
+
+def test_a_returned_message_is_not_confirmed_and_holds_nothing_up() -> None:
+    scene = Scene()
+    scene.submit("A1", "A2")
+    scene.take()
+    returned = scene.durable.note_return("A")
+    assert returned is not None
+    assert returned.message_id == "A1"
+    scene.durable.settle(1, multiple=False, ok=True)
+    assert scene.outcomes == [("A1", "returned")]
+    assert scene.take() == ["A2"]
+    scene.durable.settle(2, multiple=False, ok=True)
+    assert scene.outcomes[1:] == [("A2", "confirmed")]
+    assert (scene.durable.returned, scene.durable.confirmed) == (1, 1)
+
+
+def test_over_the_bound_a_message_is_refused_and_said_to_be() -> None:
+    scene = Scene(limit=2)
+    scene.submit("A1", "B1", "C1")
+    assert scene.outcomes == [("C1", "refused")]
+    assert (scene.durable.size, scene.durable.refused) == (2, 1)
+    scene.take()
+    scene.durable.settle(1, multiple=False, ok=True)
+    scene.submit("C1")
+    assert scene.durable.size == 2
+
+
+def test_what_is_only_told_leaves_room_for_what_happened() -> None:
+    scene = Scene(limit=4)
+    scene.submit("S1", "S2", "S3", share=0.5)
+    assert scene.outcomes == [("S3", "refused")]
+    scene.submit("A1", "B1")
+    assert scene.durable.size == 4
+
+
+class DurableMachine(RuleBasedStateMachine):
+    """Any sequence of submits, writes, confirms, refusals and broken connections.
+
+    ``delivered`` is what a broker would have taken; it may take a message and lose the confirm.
+    """
+
+    names = Bundle("names")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene(limit=12, window=3)
+        self.submitted: list[str] = []
+        self.delivered: list[str] = []
+        self.on_the_wire: dict[int, str] = {}
+        self.tag = 0
+        self.count = 0
+
+    @rule(lane=st.sampled_from("ABCD"))
+    def submit(self, lane: str) -> None:
+        self.count += 1
+        name = f"{lane}{self.count}"
+        before = self.scene.durable.size
+        self.scene.submit(name)
+        if before < 12:
+            self.submitted.append(name)
+
+    @rule()
+    def write(self) -> None:
+        for name in self.scene.take():
+            self.tag += 1
+            self.on_the_wire[self.tag] = name
+
+    def _settle(self, tag: int, *, multiple: bool, ok: bool) -> None:
+        tags = [sent for sent in self.on_the_wire if sent == tag or (multiple and sent < tag)]
+        for sent in tags:
+            name = self.on_the_wire.pop(sent)
+            if ok:
+                self.delivered.append(name)
+        self.scene.durable.settle(tag, multiple=multiple, ok=ok)
+
+    @rule(pick=st.integers(0, 10), multiple=st.booleans(), ok=st.booleans())
+    def settle(self, pick: int, multiple: bool, ok: bool) -> None:
+        if self.on_the_wire:
+            tags = list(self.on_the_wire)
+            self._settle(tags[pick % len(tags)], multiple=multiple, ok=ok)
+
+    @rule()
+    def pause_over(self) -> None:
+        self.scene.fire()
+
+    @rule(taken=st.integers(0, 3))
+    def lose_connection(self, taken: int) -> None:
+        self.delivered += list(self.on_the_wire.values())[:taken]
+        self.on_the_wire.clear()
+        self.tag = 0
+        self.scene.durable.lost()
+
+    @invariant()
+    def bounded(self) -> None:
+        assert self.scene.durable.size <= 12
+        assert self.scene.durable.in_flight == len(self.on_the_wire) <= 3
+
+    @invariant()
+    def in_order_within_a_lane_even_with_its_duplicates(self) -> None:
+        for lane in "ABCD":
+            numbers = [int(name[1:]) for name in self.delivered if name[0] == lane]
+            assert numbers == sorted(numbers)
+
+    def teardown(self) -> None:
+        for _ in range(len(self.submitted) + 2):
+            self.pause_over()
+            self.write()
+            self.settle(0, multiple=False, ok=True)
+            while self.on_the_wire:
+                self._settle(max(self.on_the_wire), multiple=True, ok=True)
+        assert set(self.delivered) == set(self.submitted)
+        confirmed = [name for name, outcome in self.scene.outcomes if outcome == "confirmed"]
+        assert sorted(map(str, confirmed)) == sorted(self.submitted)
+        assert self.scene.durable.size == 0
+
+
+TestAnySequence = DurableMachine.TestCase
+TestAnySequence.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,0 +1,109 @@
+"""What backends may ask for, and in which words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from common.model.streams import Pattern
+from common.publish import requests
+from common.publish.requests import Answer, Malformed, ReplyTo
+
+
+def body(**payload: Any) -> bytes:
+    return json.dumps({"payload": payload}).encode()
+
+
+@pytest.mark.parametrize(
+    ("exchange", "market"),
+    [
+        ("binance", "spot"),
+        ("binanceUsdm", "linear"),
+        ("binanceCoinm", "inverse"),
+        ("paperBinance", "spot"),
+        ("paperBinanceUsdm", "linear"),
+    ],
+)
+def test_the_older_backends_name_a_market_by_its_exchange(exchange: str, market: str) -> None:
+    wanted = requests.read(body(symbol="BTCUSDT", exchange=exchange, interval="1m"))
+    assert wanted == Pattern("binance", market, "candle", "BTCUSDT", "1m")
+
+
+def test_our_own_spelling() -> None:
+    asked = body(symbol="BTCUSDT", exchange="binance", market="linear", interval="1M")
+    assert requests.read(asked) == Pattern("binance", "linear", "candle", "BTCUSDT", "1M")
+    asked = body(symbol="*USDT", exchange="binance", market="spot", channel="ticker")
+    assert requests.read(asked) == Pattern("binance", "spot", "ticker", "*USDT")
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ({"exchange": "mtgox", "interval": "1m"}, "exchange 'mtgox' is not served"),
+        ({"exchange": "paper", "interval": "1m"}, "exchange 'paper' is not served"),
+        (
+            {"exchange": "binance", "market": "options", "interval": "1m"},
+            "exchange 'binance' market 'options' is not served",
+        ),
+        ({"exchange": "binance", "interval": "7m"}, "binance spot has no interval '7m'"),
+        ({"exchange": "binance", "interval": 5}, "binance spot has no interval 5"),
+    ],
+)
+def test_what_does_not_exist_is_unsupported_with_the_reason(
+    payload: dict[str, Any], reason: str
+) -> None:
+    answer = requests.read(body(symbol="BTCUSDT", **payload))
+    assert isinstance(answer, Answer)
+    assert answer.state == "unsupported"
+    assert answer.reason.startswith(reason)
+
+
+MALFORMED = [
+    (b"", "truncated"),
+    (b"\xff\xfe", "malformed|utf-8|invalid"),
+    (b"[]", "array"),
+    (b"{}", "payload"),
+    (b'{"payload": "x"}', "payload|str"),
+    (body(symbol="BTCUSDT", interval="1m"), "exchange"),
+    (body(symbol=7, exchange="binance", interval="1m"), "symbol"),
+    (body(symbol="", exchange="binance", interval="1m"), "not a symbol"),
+    (body(symbol="A" * 101, exchange="binance", interval="1m"), "not a symbol"),
+    (body(symbol="BTC\nUSDT", exchange="binance", interval="1m"), "not a symbol"),
+    (body(symbol="*", exchange="binance", interval="1m"), "is a pattern"),
+    (body(symbol="BTCUSDT", exchange="binance"), "needs an interval"),
+    (body(symbol="BTCUSDT", exchange="binance", channel="trades"), "channel"),
+]
+
+
+@pytest.mark.parametrize(("message", "why"), MALFORMED)
+def test_what_cannot_be_understood_says_why(message: bytes, why: str) -> None:
+    with pytest.raises(Malformed, match=f"(?i){why}"):
+        requests.read(message)
+
+
+def test_an_interval_is_understood_in_the_askers_words_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Some exchanges write 1M for a month and 1m for a minute, others count minutes: 60, 240.
+    exchange = requests.EXCHANGES["binance"]
+    market = exchange.markets["spot"]
+    rules = type(market.channels["candle"])(
+        url="", cadence=market.channels["candle"].cadence, intervals={"1h": "60", "60": "1h"}
+    )
+    assert requests._interval(rules, "60", theirs_first=True) == "1h"
+    assert requests._interval(rules, "60", theirs_first=False) == "60"
+    rules = type(rules)(url="", cadence=rules.cadence, intervals={"1h": "candle1H"})
+    for theirs_first in (True, False):
+        assert requests._interval(rules, "1h", theirs_first=theirs_first) == "1h"
+        assert requests._interval(rules, "candle1H", theirs_first=theirs_first) == "1h"
+
+
+def test_an_answer_goes_where_amqp_says_else_where_the_body_says() -> None:
+    asked = b'{"payload": null, "replyTo": "q-body", "correlationId": "c-body"}'
+    assert requests.reply_address(asked, None, None) == ReplyTo("q-body", "c-body")
+    assert requests.reply_address(asked, "q", "c") == ReplyTo("q", "c")
+    assert requests.reply_address(b"no json", "q", None) == ReplyTo("q", None)
+    assert requests.reply_address(b"no json", None, "c") is None
+    assert requests.reply_address(body(symbol="X"), None, None) is None
