@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from common.exchanges.registry import EXCHANGES
 from common.model.streams import ROLES
-from common.model.streams import ROLES
 from config import values
 from config.values import LOG_FORMATS, LOG_LEVELS, NAME_LENGTH, TOPOLOGIES, Reader
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from common.model.streams import ROLES, SERVED
 from common.ops.records import ShardRecord, WorkerRecord
 
 # ok: all of it flows. starting: nothing is wrong but that workers are not up yet. degraded: not
@@ -44,13 +45,14 @@ class WantedShard(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True, rename="camel"):
-    """The verdict. ``reasons`` is empty exactly if ``status`` is ok."""
+    """The verdict. ``reasons`` is empty exactly if ``status`` is ok; ``notes`` change nothing."""
 
     status: Status
     reasons: tuple[str, ...]
     workers: tuple[WorkerRecord, ...]
     wanted: int = 0
     flowing: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -69,6 +71,7 @@ def verdict(
     now_ms: int,
     ttl_s: float,
     problems: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Health:
     """The verdict on these workers, given what is wanted and what is wrong with the plan."""
     late = [_lateness(record, now_ms, ttl_s) for record in records]
@@ -92,7 +95,7 @@ def verdict(
     elif faults:
         status = "starting"
     bounded = _bounded([*starting, *faults])
-    return Health(status, bounded, tuple(records), len(plan_shards), flowing)
+    return Health(status, bounded, tuple(records), len(plan_shards), flowing, _bounded(notes))
 
 
 def _only_starting(fresh: Sequence[WorkerRecord], late: Sequence[str | None]) -> bool:
@@ -119,12 +122,12 @@ def _engines(record: WorkerRecord) -> Iterator[str]:
 
 def _coverage(fresh: Sequence[WorkerRecord], wanted: Sequence[WantedShard]) -> Iterator[str]:
     """Channels that no worker of the fleet would take on: nobody is late, nobody will come."""
-    roles = {record.role for record in fresh}
+    there = {record.role for record in fresh}
     channels = sorted({shard.channel for shard in wanted})
     for channel in channels:
-        if roles.isdisjoint({"all", channel}):
+        if there.isdisjoint(role for role in ROLES if channel in SERVED[role]):
             shards = sum(shard.channel == channel for shard in wanted)
-            yield f"no worker of role all or {channel} is there for {_count(shards, 'shard')}"
+            yield f"no worker serves channel {channel}, wanted by {_count(shards, 'shard')}"
 
 
 _Owners = Mapping[str, Sequence[tuple[WorkerRecord, ShardRecord]]]
@@ -178,7 +181,7 @@ def _streams(wanted: WantedShard, own: ShardRecord) -> Iterator[str]:
             yield f"{key}: {_count(count, 'stream')} {word}{some}{', …' if count > 3 else ''}"
     if own.state != "live":
         return
-    if own.live + rejected + stale < own.streams:
+    if own.live + own.quiet + rejected + stale < own.streams:
         yield f"{key}: {own.live} of {_count(own.streams, 'stream')} live"
     if own.streams < wanted.streams:
         yield f"{key}: its owner carries {own.streams} of {_count(wanted.streams, 'wanted stream')}"
