@@ -28,6 +28,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 POLL_S = 0.02
 KILL_GRACE_S = 5.0
 
+_PORTS_GIVEN: set[int] = set()
+
 
 class ChildError(RuntimeError):
     """A child ended early or did not become ready; the message holds the end of its log."""
@@ -79,12 +81,11 @@ def free_port() -> int:
     """
     for _ in range(200):
         port = random.randint(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            if port not in _PORTS_GIVEN:
+                _PORTS_GIVEN.add(port)
+                return port
     raise ChildError("no free port found between 20000 and 32000 on 127.0.0.1")
 
 

@@ -112,6 +112,8 @@ class RedisServer:
 
     def close(self) -> None:
         """End it, and its folder unless that was given."""
+        if self._own_folder:
+            self.kill()  # nothing of it will be read again
         self.stop()
         if self._own_folder:
             remove_folder(self.folder)
