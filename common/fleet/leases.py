@@ -29,6 +29,8 @@ from common.fleet.client import CLOCK_LUA, Argument, Lua, answered, text
 from common.fleet.keys import Keys
 
 RENEWALS_PER_TTL = 3
+# Redis counts by another clock than we do, and in whole milliseconds.
+CLOCK_DRIFT = 0.01
 
 # KEYS: epochs, lease...   ARGV: owner, ttl in ms, shard...
 _CLAIM = (
@@ -226,8 +228,8 @@ class Leases:
         return round(self._ttl_s * 1000)
 
     def _until_s(self) -> float:
-        """Counted from before the call: Redis starts counting later, so it ends no earlier."""
-        return machine_s() + self._ttl_s
+        """Counted from before the call, and short of the TTL: Redis' lease ends no earlier."""
+        return machine_s() + self._ttl_s * (1 - CLOCK_DRIFT)
 
 
 def _renewal(

@@ -70,7 +70,8 @@ class Fleet:
         for _ in range(50 + 4 * len(self.weights) * (1 + len(self.members))):
             order = list(self.members)
             rng.shuffle(order)
-            if not any([self.turn(worker) for worker in order]):
+            moved = [self.turn(worker) for worker in order]
+            if not any(moved):
                 return
         raise AssertionError("it does not end")
 
