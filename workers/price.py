@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, role: Role) -> int:
     try:
-        run_until_stopped(settings, lambda stop: PriceWorker(settings, role).run(stop))
+        run_until_stopped(
+            settings, lambda stop: PriceWorker(settings, role).run(stop), (WrongRedis,)
+        )
     except WrongRedis as wrong:
         sys.stderr.write(f"Redis is refused: {wrong}\n")
         return EXIT_BAD_SETTINGS
