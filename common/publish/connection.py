@@ -37,6 +37,11 @@ BLOCKED_POLL_S = 0.25
 # A connection that held this long was a good one.
 SETTLED_S = 30.0
 
+
+class NotReady(Exception):  # noqa: N818 - it says what the broker is
+    """The broker is there but cannot be used yet; the text says why."""
+
+
 Life = Callable[[AbstractConnection], Awaitable[None]]
 
 
@@ -96,7 +101,8 @@ class Link:
         self._log = logger.bind(link=name)
         self._task: asyncio.Task[None] | None = None
         self._trouble: str | None = None
-        self.connections = 0
+        # How many connections came to be of use.
+        self.ups = 0
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -113,7 +119,8 @@ class Link:
 
     def up(self) -> None:
         """The life says that it is of use now."""
-        if self._trouble is not None or self.connections == 1:
+        self.ups += 1
+        if self._trouble is not None or self.ups == 1:
             self._log.info("broker link up")
         self._trouble = None
 
@@ -122,7 +129,7 @@ class Link:
             began_s = machine_s()
             try:
                 await self._one_life()
-            except (AMQPError, OSError, TimeoutError) as error:
+            except (AMQPError, OSError, TimeoutError, NotReady) as error:
                 trouble = f"{type(error).__name__}: {error}"
             except Exception as error:  # noqa: BLE001
                 # A defect of ours must not leave the worker without a broker for good.
@@ -142,7 +149,6 @@ class Link:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await connection.connect()
-            self.connections += 1
             await self._live(connection)
         finally:
             await _hang_up(connection, factory)

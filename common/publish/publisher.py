@@ -109,7 +109,7 @@ class Publisher:
     @property
     def reconnects(self) -> int:
         """How often a connection had to be made again."""
-        return max(0, self._link.connections - 1)
+        return max(0, self._link.ups - 1)
 
     @property
     def unsettled(self) -> int:
@@ -190,7 +190,7 @@ class Publisher:
             await self._until_lost(transport, channels)
         finally:
             self._transport = None
-            self._set_blocked(False)
+            self.blocked = False
             for channel in channels:
                 channel.detach()
             self.durable.lost()

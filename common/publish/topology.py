@@ -22,6 +22,7 @@ from aiormq.exceptions import (
 from loguru import logger
 from msgspec import Struct
 
+from common.publish.connection import NotReady
 from common.publish.messages import (
     ACCOUNT_EXCHANGE,
     DEAD_EXCHANGE,
@@ -73,7 +74,7 @@ class Topology(Struct, frozen=True):
     queues: tuple[Queue, ...]
 
 
-class TopologyError(Exception):
+class TopologyError(NotReady):
     """The broker is not as we need it. The message names everything that is missing."""
 
 
