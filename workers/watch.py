@@ -83,10 +83,10 @@ class FleetWatch:
 
     def health(self) -> Health:
         """The verdict by now."""
-        age_s = None if self._looked_s is None else machine_s() - self._looked_s
-        if age_s is None:
+        if self._looked_s is None:
             return health.unknown(self._obstacle)
-        if age_s > KNOWN_S:
+        age_s = machine_s() - self._looked_s
+        if self._obstacle or age_s > KNOWN_S:
             reason = self._obstacle or "reading Redis takes too long"
             return health.unknown(f"{reason}; last read {age_s:.1f} s ago", self._records)
         return health.verdict(
@@ -164,7 +164,7 @@ def _read(members: Sequence[Member]) -> tuple[tuple[WorkerRecord, ...], list[str
 def _wanted(shard: Shard, streams: int) -> WantedShard:
     rules = EXCHANGES[shard.exchange].markets[shard.market].channels[shard.channel]
     trade_driven = rules.cadence.kind == "trade-driven"
-    return WantedShard(shard.key, streams, None if trade_driven else rules.cadence.silence_s)
+    return WantedShard(shard.key, streams, None if trade_driven else rules.cadence.stall_s)
 
 
 async def _fetch_nothing(exchange: str, market: Market) -> Sequence[Instrument]:

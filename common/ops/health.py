@@ -156,7 +156,8 @@ def _shard(
     if not own.fenced:
         yield f"{key} streams unfenced on {worker.label}"
     because = f" ({own.reasons[0]})" if own.reasons else ""
-    age_s = _frame_age_s(worker, own, now_ms)
+    # By the owner's last report, which is fresh: what came since then is in the next one.
+    age_s = own.last_frame_age_s
     heard = "no frame yet" if age_s is None else f"no frame for {age_s:.0f} s"
     silent = wanted.silence_s is not None and (age_s is None or age_s > wanted.silence_s)
     if own.state == "stale" or (own.state == "live" and silent):
@@ -185,13 +186,6 @@ def _streams(wanted: WantedShard, own: ShardRecord) -> Iterator[str]:
         yield f"{key}: {own.live} of {_count(own.streams, 'stream')} live"
     if own.streams < wanted.streams:
         yield f"{key}: its owner carries {own.streams} of {_count(wanted.streams, 'wanted stream')}"
-
-
-def _frame_age_s(worker: WorkerRecord, own: ShardRecord, now_ms: int) -> float | None:
-    """How old the last frame is by now, and not by when it was reported."""
-    if own.last_frame_age_s is None:
-        return None
-    return own.last_frame_age_s + max(0, now_ms - worker.updated_ms) / 1000
 
 
 def _bounded(reasons: Sequence[str]) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ _NAME = (
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _FIELD = re.compile(
     rf"""((?:{_NAME})[\w-]{{0,24}}(?:\\?["'])?\s{{0,3}}[:=]\s{{0,3}})"""  # the name
-    r"""(?:b?\\?"(?:[^"\\]|\\[^"])*\\?"|b?'(?:[^'\\]|\\.)*'"""  # a quoted value
+    r"""(?:\\"(?:[^"\\]|\\[^"])*(?:\\")?"""  # a value in quotes that are escaped themselves
+    r"""|b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?"""  # in quotes; the end may be cut off
     r"""|(?:bearer|basic|digest)\s+[^\s,;"']+|[^\s,;&}\])"']+)""",  # a bare one
     re.IGNORECASE,
 )
@@ -88,9 +89,17 @@ class Redactor:
             return [self.value(item, depth + 1) for item in list(value)[:_WIDEST]]
         if isinstance(value, bytes | bytearray | memoryview):
             return self.text(bytes(value[:_SEARCHED_CHARACTERS]).decode(errors="backslashreplace"))
-        return self.text(str(value))
+        return self.text(_printed(value))
 
     def field(self, name: str, value: Any, depth: int = 0) -> Any:
         """A named field's value: masked whole if its name says so and it holds text."""
         secret = _SECRET_NAME.search(name) and not isinstance(value, bool | int | float | None)
         return MASK if secret else self.value(value, depth)
+
+
+def _printed(value: object) -> str:
+    """A log line must not be lost to a thing that cannot be printed."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - whatever its __str__ does
+        return f"<{type(value).__name__} that cannot be printed: {type(error).__name__}>"

@@ -140,11 +140,11 @@ def _worker(record: WorkerRecord, now_ms: int) -> dict[str, Any]:
         "rabbit": record.rabbit,
         "uptime": round(max(0, now_ms - record.started_ms) / 1000, 1),
         "reportedAgoS": round(since_s, 1),
-        "shards": [_shard(shard, since_s) for shard in record.shards],
+        "shards": [_shard(shard) for shard in record.shards],
     }
 
 
-def _shard(shard: ShardRecord, since_s: float) -> dict[str, Any]:
+def _shard(shard: ShardRecord) -> dict[str, Any]:
     age_s = shard.last_frame_age_s
     return {
         "shard": shard.shard,
@@ -153,7 +153,7 @@ def _shard(shard: ShardRecord, since_s: float) -> dict[str, Any]:
         "streams": shard.streams,
         "live": shard.live,
         "quiet": shard.quiet,
-        "lastFrameAgoS": None if age_s is None else round(age_s + since_s, 1),
+        "lastFrameAgoS": None if age_s is None else round(age_s, 1),
         "fenced": shard.fenced,
         "reasons": shard.reasons,
     }
@@ -164,7 +164,7 @@ def _json(body: object, *, ok: bool) -> web.Response:
 
 
 def _answer(status: int, body: object) -> web.Response:
-    text = msgspec.json.format(msgspec.json.encode(body), indent=2)
+    text = msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n"
     # Nothing between here and the reader may keep a verdict.
     headers = {"Cache-Control": "no-store"}
     return web.Response(status=status, body=text, content_type="application/json", headers=headers)
