@@ -1,0 +1,173 @@
+"""Binance's WebSocket: path forms, requests and their answers, what a route delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from common.model.streams import Market
+from simulator.exchanges.binance.names import NAME, ROUTES, RULES, SOCKET_HOSTS, route_of
+from simulator.exchanges.binance.topics import symbol_in, wanted, well_formed
+from simulator.exchanges.protocol import (
+    Effect,
+    HttpAnswer,
+    HttpCall,
+    Join,
+    Leave,
+    Reply,
+    json_answer,
+)
+from simulator.feeds import Wanted
+from simulator.world import World
+
+_METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
+
+
+class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
+
+
+class BinanceSocket:
+    """One socket: raw (``/ws``) or combined (``/stream``), on one route."""
+
+    def __init__(
+        self, world: World, market: Market, route: str | None, combined: bool, topics: Sequence[str]
+    ) -> None:
+        self.market = market
+        self.rules = RULES[market]
+        self.first_topics = topics
+        self._world, self._route, self._combined = world, route, combined
+
+    # --- what it sends ----------------------------------------------------------------------
+
+    def feed(self, topic: str) -> Wanted | None:
+        """The stream's feed, if this route carries it."""
+        if self.market == "linear" and (self._route or "public") != route_of(topic):
+            return None
+        return wanted(self._world, self.market, topic)
+
+    def wrap(self, topic: str, payload: str) -> str:
+        """Bare on raw sockets, with its stream's name on combined ones."""
+        if not self._combined:
+            return payload
+        return f'{{"stream":{msgspec.json.encode(topic).decode()},"data":{payload}}}'
+
+    def shutdown_notice(self) -> str | None:
+        """``serverShutdown``, on spot only."""
+        if self.market != "spot":
+            return None
+        event = f'{{"e":"serverShutdown","E":{self._world.clock.now_ms()}}}'
+        return self.wrap("!serverShutdown", event)
+
+    # --- what it is told --------------------------------------------------------------------
+
+    def receive(self, text: str, topics: Collection[str]) -> Sequence[Effect]:
+        """A request: its answer, and what it changes."""
+        request_id: Any = None
+        try:
+            message = _object(text)
+            request_id = self._request_id(message)
+            return self._carry_out(message, request_id, topics)
+        except _Refused as refused:
+            error = {"error": {"code": refused.code, "msg": refused.message}, "id": request_id}
+            return (Reply(msgspec.json.encode(error).decode()),)
+
+    def _request_id(self, message: dict[str, Any]) -> int | str | None:
+        request_id = message.get("id")
+        if isinstance(request_id, int) and not isinstance(request_id, bool):
+            return request_id
+        if self.market == "spot" and (
+            request_id is None or (isinstance(request_id, str) and len(request_id) <= 36)
+        ):
+            return request_id
+        raise _Refused(2, "Invalid request: request ID must be an unsigned integer")
+
+    def _carry_out(
+        self, message: dict[str, Any], request_id: int | str | None, topics: Collection[str]
+    ) -> Sequence[Effect]:
+        method = message.get("method")
+        if method is None:
+            raise _Refused(2, "Invalid request: missing field `method` at line 1 column 1")
+        result: object = None
+        changes: list[Effect] = []
+        if method == "SUBSCRIBE":
+            changes = [Join(topic) for topic in self._subscribable(message, topics)]
+        elif method == "UNSUBSCRIBE":
+            changes = [Leave(topic) for topic in _names(message) if topic in topics]
+        elif method == "LIST_SUBSCRIPTIONS":
+            result = list(topics)
+        elif method == "SET_PROPERTY":
+            self._combined = _combined(message)
+        elif method == "GET_PROPERTY":
+            result = self._combined
+        else:
+            expected = ", ".join(f"`{name}`" for name in _METHODS)
+            raise _Refused(
+                2, f"Invalid request: unknown variant `{method}`, expected one of {expected}"
+            )
+        answer = msgspec.json.encode({"result": result, "id": request_id}).decode()
+        return [Reply(answer), *changes]
+
+    def _subscribable(self, message: dict[str, Any], topics: Collection[str]) -> list[str]:
+        names = _names(message)
+        for topic in names:
+            if not well_formed(topic):
+                raise _Refused(2, "Invalid request: invalid stream")
+            symbol = symbol_in(self._world, self.market, topic)
+            if symbol and (NAME, self.market, symbol) in self._world.faults.rejected:
+                raise _Refused(-1121, "Invalid symbol.")
+        new = [topic for topic in dict.fromkeys(names) if topic not in topics]
+        if len(topics) + len(new) > self.rules.streams:
+            raise _Refused(2, "Invalid request: too many parameters")
+        return new
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        message = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        raise _Refused(3, "Invalid JSON: expected value at line 1 column 1") from None
+    if not isinstance(message, dict):
+        raise _Refused(2, "Invalid request: expected an object")
+    return message
+
+
+def _names(message: dict[str, Any]) -> list[str]:
+    params = message.get("params")
+    if not isinstance(params, list) or not all(isinstance(name, str) for name in params):
+        raise _Refused(2, "Invalid request: params must be an array of strings")
+    return params
+
+
+def _combined(message: dict[str, Any]) -> bool:
+    params = message.get("params")
+    if not isinstance(params, list) or len(params) != 2 or params[0] != "combined":
+        raise _Refused(0, "Unknown property")
+    if not isinstance(params[1], bool):
+        raise _Refused(1, "Invalid value type: expected Boolean")
+    return params[1]
+
+
+def open_socket(world: World, call: HttpCall) -> BinanceSocket | HttpAnswer:
+    """A handshake on any of the path forms.
+
+    ``/ws``, ``/ws/<n>`` (some clients number their sockets), ``/ws/<stream>[/<stream>…]``,
+    ``/stream``, ``/stream?streams=a/b``; on USD-M each of them below a route.
+    """
+    market = SOCKET_HOSTS.get(call.host)
+    parts = [part for part in call.path.split("/") if part]
+    route = None
+    if market == "linear" and parts and parts[0] in ROUTES:
+        route = parts.pop(0)
+    if market is None or not parts or parts[0] not in ("ws", "stream"):
+        return json_answer({"code": -5000, "msg": f"Path {call.path} is invalid"}, 404)
+    combined = parts[0] == "stream"
+    names = call.query.get("streams", "").split("/") if combined else parts[1:]
+    topics = [name for name in dict.fromkeys(names) if well_formed(name)]
+    if len(topics) > RULES[market].streams:
+        return json_answer({"code": 2, "msg": "Invalid request: too many parameters"}, 400)
+    return BinanceSocket(world, market, route, combined, topics)

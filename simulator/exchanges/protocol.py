@@ -1,0 +1,139 @@
+"""What an exchange must offer the simulator. Sockets, pushing, faults and HTTP are not its business.
+
+An exchange says which hosts it serves, opens a ``Dialect`` per socket, answers REST calls, and
+spells the truth in our model's words so that it can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from common.model.events import Candle, Ticker
+from common.model.streams import Market
+from simulator.faults import Spoiling
+from simulator.feeds import Wanted
+from simulator.listing import Listed
+
+
+class HttpCall(Struct, frozen=True):
+    """A request or a handshake. ``host`` is the production name it is meant for."""
+
+    host: str
+    path: str
+    query: Mapping[str, str]
+    address: str
+    method: str = "GET"
+
+
+class HttpAnswer(Struct, frozen=True):
+    """An answer to one."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+
+
+def json_answer(value: object, status: int = 200, **headers: str) -> HttpAnswer:
+    """``value`` as a JSON answer."""
+    return HttpAnswer(status, msgspec.json.encode(value), headers)
+
+
+class SocketRules(Struct, frozen=True, kw_only=True):
+    """What an exchange allows a socket, in machine time. Control may change any of them."""
+
+    messages_per_s: int
+    streams: int
+    ping_every_s: float
+    pong_within_s: float
+    lifetime_s: float
+    handshakes: int
+    handshakes_within_s: float
+    answer_s: float = 0.02
+
+
+# --- what a message to an exchange does -----------------------------------------------------
+
+
+class Reply(NamedTuple):
+    """Send this."""
+
+    text: str
+
+
+class Join(NamedTuple):
+    """The socket is subscribed to a topic."""
+
+    topic: str
+
+
+class Leave(NamedTuple):
+    """It no longer is."""
+
+    topic: str
+
+
+class End(NamedTuple):
+    """Close the socket."""
+
+    code: int
+    reason: str
+
+
+Effect = Reply | Join | Leave | End
+
+
+class Dialect(Protocol):
+    """One socket's side of the protocol."""
+
+    market: Market
+    rules: SocketRules
+    first_topics: Sequence[str]
+
+    def receive(self, text: str, topics: Collection[str]) -> Sequence[Effect]:
+        """What a message does, given the topics subscribed so far."""
+
+    def feed(self, topic: str) -> Wanted | None:
+        """Where a topic's data comes from; None if it will never send anything."""
+
+    def wrap(self, topic: str, payload: str) -> str:
+        """A payload as it is sent on this socket."""
+
+    def shutdown_notice(self) -> str | None:
+        """How this exchange announces that it will go; None where it does not."""
+
+
+class Exchange(Protocol):
+    """An exchange as the server sees it."""
+
+    name: str
+    hosts: Collection[str]
+
+    def market_of(self, host: str) -> Market:
+        """The market a host serves."""
+
+    def open(self, call: HttpCall) -> Dialect | HttpAnswer:
+        """A handshake: the socket's dialect, or a refusal."""
+
+    def rest(self, call: HttpCall) -> HttpAnswer:
+        """A REST call."""
+
+    def symbol(self, listed: Listed) -> str:
+        """How it spells a listing."""
+
+    def find(self, market: Market, symbol: str) -> Listed | None:
+        """The listing it spells so."""
+
+    def candles(
+        self, market: Market, symbol: str, interval: str, from_ms: int, to_ms: int
+    ) -> Sequence[Candle]:
+        """The final bars with ``from_ms <= start < to_ms`` in our words, in its digits."""
+
+    def ticker(self, listed: Listed, at_ms: int) -> Ticker:
+        """The ticker as of a time in our words, in its digits."""
+
+    def spoil(self, kind: Spoiling, text: str) -> str:
+        """A push of its own with an unknown type, a missing field or a wrong type."""

@@ -1,0 +1,201 @@
+"""One port: WebSocket and REST of every exchange, told apart by the production host they mean.
+
+The host is the first part of the path (``/api.binance.com/api/v3/time``, what a gateway makes of a
+URL) or the Host header itself. ``/control`` and ``/truth`` are the simulator's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+from aiohttp import web
+from loguru import logger
+
+from common.clocks import MarketClock, machine_s, wall_ms
+from simulator import control, truth
+from simulator.connection import Connection
+from simulator.exchanges.protocol import Exchange, HttpAnswer, HttpCall, json_answer
+from simulator.exchanges.registry import create_exchanges, load_recording
+from simulator.faults import Refuse
+from simulator.replay import Replay
+from simulator.world import World, create_world
+
+MAX_CONNECTIONS = 4_096
+_STOP_S = 3.0
+
+
+class Simulator:
+    """A running simulator; an async context manager that owns all its tasks and sockets."""
+
+    def __init__(
+        self, clock: MarketClock, *, seed: int = 1, port: int = 0, control_port: int | None = None,
+        host: str = "127.0.0.1", replay: Path | None = None,
+    ) -> None:  # fmt: skip
+        self.world: World = create_world(clock, seed)
+        if replay is not None:
+            recording = load_recording(replay)
+            self.world.replay = Replay(recording, self.world.hub, clock.speed)
+            self.world.catalog = recording.catalog()
+        self.exchanges: Mapping[str, Exchange] = create_exchanges(self.world)
+        self._by_host = {
+            name: exchange for exchange in self.exchanges.values() for name in exchange.hosts
+        }
+        self._host, self._ports = host, (port, control_port)
+        self._numbers = count(1)
+        self._runner: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        """What a client's gateway is set to."""
+        return f"http://{self._host}:{self.port}"
+
+    def warm(self) -> None:
+        """Work out the last day of everything, so that the first ticker does not hold up the rest."""
+        for listed in self.world.catalog:
+            self.world.market.day(listed, self.world.clock.now_ms())
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app["simulator"] = self
+        control.add_routes(app, self.world, self.exchanges)
+        truth.add_routes(app, self.world, self.exchanges)
+        app.router.add_route("*", "/{path:.*}", self._route)
+        app.on_shutdown.append(self._cut_all)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
+        await self._runner.setup()
+        port, control_port = self._ports
+        self.port = await self._listen(port)
+        if control_port is not None:
+            await self._listen(control_port)
+        self._tasks = [asyncio.create_task(self.world.hub.run())]
+        if self.world.replay is not None:
+            self._tasks.append(asyncio.create_task(self.world.replay.run()))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._runner is not None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._runner.cleanup()
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop``; raises if the push loop died."""
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((stopped, *self._tasks), return_when=asyncio.FIRST_COMPLETED)
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+        finally:
+            stopped.cancel()
+            with suppress(asyncio.CancelledError):
+                await stopped
+
+    async def _listen(self, port: int) -> int:
+        assert self._runner is not None
+        site = web.TCPSite(self._runner, self._host, port)
+        await site.start()
+        assert site._server is not None
+        bound: int = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        return bound
+
+    async def _cut_all(self, _: web.Application) -> None:
+        for connection in tuple(self.world.connections.values()):
+            connection.end(1001, "the simulator stops")
+
+    # --- one request ------------------------------------------------------------------------
+
+    async def _route(self, request: web.Request) -> web.StreamResponse:
+        called = self._call(request)
+        if called is None:
+            return web.json_response(
+                {"error": "no exchange of that host; see /control"}, status=404
+            )
+        exchange, call = called
+        if _is_handshake(request):
+            return await self._handshake(request, exchange, call)
+        refused = self._refusal("rest", exchange, call)
+        answer = exchange.rest(call) if refused is None else refused
+        return _response(answer)
+
+    def _call(self, request: web.Request) -> tuple[Exchange, HttpCall] | None:
+        host, path = (request.headers.get("Host") or "").split(":")[0], request.path
+        if host not in self._by_host:
+            host, _, path = path.removeprefix("/").partition("/")
+            # ccxt tells Binance's spot from its futures by the text "/stream" before the path, and
+            # puts a user in the address; the address has no other place for one.
+            host, path = host.split(":")[0], f"/{path}"
+        exchange = self._by_host.get(host)
+        if exchange is None:
+            return None
+        query = dict(request.query.items())
+        call = HttpCall(host, path, query, request.remote or "", request.method)
+        return exchange, call
+
+    def _refusal(self, on: str, exchange: Exchange, call: HttpCall) -> HttpAnswer | None:
+        fault: Refuse | None = self.world.faults.refusal(
+            "socket" if on == "socket" else "rest", machine_s(), exchange=exchange.name,
+            host=call.host, market=exchange.market_of(call.host), path=call.path,
+        )  # fmt: skip
+        if fault is None:
+            return None
+        wait_s = fault.retry_after_s
+        headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
+        return json_answer({"code": -1003, "msg": "Refused by control."}, fault.status, **headers)
+
+    async def _handshake(
+        self, request: web.Request, exchange: Exchange, call: HttpCall
+    ) -> web.StreamResponse:
+        refused = self._refusal("socket", exchange, call)
+        if refused is not None:
+            return _response(refused)
+        if len(self.world.connections) >= MAX_CONNECTIONS:
+            return _response(json_answer({"msg": "too many connections"}, 503))
+        dialect = exchange.open(call)
+        if isinstance(dialect, HttpAnswer):
+            return _response(dialect)
+        connection = Connection(next(self._numbers), self.world, exchange, dialect, call)
+        rules = connection.rules
+        attempts = self.world.meters.handshakes(
+            exchange.name, call.address, rules.handshakes_within_s
+        )
+        if attempts.exceeds(int(rules.handshakes), machine_s()):
+            wait_s = int(attempts.frees_in_s(machine_s())) + 1
+            return _response(
+                json_answer({"msg": "too many connections"}, 429, **{"Retry-After": str(wait_s)})
+            )
+        for fault in self.world.faults.for_new:
+            if fault.where.fits("", exchange.name, call.host, dialect.market, call.path):
+                connection.hit(fault)
+        self.world.connections[connection.id] = connection
+        logger.bind(connection=connection.id, host=call.host, path=call.path).info("socket opened")
+        try:
+            return await connection.run(request)
+        finally:
+            del self.world.connections[connection.id]
+
+
+def _is_handshake(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _response(answer: HttpAnswer) -> web.Response:
+    return web.Response(
+        status=answer.status,
+        body=answer.body,
+        headers=dict(answer.headers),
+        content_type="application/json",
+    )
+
+
+def market_clock(speed: float) -> MarketClock:
+    """A clock of that speed that agrees with the wall right now."""
+    return MarketClock(speed=speed, anchor_ms=wall_ms())

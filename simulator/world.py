@@ -1,0 +1,51 @@
+"""Everything the parts of one simulator share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from common.clocks import MarketClock
+from common.model.intervals import DAY_MS
+from simulator.faults import Faults
+from simulator.feeds import Hub
+from simulator.limits import Meters
+from simulator.listing import Catalog, Listed, listings_at
+from simulator.market import Market
+
+if TYPE_CHECKING:
+    from simulator.connection import Connection
+    from simulator.replay import Replay
+
+# The market opened two whole days before the day of the start: enough for any test, and cheap.
+HISTORY_DAYS = 2
+
+
+@dataclass(slots=True)
+class World:
+    """One simulator's state.
+
+    Attributes:
+        overrides: socket rules changed by control, by host (``*`` for all) and name.
+        weight_limits: weight per minute changed by control, by pool.
+        replay: recorded frames that take the place of the market, where there are.
+    """
+
+    clock: MarketClock
+    market: Market
+    catalog: Catalog
+    hub: Hub
+    faults: Faults = field(default_factory=Faults)
+    meters: Meters = field(default_factory=Meters)
+    connections: dict[str, Connection] = field(default_factory=dict)
+    overrides: dict[str, dict[str, float]] = field(default_factory=dict)
+    weight_limits: dict[str, int] = field(default_factory=dict)
+    replay: Replay | None = None
+
+
+def create_world(clock: MarketClock, seed: int) -> World:
+    """A market that opened two days ago, at the clock's own time."""
+    now_ms = clock.now_ms()
+    begins_ms = (now_ms // DAY_MS - HISTORY_DAYS) * DAY_MS
+    catalog = Catalog(Listed(listing, begins_ms) for listing in listings_at(now_ms))
+    return World(clock=clock, market=Market(seed), catalog=catalog, hub=Hub(clock))
