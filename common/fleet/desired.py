@@ -31,7 +31,7 @@ local function changed(key)
   redis.call('SET', key, digits(above(redis.call('GET', key) or 0)))
 end
 local function ended(want, now)
-  local until_ms = tonumber(string.match(want, '^%d+'))
+  local until_ms = tonumber(string.match(want, '^%d+') or 0)
   return until_ms > 0 and until_ms <= now
 end
 """
@@ -46,7 +46,7 @@ local is_new = not old or ended(old, tonumber(ARGV[3]))
 if not old and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then
   return -1
 end
-local since = is_new and ARGV[3] or string.match(old, '%d+$')
+local since = not is_new and string.match(old, '%d+$') or ARGV[3]
 local want = ARGV[2] .. ' ' .. since
 if want ~= old then
   redis.call('HSET', KEYS[1], ARGV[1], want)
