@@ -38,6 +38,12 @@ def engines_folder() -> Path:
     return Path(os.environ.get("ENGINES_DIR") or PROJECT / ".engines").resolve()
 
 
+def library_path() -> dict[str, str]:
+    """What unpacked programs need to find the libraries unpacked with them."""
+    libraries = sorted(map(str, (engines_folder() / "root").glob("usr/lib/*-linux-gnu*")))
+    return {"LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {}
+
+
 def redis_program() -> Path | None:
     """``redis-server``, or None."""
     found = shutil.which("redis-server")

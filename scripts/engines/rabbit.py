@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from scripts.children import Child, ChildError, free_port, remove_folder, throwaway_folder
 from scripts.engines import amqp
-from scripts.engines.locate import require_rabbit
+from scripts.engines.locate import library_path, require_rabbit
 
 READY_S = 60.0
 CTL_S = 60.0
@@ -101,6 +101,7 @@ class RabbitServer:
         inherited = {name: os.environ[name] for name in ("LANG", "TMPDIR") if name in os.environ}
         return {
             **inherited,
+            **library_path(),
             "HOME": str(folder),  # the Erlang cookie lives here
             "PATH": self._programs.path,
             "LC_ALL": "C.UTF-8",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from pathlib import Path
 from typing import Self
 
 from scripts.children import Child, ChildError, free_port, remove_folder, throwaway_folder
-from scripts.engines.locate import require_redis
+from scripts.engines.locate import library_path, require_redis
 
 READY_S = 15.0
 
@@ -62,7 +63,12 @@ class RedisServer:
             "databases": 16,
         }
         args = [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
-        child = Child("redis-server", [self._program, *args], log=self.folder / "redis.log")
+        child = Child(
+            "redis-server",
+            [self._program, *args],
+            log=self.folder / "redis.log",
+            env={**os.environ, **library_path()},
+        )
         self._child = child
         child.wait_ready(lambda: self.say("PING") == "+PONG", READY_S)
         return self
