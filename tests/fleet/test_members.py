@@ -80,6 +80,7 @@ async def test_who_no_longer_writes_is_gone_after_the_ttl_and_leaves_nothing(
 
 async def test_a_write_prunes_the_lines_of_the_dead(redis: Redis, keys: Keys) -> None:
     short, long = Members(redis, keys, ttl_s=0.1), Members(redis, keys, ttl_s=30)
+    await long.write(member("alive"))
     await short.write(member("dead"))
 
     async def dead() -> bool:
