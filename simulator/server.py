@@ -63,7 +63,6 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        app["simulator"] = self
         control.add_routes(app, self.world, self.exchanges)
         truth.add_routes(app, self.world, self.exchanges)
         app.router.add_route("*", "/{path:.*}", self._route)
@@ -130,9 +129,7 @@ class Simulator:
         host, path = (request.headers.get("Host") or "").split(":")[0], request.path
         if host not in self._by_host:
             host, _, path = path.removeprefix("/").partition("/")
-            # ccxt tells Binance's spot from its futures by the text "/stream" before the path, and
-            # puts a user in the address; the address has no other place for one.
-            host, path = host.split(":")[0], f"/{path}"
+            path = f"/{path}"
         exchange = self._by_host.get(host)
         if exchange is None:
             return None
