@@ -227,9 +227,14 @@ def test_three_renewals_fit_into_a_ttl(a: Leases) -> None:
     assert a.renew_s * 3 == a.ttl_s
 
 
-@pytest.mark.parametrize("name", ["", "a/b"])
-def test_a_name_that_would_not_come_back_from_redis_is_refused(
-    redis: Redis, keys: Keys, name: str
-) -> None:
-    with pytest.raises(ValueError, match="worker id"):
-        Leases(redis, keys, name, ttl_s=30)
+async def test_any_name_comes_back_from_redis_as_it_was(redis: Redis, keys: Keys) -> None:
+    leases = Leases(redis, keys, "eu/price 1:7", ttl_s=30)
+    lease = await claimed(leases)
+    assert await leases.holders([SHARD]) == {SHARD: Holder("eu/price 1:7", lease.epoch, mine=True)}
+    assert (await leases.renew([lease])).kept
+    assert await leases.release([lease]) == 1
+
+
+def test_a_worker_without_a_name_is_refused(redis: Redis, keys: Keys) -> None:
+    with pytest.raises(ValueError, match="id"):
+        Leases(redis, keys, "", ttl_s=30)
