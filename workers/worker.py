@@ -41,6 +41,8 @@ from workers.shards import Shards
 JOIN_S = 2.0
 # What the confirms of the last messages may take when the worker stops.
 FLUSH_S = 5.0
+# What the pipeline tells that goes up and down; everything else it counts only grows.
+_LEVELS = frozenset({"unconfirmed", "latest_pending", "latest_unconfirmed", "last_confirm_age_s"})
 # Ticks of many workers must not fall into step.
 TICK_JITTER = 0.1
 
@@ -213,8 +215,9 @@ class PriceWorker:
 
     def _record(self) -> WorkerRecord:
         stats = {**self._pipeline.stats}
-        counters = {k: v for k, v in stats.items() if type(v) is int}
-        gauges = {k: v for k, v in stats.items() if type(v) is float}
+        numbers = {k: v for k, v in stats.items() if type(v) in (int, float)}
+        gauges = {k: v for k, v in numbers.items() if k in _LEVELS and v is not None}
+        counters = {k: int(v) for k, v in numbers.items() if k not in _LEVELS and v is not None}
         return WorkerRecord(
             worker_id=self._id,
             name=self._settings.worker_name,
