@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # This process is no price worker and shall not be called one in the log.
     settings = load_or_exit({"WORKER_NAME": f"health-{os.getpid()}", **os.environ})
     try:
-        run_until_stopped(settings, lambda stop: _serve(settings, stop))
+        run_until_stopped(settings, lambda stop: _serve(settings, stop), (PortTaken,))
     except PortTaken as taken:
         sys.stderr.write(f"health server: {taken}\n")
         return EXIT_NO_PORT
@@ -40,7 +40,8 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     """Listen first, so that whoever asks gets an answer from the start."""
     watch = FleetWatch(settings)
     runner = await serve(make_app(watch), settings.health_host, settings.health_port)
-    logger.bind(host=settings.health_host, port=settings.health_port).info("health server listens")
+    host, port = runner.addresses[0][:2]
+    logger.bind(host=host, port=port).info("health server listens")
     looking = asyncio.create_task(watch.run())
     stopped = asyncio.create_task(stop.wait())
     try:

@@ -95,17 +95,15 @@ class Shards:
         kept: Sequence[Shard],
         workers: Mapping[str, Role],
     ) -> None:
-        """Take what is free, until the share is full or nothing is left."""
+        """Take what is free and fits. What fits nobody is taken a tick later: others go first."""
         by_key = {shard.key: shard for shard in wanted if shard not in self.owned}
         taken = await self._leases.holders(by_key)
-        free = [shard for key, shard in by_key.items() if key not in taken]
-        mine = list(kept)
-        while chosen := placement.to_claim(self._me, mine, free, weights, workers):
-            for lease in await self._leases.claim_all([shard.key for shard in chosen]):
-                shard = by_key[lease.shard]
-                self._begin(shard, lease, wanted[shard])
-                mine.append(shard)
-            free = [shard for shard in free if shard not in chosen]
+        # One of ours that we do not run: the answer to its claim was lost. Claiming again is safe.
+        free = [s for key, s in by_key.items() if key not in taken or taken[key].mine]
+        chosen = placement.to_claim(self._me, kept, free, weights, workers)
+        for lease in await self._leases.claim_all([shard.key for shard in chosen]):
+            shard = by_key[lease.shard]
+            self._begin(shard, lease, wanted[shard])
 
     def _begin(self, shard: Shard, lease: Lease, streams: Collection[Stream]) -> None:
         owned = self.owned[shard] = self._open(shard, lease)
