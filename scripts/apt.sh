@@ -40,9 +40,10 @@ private_apt() {
 
 unpack() {
     local folder=$1
+    PARTIAL=$folder.partial
     shift
     APT=$(mktemp -d)
-    trap 'rm -rf "$APT" "$folder.partial"' EXIT
+    trap 'rm -rf "$APT" "$PARTIAL"' EXIT
     mkdir -p "$APT/state/lists/partial" "$APT/cache/archives/partial" "$APT/debs"
     say "apt-get update (in $APT)"
     private_apt update >&2
@@ -55,20 +56,20 @@ unpack() {
     # shellcheck disable=SC2086 # a list of words
     (cd "$APT/debs" && private_apt download $needed >&2)
     say "unpacking to $folder"
-    rm -rf "$folder.partial"
-    mkdir -p "$folder.partial"
+    rm -rf "$PARTIAL"
+    mkdir -p "$PARTIAL"
     local package
     for package in "$APT"/debs/*.deb; do
-        dpkg-deb -x "$package" "$folder.partial"
+        dpkg-deb -x "$package" "$PARTIAL"
     done
     # Debian's Erlang believes that it lives in /usr/lib/erlang.
     local script
-    for script in "$folder.partial"/usr/lib/erlang/bin/{erl,start} \
-        "$folder.partial"/usr/lib/erlang/erts-*/bin/{erl,start}; do
+    for script in "$PARTIAL"/usr/lib/erlang/bin/{erl,start} \
+        "$PARTIAL"/usr/lib/erlang/erts-*/bin/{erl,start}; do
         [ ! -f "$script" ] || sed -i "s,=/usr/lib/erlang,=$folder/usr/lib/erlang," "$script"
     done
     rm -rf "$folder"
-    mv "$folder.partial" "$folder"
+    mv "$PARTIAL" "$folder"
 }
 
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || give_up "there is no apt-get here"
