@@ -28,6 +28,7 @@ from common.model.events import Candle, MarketEvent, Ticker
 from common.model.instruments import Catalog
 from common.model.streams import Channel, Market
 from common.session.lifecycle import Signal, State, advance
+from common.session.liveness import Liveness
 from common.session.outcome import Outcome
 from common.session.subscriptions import UNANSWERED_LIMIT, Subscriptions
 from common.session.transport import Dial, DialFailed, Socket, SocketClosed
@@ -113,14 +114,11 @@ class Connection:
         self._wake = asyncio.Event()
         self._end: Outcome | None = None
         self._socket: Socket | None = None
-        self._opened_s = 0.0
-        self._first_event_s: float | None = None
-        self._asked_again = False
+        self._opened_s = machine_s()
+        self._liveness = Liveness(cadence, self._opened_s)
         self.state = State.IDLE
         self.since_s = machine_s()
         self.frames = 0
-        self.last_frame_s: float | None = None
-        self.last_event_s: float | None = None
         # Set when the first event has come, and when a successor should take over.
         self.flowing = asyncio.Event()
         self.expiring = asyncio.Event()
@@ -141,6 +139,7 @@ class Connection:
         except TimeoutError:
             return Outcome("unreachable", "transient", f"no answer in {DIAL_S:g} s")
         self._opened_s = machine_s()
+        self._liveness = Liveness(self._place.channel_rules.cadence, self._opened_s)
         self._signal(Signal.OPENED)
         self._signal(Signal.LOGGED_IN)
         try:
@@ -149,7 +148,11 @@ class Connection:
             await self._close(self._socket)
         outcome = self._end or ended
         return Outcome(
-            outcome.cause, outcome.reason, outcome.detail, self._flowed_s(), outcome.retry_after_s
+            outcome.cause,
+            outcome.reason,
+            outcome.detail,
+            self._liveness.flowed_s,
+            outcome.retry_after_s,
         )
 
     async def _both(self, socket: Socket) -> Outcome:
@@ -174,10 +177,10 @@ class Connection:
         if self._socket is not None:
             await self._close(self._socket)
 
-    def silence_s(self, now_s: float) -> float:
-        """How long no frame has come, since the last one or since it opened."""
-        last_s = self._opened_s if self.last_frame_s is None else self.last_frame_s
-        return now_s - last_s
+    @property
+    def last_frame_s(self) -> float | None:
+        """When the last frame came, in machine time; None before the first."""
+        return self._liveness.last_frame_s
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -188,7 +191,7 @@ class Connection:
                 frame = await socket.receive()
                 now_s = machine_s()
                 self.frames += 1
-                self.last_frame_s = now_s
+                self._liveness.frame(now_s)
                 if len(frame) > PARSED_FRAME_BYTES:
                     self._sink.unreadable(Unreadable("too_large", f"{len(frame)} bytes"))
                     continue
@@ -214,14 +217,11 @@ class Connection:
         topic = self._sink.event(event)
         if topic is None:
             return
-        self.last_event_s = now_s
+        self._liveness.event(now_s)
         self.subscriptions.heard(topic, now_s)
         if self.state is not State.LIVE:
-            self._asked_again = False
             self._signal(Signal.HEARD)
-        if self._first_event_s is None:
-            self._first_event_s = now_s
-            self.flowing.set()
+        self.flowing.set()
 
     def _refusal(self, refusal: Refusal, now_s: float) -> None:
         rejected = self.subscriptions.refused(
@@ -273,21 +273,16 @@ class Connection:
         return await self._judge_silence(socket, now_s)
 
     async def _judge_silence(self, socket: Socket, now_s: float) -> Outcome | None:
-        """The ladder of one connection: ask the peer, ask for the topics again, give up."""
-        cadence = self._place.channel_rules.cadence
         if not self.subscriptions.topics:
             return None
-        last_s = self._opened_s if self.last_event_s is None else self.last_event_s
-        silent_s = now_s - last_s
-        if silent_s >= 2 * cadence.stall_s:
+        step = self._liveness.step(now_s)
+        if step == "give_up":
+            silent_s = self._liveness.without_event_s(now_s)
             return Outcome("stalled", "transient", f"no event for {silent_s:.1f} s")
-        if silent_s >= cadence.stall_s and not self._asked_again:
-            self._asked_again = True
+        if step == "ask_again":
             self._signal(Signal.SILENT)
             self.subscriptions.ask_all_again(now_s)
-        if self.silence_s(now_s) >= cadence.probe_s:
-            return await self._probe(socket)
-        return None
+        return await self._probe(socket) if step == "probe" else None
 
     async def _probe(self, socket: Socket) -> Outcome | None:
         try:
@@ -296,7 +291,7 @@ class Connection:
         except TimeoutError:
             self._signal(Signal.SILENT)
             return Outcome("stalled", "transient", f"a ping was not answered in {PROBE_S:g} s")
-        self.last_frame_s = machine_s()
+        self._liveness.frame(machine_s())
         return None
 
     # --- ends ---------------------------------------------------------------------------------
@@ -314,11 +309,6 @@ class Connection:
             return Outcome("unreachable", "transient", failure.detail)
         reason = _HANDSHAKE.get(failure.status, "config" if failure.status < 500 else "transient")
         return Outcome("refused", reason, failure.detail, 0.0, failure.retry_after_s)
-
-    def _flowed_s(self) -> float:
-        if self._first_event_s is None or self.last_event_s is None:
-            return 0.0
-        return self.last_event_s - self._first_event_s
 
     def _signal(self, signal: Signal) -> None:
         state = advance(self.state, signal)
