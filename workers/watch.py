@@ -25,7 +25,7 @@ from common.fleet.plan import Plan, Planner
 from common.model.instruments import Instrument
 from common.model.streams import Market, Shard
 from common.ops import health, logs, records
-from common.ops.health import Health, WantedShard
+from common.ops.health import Health, Status, WantedShard
 from common.ops.metrics import Page, Totals
 from common.ops.records import WorkerRecord
 from config.settings import Settings
@@ -67,7 +67,8 @@ class FleetWatch:
         self._looked_s: float | None = None
         self._turned_s = machine_s()
         self._totals = Totals()
-        self._told = ""
+        self._told: Status | None = None
+        self._told_s = machine_s()
 
     async def run(self) -> None:
         """Look, again and again."""
@@ -144,10 +145,17 @@ class FleetWatch:
     def _tell(self) -> None:
         """Log the verdict when it changes."""
         verdict = self.health()
-        if verdict.status != self._told:
-            self._told = verdict.status
-            line = logger.bind(status=verdict.status, reasons=verdict.reasons[:5])
-            line.log("INFO" if verdict.ok else "WARNING", "fleet health changed")
+        if verdict.status == self._told:
+            return
+        now_s = machine_s()
+        line = logger.bind(
+            status=verdict.status,
+            was=self._told,
+            for_s=round(now_s - self._told_s, 1),
+            reasons=verdict.reasons[:5],
+        )
+        line.log("INFO" if verdict.ok else "WARNING", "fleet health changed")
+        self._told, self._told_s = verdict.status, now_s
 
 
 def _read(members: Sequence[Member]) -> tuple[tuple[WorkerRecord, ...], list[str]]:

@@ -18,7 +18,7 @@ Line = dict[str, Any]
 
 @dataclass(slots=True)
 class Repeat:
-    """A line that was written, and how often it came again since."""
+    """A line that was written, as it came last, and how often it came again since."""
 
     line: Line
     since_s: float
@@ -48,6 +48,7 @@ class Repeats:
         """Whether this line is to be written; otherwise it is counted."""
         known = self._open.get(key)
         if known is not None:
+            known.line = line
             known.count += 1
             return False
         self._open[key] = Repeat(line, now_s)

@@ -8,10 +8,11 @@ from common.ops.repeats import Repeats
 def test_the_first_is_written_and_the_rest_of_the_window_counted() -> None:
     repeats = Repeats(window_s=30)
     assert repeats.first("a", {"event": "a"}, 0)
-    assert [repeats.first("a", {}, second) for second in (1, 2, 29)] == [False] * 3
+    assert [repeats.first("a", {"time": t}, t) for t in (1, 2, 29)] == [False] * 3
     assert repeats.over(29.9) == []
     (ended,) = repeats.over(30)
-    assert (ended.line, ended.count) == ({"event": "a"}, 3)
+    # told as it came last: its time is the time of the last one
+    assert (ended.line, ended.count) == ({"time": 29}, 3)
     assert repeats.first("a", {"event": "a"}, 30)
 
 
