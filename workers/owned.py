@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 
 from loguru import logger
 
-from common.exchanges.protocol import Exchange
+from common.exchanges.place import Place
 from common.fleet.leases import Lease
 from common.model.instruments import Catalog
 from common.model.streams import Shard, Stream
-from common.session.connection import Place
 from common.session.runner import Session
 from common.session.transport import Dial
 from workers.feed import Feed, Outlet
@@ -26,7 +25,6 @@ class OwnedShard:
     Args:
         shard: which.
         lease: by what right.
-        exchange: whose.
         outlet: where its events go.
         gateway, dial: how the exchange is reached.
         catalog: gives the market's instruments as they are known now.
@@ -36,7 +34,6 @@ class OwnedShard:
         self,
         shard: Shard,
         lease: Lease,
-        exchange: Exchange,
         outlet: Outlet,
         *,
         gateway: str | None,
@@ -45,8 +42,8 @@ class OwnedShard:
     ) -> None:
         self.shard = shard
         self.lease = lease
-        self.feed = Feed(shard, lease.epoch, exchange, outlet)
-        place = Place(exchange, shard.market, shard.channel)
+        place = Place(shard.exchange, shard.market, shard.channel)
+        self.feed = Feed(shard, lease.epoch, place.protocol, outlet)
         self.session = Session(shard.key, place, gateway, dial, catalog, self.feed)
         self._streams: frozenset[Stream] = frozenset()
         self._task: asyncio.Task[None] | None = None

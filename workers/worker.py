@@ -168,7 +168,6 @@ class PriceWorker:
         return OwnedShard(
             shard,
             lease,
-            EXCHANGES[shard.exchange],
             self._pipeline,
             gateway=self._settings.exchange_gateway,
             dial=dial,

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from redis.asyncio import Redis
 
+from common.exchanges.place import Place
 from common.fleet.client import Argument, Lua, answered, text
 from common.fleet.keys import Keys
-from common.fleet.sharding import Place
 
 # KEYS: counts   ARGV: (place, count)...
 _AGREE = """

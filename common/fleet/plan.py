@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
+from common.exchanges.place import Place
 from common.exchanges.protocol import Topic
 from common.exchanges.registry import EXCHANGES
 from common.fleet.buckets import Buckets
@@ -20,10 +21,10 @@ from common.fleet.directory import Directory, MarketPlace
 from common.fleet.placement import Workers, uncovered
 from common.fleet.sharding import (
     Catalogs,
-    Place,
     Problem,
     Resolved,
     buckets_needed,
+    capacity,
     resolve,
     shards_of,
     topics_of,
@@ -64,7 +65,7 @@ def no_worker(plan: Plan, members: Workers) -> list[Problem]:
 def needed_buckets(topics: Topics, agreed: Mapping[str, int]) -> Mapping[Place, int]:
     """The count of buckets each place needs, never below what was agreed. Pure."""
     return {
-        place: buckets_needed(carried.keys(), place.capacity, agreed.get(place.key, 1))
+        place: buckets_needed(carried.keys(), capacity(place), agreed.get(place.key, 1))
         for place, carried in topics.items()
     }
 

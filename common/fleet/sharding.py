@@ -20,10 +20,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from common.exchanges.protocol import ChannelRules, Exchange, Topic
+from common.exchanges.place import Place
+from common.exchanges.protocol import Exchange, Topic
 from common.exchanges.registry import EXCHANGES
 from common.model.instruments import Catalog
-from common.model.streams import Channel, Market, Pattern, Shard, Stream
+from common.model.streams import Market, Pattern, Shard, Stream
 
 # The rest of a connection's topics is room for listings, so that few of them raise a count.
 FILL = 0.8
@@ -46,28 +47,9 @@ ProblemKind = Literal[
 Catalogs = Mapping[tuple[str, Market], Catalog | None]
 
 
-class Place(Struct, frozen=True, order=True):
-    """Where streams are alike enough to share a connection."""
-
-    exchange: str
-    market: Market
-    channel: Channel
-
-    @property
-    def key(self) -> str:
-        """``binance:spot:candle``."""
-        return f"{self.exchange}:{self.market}:{self.channel}"
-
-    @property
-    def rules(self) -> ChannelRules:
-        """How the exchange serves it."""
-        return EXCHANGES[self.exchange].markets[self.market].channels[self.channel]
-
-    @property
-    def capacity(self) -> int:
-        """How many topics a connection is filled with."""
-        limits = EXCHANGES[self.exchange].markets[self.market].limits
-        return max(1, int(limits.topics_per_connection * FILL))
+def capacity(place: Place) -> int:
+    """How many topics a connection is filled with."""
+    return max(1, int(place.limits.topics_per_connection * FILL))
 
 
 class Problem(Struct, frozen=True, order=True):

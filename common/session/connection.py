@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from common.clocks import machine_s
+from common.exchanges.place import Place
 from common.exchanges.protocol import (
     Ack,
-    ChannelRules,
-    Exchange,
-    MarketRules,
     Notice,
     Parsed,
     Reason,
@@ -26,7 +23,6 @@ from common.exchanges.protocol import (
 )
 from common.model.events import Candle, MarketEvent, Ticker
 from common.model.instruments import Catalog
-from common.model.streams import Channel, Market
 from common.session.lifecycle import Signal, State, advance
 from common.session.liveness import Liveness
 from common.session.outcome import Outcome
@@ -60,25 +56,6 @@ class Sink(Protocol):
         """The exchange accepted this topic, and nothing came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a connection goes and by whose rules."""
-
-    exchange: Exchange
-    market: Market
-    channel: Channel
-
-    @property
-    def market_rules(self) -> MarketRules:
-        """The market's rules."""
-        return self.exchange.markets[self.market]
-
-    @property
-    def channel_rules(self) -> ChannelRules:
-        """The channel's rules."""
-        return self.market_rules.channels[self.channel]
-
-
 class Connection:
     """One life of one WebSocket.
 
@@ -103,9 +80,9 @@ class Connection:
         self._dial = dial
         self._catalog = catalog
         self._sink = sink
-        exchange, market, cadence = place.exchange, place.market, place.channel_rules.cadence
+        exchange, market, cadence = place.protocol, place.market, place.rules.cadence
         self.subscriptions = Subscriptions(
-            place.market_rules.limits,
+            place.limits,
             lambda topics, request_id: exchange.subscribe(market, topics, request_id),
             lambda topics, request_id: exchange.unsubscribe(market, topics, request_id),
             cadence.first_frame_s,
@@ -139,7 +116,7 @@ class Connection:
         except TimeoutError:
             return Outcome("unreachable", "transient", f"no answer in {DIAL_S:g} s")
         self._opened_s = machine_s()
-        self._liveness = Liveness(self._place.channel_rules.cadence, self._opened_s)
+        self._liveness = Liveness(self._place.rules.cadence, self._opened_s)
         self._signal(Signal.OPENED)
         self._signal(Signal.LOGGED_IN)
         try:
@@ -185,7 +162,7 @@ class Connection:
     # --- reading ------------------------------------------------------------------------------
 
     async def _read(self, socket: Socket) -> Outcome:
-        parse, market = self._place.exchange.parse, self._place.market
+        parse, market = self._place.protocol.parse, self._place.market
         try:
             while True:
                 frame = await socket.receive()
@@ -198,7 +175,7 @@ class Connection:
                 for said in parse(market, frame, self._catalog()):
                     self._hear(said, now_s)
         except SocketClosed as closed:
-            reason = self._place.market_rules.close_codes.get(closed.code, "transient")
+            reason = self._place.close_codes.get(closed.code, "transient")
             return Outcome("closed", reason, str(closed))
 
     def _hear(self, said: Parsed, now_s: float) -> None:
@@ -268,7 +245,7 @@ class Connection:
             self._sink.silent(topic)
         if self.subscriptions.unanswered >= UNANSWERED_LIMIT:
             return Outcome("unanswered", "transient", "requests were not answered")
-        if now_s - self._opened_s >= self._place.market_rules.limits.lifetime_s:
+        if now_s - self._opened_s >= self._place.limits.lifetime_s:
             self.expiring.set()
         return await self._judge_silence(socket, now_s)
 

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable
 from loguru import logger
 
 from common.clocks import machine_s
+from common.exchanges.place import Place
 from common.exchanges.protocol import Topic
 from common.gateway import through
 from common.model.instruments import Catalog
-from common.session.connection import Connection, Place, Sink
+from common.session.connection import Connection, Sink
 from common.session.lifecycle import Signal, State, advance
 from common.session.outcome import Decision, Outcome, after
 from common.session.transport import Dial
@@ -50,7 +51,7 @@ class Session:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._place = place
-        self._url = through(gateway, place.channel_rules.url)
+        self._url = through(gateway, place.rules.url)
         self._dial = dial
         self._catalog = catalog
         self._sink = sink
@@ -89,7 +90,7 @@ class Session:
     @property
     def trade_driven(self) -> bool:
         """Whether a single stream of it may be silent for as long as nobody trades."""
-        return self._place.channel_rules.cadence.kind == "trade-driven"
+        return self._place.rules.cadence.kind == "trade-driven"
 
     @property
     def since_s(self) -> float:

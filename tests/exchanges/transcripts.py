@@ -18,11 +18,12 @@ from typing import Any
 
 import msgspec
 
+from common.exchanges.place import Place
 from common.exchanges.protocol import Exchange, Topic, Unreadable
 from common.model.events import MarketEvent
 from common.model.instruments import Instrument
 from common.model.streams import Channel, Market, Stream
-from common.session.connection import Connection, Place
+from common.session.connection import Connection
 from tests.support.scripted import ScriptedExchange, ScriptedSocket
 
 
@@ -75,7 +76,7 @@ async def play(exchange: Exchange, path: Path) -> None:
         instrument = _instrument(exchange, market, lines.pop(0)[2:])  # type: ignore[arg-type]
         catalog[instrument.symbol] = instrument
     scripted, sink = ScriptedExchange(), _Sink(exchange, streams)
-    place = Place(exchange, market, channel)  # type: ignore[arg-type]
+    place = Place(exchange.name, market, channel)  # type: ignore[arg-type]
     connection = Connection(place, "ws://x", scripted.dial, lambda: catalog, sink)
     connection.want(dict.fromkeys(exchange.topic(stream) for stream in streams))
     task = asyncio.create_task(connection.run())

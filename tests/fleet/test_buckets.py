@@ -6,9 +6,9 @@ import asyncio
 
 from redis.asyncio import Redis
 
+from common.exchanges.place import Place
 from common.fleet.buckets import Buckets
 from common.fleet.keys import Keys
-from common.fleet.sharding import Place
 
 SPOT = Place("binance", "spot", "candle")
 LINEAR = Place("binance", "linear", "candle")

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import pytest
 from redis.asyncio import Redis
 
+from common.exchanges.place import Place
 from common.fleet.buckets import Buckets
 from common.fleet.desired import Desired
 from common.fleet.directory import Directory
 from common.fleet.keys import Keys
 from common.fleet.plan import Plan, Planner, no_worker
-from common.fleet.sharding import Place
+from common.fleet.sharding import capacity
 from common.model.instruments import Instrument
 from common.model.streams import Market, Shard, Stream, parse_pattern
 from tests.fleet.test_sharding import instrument
@@ -119,20 +120,20 @@ async def test_a_channel_grows_into_more_connections_and_never_shrinks(
     redis: Redis, keys: Keys, lister: Lister
 ) -> None:
     process = Process(redis, keys, lister, "binance:linear:candle:*:1m")
-    capacity = Place("binance", "linear", "candle").capacity
-    lister.listed["linear"] = [f"S{index}USDT" for index in range(3 * capacity)]
+    most = capacity(Place("binance", "linear", "candle"))
+    lister.listed["linear"] = [f"S{index}USDT" for index in range(3 * most)]
     await process.list_all()
     plan = await process.planner.plan()
-    assert all(0 < len(streams) <= capacity for streams in plan.shards.values())
-    assert sum(map(len, plan.shards.values())) == 3 * capacity
+    assert all(0 < len(streams) <= most for streams in plan.shards.values())
+    assert sum(map(len, plan.shards.values())) == 3 * most
     count = (await process.buckets.agreed())["binance:linear:candle"]
     assert len(plan.shards) == count > 3
     assert await process.planner.plan() is plan, "raising the count is no change of its own"
 
-    lister.listed["linear"] = lister.listed["linear"][:capacity]
+    lister.listed["linear"] = lister.listed["linear"][:most]
     await process.list_all()
     plan = await process.planner.plan()
-    assert sum(map(len, plan.shards.values())) == capacity
+    assert sum(map(len, plan.shards.values())) == most
     assert (await process.buckets.agreed())["binance:linear:candle"] == count
 
 

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.exchanges.place import Place
 from common.exchanges.registry import EXCHANGES
 from common.fleet.sharding import (
     Catalogs,
-    Place,
     bucket_of,
     buckets_needed,
+    capacity,
     places_of,
     resolve,
     shards_of,
@@ -139,7 +140,7 @@ def test_streams_that_share_a_topic_share_a_shard() -> None:
     streams = [Stream("binance", "spot", "ticker", f"S{index}") for index in range(3000)]
     ((place, topics),) = topics_of(streams).items()
     assert len(topics) == 1
-    shards = shards_of(place, topics, buckets_needed(topics.keys(), place.capacity))
+    shards = shards_of(place, topics, buckets_needed(topics.keys(), capacity(place)))
     assert shards == {Shard("binance", "spot", "ticker", 0): tuple(sorted(streams))}
 
 
@@ -153,7 +154,7 @@ def test_every_stream_is_in_exactly_one_shard_and_no_shard_is_empty() -> None:
 
 def test_a_connection_keeps_a_fifth_of_its_topics_for_listings() -> None:
     limits = EXCHANGES["binance"].markets["linear"].limits
-    assert Place("binance", "linear", "candle").capacity == limits.topics_per_connection * 0.8
+    assert capacity(Place("binance", "linear", "candle")) == limits.topics_per_connection * 0.8
 
 
 def test_another_process_deals_the_same() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from common.exchanges.place import Place
 from common.exchanges.protocol import Topic, Unreadable
 from common.exchanges.registry import EXCHANGES
 from common.model.events import MarketEvent
 from common.model.streams import Channel, Market, Stream
-from common.session.connection import Place
 
 BINANCE = EXCHANGES["binance"]
 
 
 def place(channel: Channel = "candle", market: Market = "spot") -> Place:
-    return Place(BINANCE, market, channel)
+    return Place(BINANCE.name, market, channel)
 
 
 class Memory:

@@ -10,7 +10,6 @@ from itertools import chain
 import pytest
 from redis.asyncio import Redis
 
-from common.exchanges.registry import EXCHANGES
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
@@ -46,7 +45,6 @@ class Worker:
         return OwnedShard(
             shard,
             lease,
-            EXCHANGES[shard.exchange],
             Outlet(),
             gateway=None,
             dial=self.exchange.dial,
