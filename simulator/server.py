@@ -82,8 +82,11 @@ class Simulator:
         assert self._runner is not None
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._runner.cleanup()
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``; raises if the push loop died."""

@@ -1,18 +1,14 @@
-"""Binance's public REST: paging per market, weights per pool, errors as on the wire."""
+"""Binance's public REST: weights per pool, tickers, times, errors as on the wire."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
-from common.model.events import Candle
-from common.model.intervals import DAY_MS, INTERVALS, end_of, start_of
 from common.model.streams import Market
 from simulator.exchanges.binance import frames
 from simulator.exchanges.binance.info import exchange_info
+from simulator.exchanges.binance.klines import klines
 from simulator.exchanges.binance.names import (
     POOLS,
     REST_HOSTS,
@@ -22,25 +18,14 @@ from simulator.exchanges.binance.names import (
     symbol_of,
     value,
 )
-from simulator.exchanges.binance.topics import find
+from simulator.exchanges.binance.query import Refused, selected_in
 from simulator.exchanges.protocol import HttpAnswer, HttpCall, json_answer
 from simulator.listing import Listed
 from simulator.world import World
 
 _PREFIX: Mapping[Market, str] = {"spot": "/api/v3", "linear": "/fapi/v1", "inverse": "/dapi/v1"}
-_MOST_ROWS: Mapping[Market, int] = {"spot": 1000, "linear": 1500, "inverse": 1500}
-_INVERSE_SPAN_MS = 200 * DAY_MS
-_SYMBOL = re.compile(r"^[^\sa-z]{1,50}$")
 
 _Answer = tuple[int, Callable[[], object]]
-
-
-class Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    """An error as the exchange words it."""
-
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
-        super().__init__(code, message)
-        self.code, self.message, self.status = code, message, status
 
 
 def answer(world: World, call: HttpCall) -> HttpAnswer:
@@ -68,127 +53,13 @@ def answer(world: World, call: HttpCall) -> HttpAnswer:
         return json_answer(body, refused.status, **headers)
 
 
-# --- parameters -----------------------------------------------------------------------------
-
-
-def _listed(world: World, market: Market, query: Mapping[str, str]) -> Listed:
-    symbol = query.get("symbol", "")
-    if not symbol:
-        raise Refused(
-            -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
-        )
-    if not _SYMBOL.match(symbol):
-        raise Refused(-1100, "Illegal characters found in parameter 'symbol'.")
-    listed = find(world, market, symbol)
-    if listed is None:
-        raise Refused(-1121, "Invalid symbol.")
-    return listed
-
-
-def _integer(query: Mapping[str, str], name: str) -> int | None:
-    text = query.get(name)
-    if text is None or text == "":
-        return None
-    if not text.isdecimal():
-        raise Refused(-1100, f"Illegal characters found in parameter '{name}'.")
-    return int(text)
-
-
-def _selected(world: World, market: Market, query: Mapping[str, str]) -> list[Listed]:
-    """The listings that ``symbol``, ``symbols`` or neither names."""
-    if "symbol" in query:
-        return [_listed(world, market, query)]
-    if "symbols" in query:
-        try:
-            symbols = msgspec.json.decode(query["symbols"], type=list[str])
-        except msgspec.DecodeError:
-            raise Refused(-1100, "Illegal characters found in parameter 'symbols'.") from None
-        return [_listed(world, market, {"symbol": symbol}) for symbol in symbols]
-    return world.catalog.of(market)
-
-
-# --- candles --------------------------------------------------------------------------------
-
-
-def _klines(world: World, market: Market, query: Mapping[str, str]) -> _Answer:
-    limit = query.get("limit", "500")
-    rows = int(limit) if limit.isdecimal() else 500
-    weight = 2
-    if market != "spot":
-        weight = 1 if rows < 100 else 2 if rows < 500 else 5 if rows <= 1000 else 10
-    return weight, lambda: _kline_rows(world, market, query)
-
-
-def _kline_rows(world: World, market: Market, query: Mapping[str, str]) -> list[list[Any]]:
-    listed = _listed(world, market, query)
-    interval = query.get("interval", "")
-    if interval not in INTERVALS:
-        raise Refused(-1120, "Invalid interval.")
-    limit = _integer(query, "limit")
-    limit = 500 if limit is None else limit
-    if limit < 1 or (market != "spot" and limit > _MOST_ROWS[market]):
-        raise Refused(-1130, "Data sent for parameter 'limit' is not valid.")
-    limit = min(limit, _MOST_ROWS[market])
-    start_ms, end_ms = _integer(query, "startTime"), _integer(query, "endTime")
-    span_ms = 0 if start_ms is None or end_ms is None else end_ms - start_ms
-    if market == "inverse" and span_ms > _INVERSE_SPAN_MS:
-        raise Refused(-1127, "More than 4800 hours between startTime and endTime.")
-    if world.replay is not None:
-        candles = world.replay.sent_candles(symbol_of(listed.listing), interval)
-        bars = [_recorded_row(candle) for candle in candles]
-        bars = [row for row in bars if (start_ms or 0) <= row[0] <= (end_ms or row[0])]
-        return bars[:limit] if market != "inverse" and start_ms is not None else bars[-limit:]
-    return _rows(world, listed, interval, limit, start_ms, end_ms)
-
-
-def _rows(
-    world: World, listed: Listed, interval: str, limit: int, start_ms: int | None,
-    end_ms: int | None,
-) -> list[list[Any]]:  # fmt: skip
-    """Forward from ``startTime`` where it is given, on COIN-M always back from ``endTime``."""
-    now_ms = world.clock.now_ms()
-    last_ms = now_ms if end_ms is None else min(end_ms, now_ms)
-    first_ms = max(start_ms or 0, start_of(interval, listed.begins_ms))
-    starts = list(world.market.starts(interval, first_ms, last_ms))
-    starts = [moment for moment in starts if world.market.exists(listed, interval, moment)]
-    forward = start_ms is not None and listed.listing.market != "inverse"
-    starts = starts[:limit] if forward else starts[-limit:]
-    return [_row(world, listed, interval, moment, now_ms) for moment in starts]
-
-
-def _row(world: World, listed: Listed, interval: str, start_ms: int, now_ms: int) -> list[Any]:
-    listing, bar = listed.listing, world.market.candle(listed, interval, start_ms, now_ms)
-    return [
-        start_ms,
-        *(price(listing, units) for units in (bar.open, bar.high, bar.low, bar.close)),
-        size(listing, bar.lots),
-        end_of(interval, start_ms) - 1,
-        value(listing, bar.value),
-        bar.trades,
-        size(listing, bar.taker_lots),
-        value(listing, bar.taker_value),
-        "0",
-    ]
-
-
-def _recorded_row(candle: Candle) -> list[Any]:
-    """A recorded bar as a row; a recording does not keep what takers bought."""
-    inverse = candle.market == "inverse"
-    size_text, value_text = candle.volume, candle.quote_volume
-    if inverse:
-        size_text, value_text = str(candle.contracts), candle.volume
-    prices = (candle.open, candle.high, candle.low, candle.close)
-    head = [candle.start_ms, *prices, size_text, candle.end_ms - 1, value_text, candle.trades]
-    return [*head, "0", "0", "0"]
-
-
 # --- tickers --------------------------------------------------------------------------------
 
 
 def _trading(world: World, market: Market, query: Mapping[str, str]) -> list[Listed]:
     if world.replay is not None:
         return []
-    return [listed for listed in _selected(world, market, query) if listed.trading]
+    return [listed for listed in selected_in(world, market, query) if listed.trading]
 
 
 def _one_or_all(market: Market, query: Mapping[str, str], rows: Sequence[object]) -> object:
@@ -301,7 +172,7 @@ def _book(world: World, market: Market, query: Mapping[str, str]) -> _Answer:
 
 def _info(world: World, market: Market, query: Mapping[str, str]) -> _Answer:
     def info() -> object:
-        entries = _selected(world, market, query if market == "spot" else {})
+        entries = selected_in(world, market, query if market == "spot" else {})
         status = query.get("symbolStatus")
         if market == "spot" and status is not None:
             if "symbol" in query or "symbols" in query:
@@ -324,7 +195,7 @@ _ROUTES: Mapping[str, Callable[[World, Market, Mapping[str, str]], _Answer]] = {
     "/ping": _ping,
     "/time": _time,
     "/exchangeInfo": _info,
-    "/klines": _klines,
+    "/klines": klines,
     "/ticker/24hr": _day,
     "/ticker/price": _price,
     "/ticker/bookTicker": _book,

@@ -1,0 +1,69 @@
+"""The parameters of Binance's REST calls, and its errors for what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from common.model.streams import Market
+from simulator.exchanges.binance.topics import find
+from simulator.listing import Listed
+from simulator.world import World
+
+_SYMBOL = re.compile(r"^[^\sa-z]{1,50}$")
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
+    """An error as the exchange words it."""
+
+    def __init__(self, code: int, message: str, status: int = 400) -> None:
+        super().__init__(code, message)
+        self.code, self.message, self.status = code, message, status
+
+
+def listed_in(world: World, market: Market, query: Mapping[str, str]) -> Listed:
+    """The listing that ``symbol`` names.
+
+    Raises:
+        Refused: as the exchange does.
+    """
+    symbol = query.get("symbol", "")
+    if not symbol:
+        raise Refused(
+            -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
+        )
+    if not _SYMBOL.match(symbol):
+        raise Refused(-1100, "Illegal characters found in parameter 'symbol'.")
+    listed = find(world, market, symbol)
+    if listed is None:
+        raise Refused(-1121, "Invalid symbol.")
+    return listed
+
+
+def integer_in(query: Mapping[str, str], name: str) -> int | None:
+    """A parameter that is a number, if it is given.
+
+    Raises:
+        Refused: it is none.
+    """
+    text = query.get(name)
+    if text is None or text == "":
+        return None
+    if not text.isdecimal():
+        raise Refused(-1100, f"Illegal characters found in parameter '{name}'.")
+    return int(text)
+
+
+def selected_in(world: World, market: Market, query: Mapping[str, str]) -> list[Listed]:
+    """The listings that ``symbol``, ``symbols`` or neither names."""
+    if "symbol" in query:
+        return [listed_in(world, market, query)]
+    if "symbols" in query:
+        try:
+            symbols = msgspec.json.decode(query["symbols"], type=list[str])
+        except msgspec.DecodeError:
+            raise Refused(-1100, "Illegal characters found in parameter 'symbols'.") from None
+        return [listed_in(world, market, {"symbol": symbol}) for symbol in symbols]
+    return world.catalog.of(market)
