@@ -116,6 +116,9 @@ class FleetWatch:
             self._looked_s = None
         except TimeoutError:
             self._obstacle = f"reading Redis takes more than {LOOK_S:g} s"
+        except Exception as defect:  # noqa: BLE001 - who tells of defects must outlive them
+            logger.opt(exception=defect).error("looking at the fleet failed")
+            self._obstacle = f"reading the fleet failed: {type(defect).__name__}; see the log"
         else:
             self._obstacle = ""
             self._looked_s = machine_s()
