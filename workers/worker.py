@@ -87,7 +87,7 @@ class PriceWorker:
             topology=settings.topology,
             transient=(RedisAway,),
         )
-        self._shards = Shards(self._id, self._leases, self._open, self._pipeline.flush)
+        self._shards = Shards(self._id, self._leases, self._open, self._flush)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain.
@@ -173,6 +173,9 @@ class PriceWorker:
             dial=dial,
             catalog=lambda: self._directory.known(shard.exchange, shard.market) or {},
         )
+
+    async def _flush(self, limit_s: float) -> bool:
+        return await self._pipeline.flush(limit_s, durable_only=True)
 
     async def _fetch(self, exchange: str, market: Market) -> list[Instrument]:
         return list(await fetch_instruments(self._rest, exchange, market))

@@ -101,11 +101,14 @@ class Pipeline:
         """Begin to connect. Returns at once: a broker that is away is waited for, not died of."""
         self._publisher.start()
 
-    async def flush(self, timeout_s: float) -> bool:
-        """Wait until everything is confirmed; False if it was not within ``timeout_s``."""
+    async def flush(self, timeout_s: float, *, durable_only: bool = False) -> bool:
+        """Wait until everything is confirmed; False if it was not within ``timeout_s``.
+
+        ``durable_only`` leaves out the newest values, which never rest while streams go on.
+        """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._publisher.settle()
+                await self._publisher.settle(durable_only=durable_only)
         except TimeoutError:
             return False
         return True

@@ -127,9 +127,12 @@ class Publisher:
             self._scheduled.cancel()
             self._scheduled = None
 
-    async def settle(self) -> None:
-        """Wait until nothing is unsettled; the caller sets the limit."""
-        while self.unsettled:
+    async def settle(self, *, durable_only: bool = False) -> None:
+        """Wait until nothing is unsettled; the caller sets the limit.
+
+        Where other streams go on, newest values never come to rest: ``durable_only`` then.
+        """
+        while self.durable.size if durable_only else self.unsettled:
             self._settled.clear()
             await self._settled.wait()
 
@@ -237,7 +240,7 @@ class Publisher:
         self._note_settled()
 
     def _note_settled(self) -> None:
-        if self.unsettled == 0:
+        if self.durable.size == 0:
             self._settled.set()
 
     def _returned(self, frame: Basic.Return) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import aio_pika
@@ -95,6 +96,22 @@ async def test_the_same_candle_is_the_same_message_whoever_sends_it_and_when(
     )
     assert (first.headers["epoch"], first.headers["origin"]) == (7, "live")
     assert (second.headers["epoch"], second.headers["origin"]) == (8, "backfill")
+
+
+async def test_what_is_durable_is_flushed_while_newest_values_never_rest(rabbit_url: str) -> None:
+    async with running(rabbit_url) as pipeline:
+
+        async def stream() -> None:
+            for event_ms in count(1):
+                pipeline.publish(ticker(event_ms=event_ms), epoch=1, origin="live")
+                await asyncio.sleep(0)
+
+        streaming = asyncio.create_task(stream())
+        for bar in range(20):
+            pipeline.publish(candle(bar=bar), epoch=1, origin="live")
+        assert await pipeline.flush(10, durable_only=True)
+        assert pipeline.stats["confirmed_durable"] == 20
+        streaming.cancel()
 
 
 async def test_tickers_and_open_candles_arrive_transient(rabbit_url: str) -> None:
