@@ -6,10 +6,11 @@ One feed per owned shard, kept over all its connections: closing state survives 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from loguru import logger
+from msgspec import UNSET
 
 from common.exchanges.protocol import Exchange, Topic, Unreadable
 from common.model.events import Candle, MarketEvent
@@ -57,10 +58,22 @@ class Feed:
     Attributes:
         counts: verdicts and kinds of skipped frames, for metrics and health.
         events: how many went on.
+        lag_ms: market time from the exchange's stamp on the last event to its arrival here.
+
+    ``now_ms`` reads market time.
     """
 
-    def __init__(self, shard: Shard, epoch: int, exchange: Exchange, outlet: Outlet) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        epoch: int,
+        exchange: Exchange,
+        outlet: Outlet,
+        now_ms: Callable[[], int],
+    ) -> None:
         self.epoch = epoch
+        self.lag_ms: int | None = None
+        self._now_ms = now_ms
         self.counts: Counter[str] = Counter()
         self.events = 0
         self._exchange = exchange
@@ -112,6 +125,8 @@ class Feed:
             lane.live = True
             self._outlet.status(lane.stream, "live", epoch=self.epoch)
         self.events += 1
+        if event.event_ms is not UNSET:
+            self.lag_ms = self._now_ms() - event.event_ms
         self._outlet.publish(event, epoch=self.epoch, origin="live")
         return lane.topic
 

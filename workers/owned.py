@@ -27,6 +27,7 @@ class OwnedShard:
         lease: by what right.
         outlet: where its events go.
         gateway, dial: how the exchange is reached.
+        now_ms: reads market time.
         catalog: gives the market's instruments as they are known now.
     """
 
@@ -38,12 +39,13 @@ class OwnedShard:
         *,
         gateway: str | None,
         dial: Dial,
+        now_ms: Callable[[], int],
         catalog: Callable[[], Catalog],
     ) -> None:
         self.shard = shard
         self.lease = lease
         place = Place(shard.exchange, shard.market, shard.channel)
-        self.feed = Feed(shard, lease.epoch, place.protocol, outlet)
+        self.feed = Feed(shard, lease.epoch, place.protocol, outlet, now_ms)
         self.session = Session(shard.key, place, gateway, dial, catalog, self.feed)
         self._streams: frozenset[Stream] = frozenset()
         self._task: asyncio.Task[None] | None = None

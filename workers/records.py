@@ -33,6 +33,7 @@ def shard_record(owned: OwnedShard) -> ShardRecord:
         quiet=len(groups.get("quiet", ())),
         since_ms=wall_ms() - int((now_s - session.since_s) * 1000),
         last_frame_age_s=None if heard_s is None else round(now_s - heard_s, 3),
+        lag_ms=feed.lag_ms,
         reasons=_reasons(owned, topics),
         rejected=named(rejected),
         rejected_count=len(rejected),

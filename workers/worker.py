@@ -171,6 +171,7 @@ class PriceWorker:
             self._pipeline,
             gateway=self._settings.exchange_gateway,
             dial=dial,
+            now_ms=self._settings.market_clock.now_ms,
             catalog=lambda: self._directory.known(shard.exchange, shard.market) or {},
         )
 

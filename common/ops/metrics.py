@@ -60,6 +60,7 @@ METRICS: tuple[About, ...] = (
     About("streams_stale", "gauge", _PLACE, "Streams that have gone silent."),
     About("streams_rejected", "gauge", _PLACE, "Streams that the exchange refuses."),
     About("frame_age_seconds", "gauge", _PLACE, "Age of the last frame of the quietest shard."),
+    About("lag_seconds", "gauge", _PLACE, "Market time from an event to its arrival, the worst."),
     About("connects", "counter", _PLACE, "Connections that came about."),
     About("connection_ends", "counter", (*_PLACE, "reason"), "Connections that ended."),
     About("frames", "counter", _PLACE, "Frames received."),
@@ -223,6 +224,9 @@ def _add_shard(sums: Mapping[str, dict[tuple[str, ...], float]], shard: ShardRec
     _add(sums["streams_rejected"], place, max(shard.rejected_count, len(shard.rejected)))
     oldest = sums["frame_age_seconds"].get(place, 0.0)
     sums["frame_age_seconds"][place] = max(oldest, shard.last_frame_age_s or 0.0)
+    longest = sums["lag_seconds"].get(place)
+    lag_s = (shard.lag_ms or 0) / 1000
+    sums["lag_seconds"][place] = lag_s if longest is None else max(longest, lag_s)
 
 
 def _add(series: dict[tuple[str, ...], float], labels: tuple[str, ...], number: float) -> None:

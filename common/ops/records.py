@@ -38,7 +38,8 @@ class ShardRecord(Struct, frozen=True, rename="camel", omit_defaults=True):
     ``live`` counts the streams that are (acknowledged, heard, not stale), ``quiet`` those that were
     acknowledged and may be silent until somebody trades. ``last_frame_age_s`` is None before the
     first frame. ``rejected`` and ``stale`` name some of the streams that are, their ``_count`` says
-    how many there are. ``ends`` counts ended connections by reason, ``unreadable``
+    how many there are. ``lag_ms`` is the market time from the exchange's stamp on the last event to
+    its arrival: a way that is long, or clocks that differ. ``ends`` counts ended connections by reason, ``unreadable``
     frames that were skipped by kind.
     """
 
@@ -50,6 +51,7 @@ class ShardRecord(Struct, frozen=True, rename="camel", omit_defaults=True):
     since_ms: int
     quiet: int = 0
     last_frame_age_s: float | None = None
+    lag_ms: int | None = None
     reasons: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     rejected_count: int = 0

@@ -154,6 +154,7 @@ def _shard(shard: ShardRecord) -> dict[str, Any]:
         "live": shard.live,
         "quiet": shard.quiet,
         "lastFrameAgoS": None if age_s is None else round(age_s, 1),
+        "lagMs": shard.lag_ms,
         "fenced": shard.fenced,
         "reasons": shard.reasons,
     }

@@ -11,6 +11,7 @@ from workers.feed import Feed
 
 BINANCE = EXCHANGES["binance"]
 CANDLE = Stream("binance", "spot", "candle", "BTCUSDT", "1m")
+NOW_MS = 1_700_000_100_250
 TOPIC = "btcusdt@kline_1m"
 
 
@@ -38,7 +39,7 @@ class Outlet:
 def make(*streams: Stream) -> tuple[Feed, Outlet, tuple[str, ...]]:
     outlet = Outlet()
     channel = streams[0].channel
-    feed = Feed(Shard("binance", "spot", channel, 0), 7, BINANCE, outlet)
+    feed = Feed(Shard("binance", "spot", channel, 0), 7, BINANCE, outlet, lambda: NOW_MS)
     return feed, outlet, feed.want(streams)
 
 
@@ -102,3 +103,10 @@ def test_skipped_frames_are_counted_by_kind() -> None:
     for _ in range(3):
         feed.unreadable(Unreadable("not_json", "x"))
     assert feed.counts["not_json"] == 3
+
+
+def test_the_lag_is_from_the_exchanges_stamp_to_the_arrival() -> None:
+    feed, _, _ = make(Stream("binance", "spot", "ticker", "BTCUSDT"))
+    assert feed.lag_ms is None
+    feed.event(Ticker("binance", "spot", "BTCUSDT", NOW_MS - 250, "1"))
+    assert feed.lag_ms == 250

@@ -48,6 +48,7 @@ class Worker:
             Outlet(),
             gateway=None,
             dial=self.exchange.dial,
+            now_ms=lambda: 0,
             catalog=dict,
         )
 
