@@ -29,6 +29,7 @@ POLL_S = 0.02
 KILL_GRACE_S = 5.0
 
 _PORTS_GIVEN: set[int] = set()
+_SESSIONS_STARTED: list[int] = []
 
 
 class ChildError(RuntimeError):
@@ -87,6 +88,19 @@ def free_port() -> int:
                 _PORTS_GIVEN.add(port)
                 return port
     raise ChildError("no free port found between 20000 and 32000 on 127.0.0.1")
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
+
+
+def left_behind() -> list[str]:
+    """Processes and ports of this command that should be gone by now and are not."""
+    left = [f"process {pid}" for sid in _SESSIONS_STARTED for pid in session_members(sid)]
+    return left + [f"port {port}" for port in sorted(_PORTS_GIVEN) if listens(port)]
 
 
 def throwaway_folder(name: str) -> Path:
@@ -160,6 +174,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _SESSIONS_STARTED.append(self.pid)
         GUARD.tell(f"session {self.pid}")
 
     @property

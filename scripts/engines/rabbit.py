@@ -10,7 +10,6 @@ import base64
 import contextlib
 import http.client
 import os
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from scripts.children import Child, ChildError, free_port, remove_folder, throwaway_folder
+from scripts.children import Child, ChildError, free_port, listens, remove_folder, throwaway_folder
 from scripts.engines import amqp
 from scripts.engines.locate import library_path, require_rabbit
 
@@ -177,7 +176,7 @@ class RabbitServer:
             env=self.environment(),
             cwd=self.folder,
         )
-        self._epmd.wait_ready(lambda: _listens(self._epmd_port), READY_S)
+        self._epmd.wait_ready(lambda: listens(self._epmd_port), READY_S)
 
     def _manage(self, method: str, path: str, body: bytes | None = None) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.management_port, timeout=CTL_S)
@@ -217,9 +216,3 @@ class RabbitServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
-        return True
-    return False

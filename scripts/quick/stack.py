@@ -1,0 +1,139 @@
+"""What the demo starts: engines, the simulator, the fleet under supervisord; and their end.
+
+Everything lives in one throw-away folder and on loopback ports of its own. The fleet gets a clean
+environment, so nothing that a person has set for the real one leaks into the demo, and it runs in
+that folder, so no ``.env`` is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from scripts.children import (
+    PROJECT,
+    Child,
+    free_port,
+    remove_folder,
+    throwaway_folder,
+)
+from scripts.engines import RabbitServer, RedisServer
+
+SIMULATOR_READY_S = 30.0
+# Longer than stopwaitsecs in supervisord.conf: the workers drain first.
+FLEET_STOP_S = 50.0
+
+Say = Callable[[str], None]
+
+
+def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """What a started program sees: where programs are, and these settings; nothing else."""
+    inherited = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+    environment = {name: os.environ[name] for name in inherited if name in os.environ}
+    programs = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+    return {**environment, "PATH": programs, "PYTHONPATH": str(PROJECT), **settings}
+
+
+class Stack:
+    """A context manager over all that the demo starts."""
+
+    def __init__(self, say: Say, *, keep: bool = False) -> None:
+        self._say = say
+        self._keep = keep
+        self.folder = throwaway_folder("fleet-demo")
+        self._ends = contextlib.ExitStack()
+        self.fleet: Child | None = None
+        self.health_port = 0
+        self.simulator_url = ""
+
+    def start_redis(self) -> str:
+        """A private Redis; its URL."""
+        server = RedisServer(folder=self.folder / "redis")
+        self._ends.callback(self._killed, server)
+        server.start()
+        self._say(f"Redis      127.0.0.1:{server.port}")
+        return server.url
+
+    def start_rabbit(self) -> str:
+        """A private RabbitMQ; its URL."""
+        started_s = time.monotonic()
+        server = RabbitServer(folder=self.folder / "rabbit")
+        self._ends.callback(self._killed, server)
+        server.start()
+        took_s = time.monotonic() - started_s
+        self._say(f"RabbitMQ   127.0.0.1:{server.port} (started in {took_s:.1f} s)")
+        return server.url
+
+    def start_simulator(self, clock: str, *, seed: int, recording: Path | None) -> str:
+        """The exchanges; the URL that is the fleet's gateway."""
+        port = free_port()
+        options = ["--port", str(port), "--clock", clock, "--seed", str(seed)]
+        if recording is not None:
+            options += ["--replay", str(recording)]
+        child = Child(
+            "simulator",
+            [sys.executable, "-m", "simulator", *options],
+            log=self.folder / "simulator.log",
+            env=clean_environment({}),
+        )
+        self._ends.callback(child.stop)
+        self.simulator_url = f"http://127.0.0.1:{port}"
+        child.wait_ready(lambda: _answers(f"{self.simulator_url}/truth/clock"), SIMULATOR_READY_S)
+        self._say(f"Exchanges  127.0.0.1:{port} (simulated)")
+        return self.simulator_url
+
+    def recorded_streams(self) -> str:
+        """The patterns (``STREAMS``) of what the simulator plays from a recording."""
+        with urllib.request.urlopen(f"{self.simulator_url}/truth/replay", timeout=5) as answer:  # noqa: S310
+            told = json.load(answer)
+        place = f"{told['exchange']}:{told['market']}"
+        return ",".join(f"{place}:candle:*:{interval}" for interval in told["intervals"])
+
+    def start_fleet(self, settings: Mapping[str, str]) -> Child:
+        """The fleet, by the project's own supervisord.conf."""
+        self.health_port = free_port()
+        conf = self.folder / "supervisord.conf"
+        shutil.copy(PROJECT / "supervisord.conf", conf)
+        health = {"HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(self.health_port)}
+        self.fleet = Child(
+            "fleet",
+            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", conf],
+            log=self.folder / "fleet.log",
+            env=clean_environment({**settings, **health}),
+            cwd=self.folder,
+        )
+        self._ends.callback(self.fleet.stop, FLEET_STOP_S)
+        self._say(f"Fleet      127.0.0.1:{self.health_port}/health")
+        return self.fleet
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Ending is bounded, and half of it would leave processes behind: it is not to be hurried.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self._ends.close()
+        if self._keep:
+            self._say(f"Kept       {self.folder}")
+        else:
+            remove_folder(self.folder)
+
+    def _killed(self, server: RedisServer | RabbitServer) -> None:
+        server.kill()  # nothing of it will be read again
+        server.close()
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+        return bool(answer.status == 200)
+    return False
