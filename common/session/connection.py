@@ -34,8 +34,8 @@ SEND_S = 10.0
 PROBE_S = 10.0
 CLOSE_S = 5.0
 READ_OUT_S = 1.0
-# How long the keeper sleeps when nothing is due; a change of what is wanted wakes it.
-KEEP_S = 0.25
+# How long the keeper sleeps when nothing is to be sent; a change of what is wanted wakes it.
+KEEP_S = 1.0
 # The largest frame worth parsing: an all-market array is well below a megabyte.
 PARSED_FRAME_BYTES = 8 * 1024 * 1024
 
@@ -222,7 +222,7 @@ class Connection:
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(KEEP_S):
+            async with asyncio.timeout(self.subscriptions.wait_s(machine_s(), KEEP_S)):
                 await self._wake.wait()
         except TimeoutError:
             return

@@ -123,6 +123,11 @@ class Subscriptions:
                 return self._send(_Batch(topics, batch.subscribe), now_s)
         return None
 
+    def wait_s(self, now_s: float, most_s: float) -> float:
+        """How long nothing can be sent, ``most_s`` at most."""
+        due_s = min((batch.not_before_s for batch in self._queue), default=now_s + most_s)
+        return min(most_s, max(due_s, self._next_send_s) - now_s) if self._queue else most_s
+
     def _send(self, batch: _Batch, now_s: float) -> Request:
         self._last_id += 1
         self._sent[self._last_id] = _Sent(batch, now_s)

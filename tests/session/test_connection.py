@@ -257,9 +257,9 @@ async def test_an_announced_shutdown_and_a_days_life_ask_for_a_successor() -> No
         await life.read_out()
         assert life.connection.expiring.is_set()
     async with opened(Memory(*candles("BTCUSDT")), ("btcusdt@kline_1m",)) as (life, socket):
-        for _ in range(24 * 30):
+        for _ in range(24 * 15):
             socket.push(kline("BTCUSDT"))
-            await asyncio.sleep(120)
+            await asyncio.sleep(240)
         assert life.connection.expiring.is_set()
 
 

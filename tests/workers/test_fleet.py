@@ -183,7 +183,7 @@ async def test_bad_frames_are_skipped_and_everything_lives_on(
     async with fleet(redis_url, rabbit_url, "binance:spot:candle:*:1m") as it:
         async with collecting(rabbit_url) as collector:
             worker = await it.worker("price-0")
-            await collector.until(lambda c: c.closed())
+            await collector.until(lambda c: ("spot", "BTCUSDT", "1m") in c.closed())
             for kind in GARBAGE:
                 await it.exchange.control("fault", kind="garble", spoil=kind, insert=True)
             seen = len(collector.closed()["spot", "BTCUSDT", "1m"])
