@@ -57,7 +57,14 @@ class Simulator:
         return f"http://{self._host}:{self.port}"
 
     def warm(self) -> None:
-        """Work out the last day of everything, so that the first ticker does not hold up the rest."""
+        """Work out the last day of everything, so that the first ticker does not hold up the rest.
+
+        A replay tells no day: its symbols were listed years ago, and nothing of ours has traded.
+        """
+        if self.world.replay is not None:
+            return
+        if self.world.replay is not None:
+            return  # a recording has no market behind it: nothing ever traded there
         for listed in self.world.catalog:
             self.world.market.day(listed, self.world.clock.now_ms())
 
