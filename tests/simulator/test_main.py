@@ -51,6 +51,23 @@ async def test_it_says_where_it_listens_and_ends_when_told_to(number: signal.Sig
             await process.wait()
 
 
+@pytest.mark.parametrize("recording", ["binance_linear", "binance_spot"])
+async def test_a_replay_of_years_ago_listens_as_soon(recording: str) -> None:
+    path = ROOT / "tests" / "simulator" / "recordings" / f"{recording}.jsonl"
+    process = await start("--replay", str(path))
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            assert "port" in json.loads(await process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(15):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
