@@ -63,8 +63,6 @@ class Simulator:
         """
         if self.world.replay is not None:
             return
-        if self.world.replay is not None:
-            return  # a recording has no market behind it: nothing ever traded there
         for listed in self.world.catalog:
             self.world.market.day(listed, self.world.clock.now_ms())
 
