@@ -90,9 +90,9 @@ def free_port() -> int:
     raise ChildError("no free port found between 20000 and 32000 on 127.0.0.1")
 
 
-def listens(port: int) -> bool:
+def listens(port: int, host: str = "127.0.0.1") -> bool:
     """Whether somebody accepts connections there."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=5):
         return True
     return False
 
@@ -103,9 +103,14 @@ def left_behind() -> list[str]:
     return left + [f"port {port}" for port in sorted(_PORTS_GIVEN) if listens(port)]
 
 
+def kept_folder(name: str) -> Path:
+    """A fresh private folder."""
+    return Path(tempfile.mkdtemp(prefix=f"{name}-"))
+
+
 def throwaway_folder(name: str) -> Path:
     """A fresh private folder; the guard removes it should this process not get to it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    folder = kept_folder(name)
     GUARD.tell(f"folder {folder}")
     return folder
 
@@ -151,27 +156,28 @@ GUARD = Guard()
 
 
 class Child:
-    """One started process with the session it leads; output goes to a file."""
+    """One started process with the session it leads; output goes to a file, or where ours goes."""
 
     def __init__(
         self,
         name: str,
         args: Sequence[str | Path],
         *,
-        log: Path,
+        log: Path | None,
         env: Mapping[str, str] | None = None,
         cwd: Path = PROJECT,
     ) -> None:
         self.name = name
-        self.log = log
-        with log.open("ab") as output:
+        self._log = log
+        with contextlib.ExitStack() as files:
+            output = None if log is None else files.enter_context(log.open("ab"))
             self._process = subprocess.Popen(
                 [str(arg) for arg in args],
                 cwd=cwd,
                 env=None if env is None else dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=None if output is None else subprocess.STDOUT,
                 start_new_session=True,
             )
         _SESSIONS_STARTED.append(self.pid)
@@ -201,9 +207,9 @@ class Child:
 
     def tail(self, lines: int = 15) -> str:
         """The end of what it said."""
-        with contextlib.suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-        return "(no output)"
+        if self._log is None or not self._log.exists():
+            return ""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self, grace_s: float = 10.0) -> int | None:
         """End it politely, then by force; returns the leader's exit status."""

@@ -26,13 +26,14 @@ class RedisServer:
         *,
         durable: bool = False,
         folder: Path | None = None,
+        port: int | None = None,
         maxmemory_policy: str = "noeviction",
     ) -> None:
         self._program = require_redis()
         self._own_folder = folder is None
         self.folder = folder or throwaway_folder("redis")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.port = port or free_port()
         self._durable = durable
         self._maxmemory_policy = maxmemory_policy
         self._child: Child | None = None

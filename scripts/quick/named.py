@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from common.publish.topology import COMMANDS, EVENTS
-from config.settings import BadSettings, Effective, load_effective
+from config.settings import DEFAULT, BadSettings, Effective, load_effective
 from scripts.quick.arrivals import AMQP_EXCHANGE
 
 TIMEOUT_S = 15.0
@@ -57,7 +57,7 @@ def named_engines(environ: Mapping[str, str]) -> Named:
 
 
 def _is_named(effective: Effective, engine: str) -> bool:
-    return any(effective.sources[f"{engine}_{part}"] == "environment" for part in ("URL", "HOST"))
+    return effective.sources[f"{engine}_URL"] != DEFAULT
 
 
 async def check(named: Named) -> None:

@@ -23,6 +23,7 @@ from scripts.children import (
     PROJECT,
     Child,
     free_port,
+    kept_folder,
     remove_folder,
     throwaway_folder,
 )
@@ -49,7 +50,8 @@ class Stack:
     def __init__(self, say: Say, *, keep: bool = False) -> None:
         self._say = say
         self._keep = keep
-        self.folder = throwaway_folder("fleet-demo")
+        # What is to be kept is none of the guard's business.
+        self.folder = kept_folder("fleet-demo") if keep else throwaway_folder("fleet-demo")
         self._ends = contextlib.ExitStack()
         self.fleet: Child | None = None
         self.health_port = 0

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 
 import aio_pika
 import pytest
 import redis.asyncio
 
-from scripts.children import session_members, wait_until
+from scripts.children import listens, session_members, wait_until
 from scripts.engines import RabbitServer, RedisServer
 
 pytestmark = pytest.mark.engines
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def test_redis_speaks_and_refuses_to_evict(redis_url: str) -> None:
