@@ -82,7 +82,8 @@ setup() {
             printf '%s\n' "$PROJECT" >"$VENV/made-at"
         fi
         say "Installing $1"
-        "$PYTHON" -m pip install --progress-bar off --requirement "$requirements" >&2
+        "$PYTHON" -m pip install --progress-bar off --requirement "$requirements" 2>&1 |
+            { grep -v '^Requirement already satisfied' || true; } >&2
         printf '%s\n' "$wanted" >"$made"
     fi
     exec {lock}<&-
