@@ -68,6 +68,8 @@ class Durable:
         self._lanes: dict[Hashable, _Lane] = {}
         self._ready: deque[_Lane] = deque()
         self._in_flight: dict[int, _Lane] = {}
+        # When the first message of a lane first left, as long as it is unconfirmed; oldest first.
+        self._sent_s: dict[Hashable, float] = {}
         self._tag = 0
 
     def submit(self, message: Message, *, share: float = 1.0) -> bool:
@@ -88,12 +90,13 @@ class Durable:
         self.size += 1
         return True
 
-    def take(self) -> Iterator[Message]:
+    def take(self, now_s: float) -> Iterator[Message]:
         """What leaves now, in the order in which delivery tags are counted."""
         while self._ready and len(self._in_flight) < self._window:
             lane = self._ready.popleft()
             self._tag += 1
             self._in_flight[self._tag] = lane
+            self._sent_s.setdefault(lane.key, now_s)
             yield lane.messages[0]
 
     @property
@@ -105,6 +108,14 @@ class Durable:
     def in_flight(self) -> int:
         """How many messages are on their way."""
         return len(self._in_flight)
+
+    @property
+    def oldest_sent_s(self) -> float | None:
+        """When the oldest message without a confirm left on this connection for the first time.
+
+        A message that was nacked is still without one, so refusals do not make it younger.
+        """
+        return next(iter(self._sent_s.values()), None)
 
     def settle(self, tag: int, *, multiple: bool, ok: bool) -> None:
         """The broker acked (``ok``) or nacked a delivery tag, or all up to it."""
@@ -135,6 +146,7 @@ class Durable:
             lane.returned = False
             self._ready.appendleft(lane)
         self._in_flight.clear()
+        self._sent_s.clear()
         self._tag = 0
 
     def _settled(self, tag: int, *, multiple: bool) -> list[_Lane]:
@@ -154,6 +166,7 @@ class Durable:
 
     def _confirm(self, lane: _Lane) -> None:
         message = lane.messages.popleft()
+        self._sent_s.pop(lane.key, None)
         self.size -= 1
         outcome: Outcome = "confirmed"
         if lane.returned:

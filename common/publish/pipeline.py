@@ -96,6 +96,7 @@ class Pipeline:
         self._complaints = Seldom()
         self._published = 0
         self._refused = 0
+        self._candles_returned = 0
 
     async def start(self) -> None:
         """Begin to connect. Returns at once: a broker that is away is waited for, not died of."""
@@ -180,10 +181,15 @@ class Pipeline:
 
     @property
     def stats(self) -> dict[str, int | float | bool | None]:
-        """Counters since the start, and how things are."""
+        """Counters since the start, and how things are.
+
+        ``refusing``: there was no room for a closed candle, and there is none yet.
+        ``last_confirm_age_s`` and ``durable_waiting_s`` (the age of the oldest message that is
+        unconfirmed on this connection) are about the durable class alone.
+        """
         publisher = self._publisher
         durable, latest = publisher.durable, publisher.latest
-        confirm_s = publisher.last_confirm_s
+        now_s = machine_s()
         return {
             "published": self._published,
             "confirmed": durable.confirmed + latest.confirmed,
@@ -200,7 +206,10 @@ class Pipeline:
             "blocked": publisher.blocked,
             "blocked_times": publisher.blocked_times,
             "reconnects": publisher.reconnects,
-            "last_confirm_age_s": None if confirm_s is None else machine_s() - confirm_s,
+            "candles_returned": self._candles_returned,
+            "refusing": self._refusing,
+            "last_confirm_age_s": _age_s(publisher.last_confirm_s, now_s),
+            "durable_waiting_s": _age_s(durable.oldest_sent_s, now_s),
         }
 
     # --- inside -------------------------------------------------------------------------------
@@ -241,6 +250,13 @@ class Pipeline:
         self._publisher.wake()
         return True
 
+    @property
+    def _refusing(self) -> bool:
+        """Asked for, not only noted: nothing may be published while the buffer empties."""
+        return (
+            1.0 in self._full and self._publisher.durable.size >= self._durable_limit * _FULL_UNTIL
+        )
+
     def _pack(self, slot: Slot, value: Value, most_bytes: int) -> bytes | None:
         event = value.event
         route = slot.owner
@@ -266,6 +282,8 @@ class Pipeline:
             logger.bind(stream=name[:300], reason=str(error)).error("message cannot be written")
 
     def _report(self, subject: Subject, outcome: Outcome) -> None:
+        if outcome == "returned" and isinstance(subject, Candle):
+            self._candles_returned += 1
         if self._on_outcome is None:
             return
         try:
@@ -273,3 +291,7 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001
             # A listener's defect must not stop the reading of confirms.
             logger.opt(exception=error).error("outcome listener failed")
+
+
+def _age_s(since_s: float | None, now_s: float) -> float | None:
+    return None if since_s is None else now_s - since_s

@@ -90,6 +90,7 @@ class Publisher:
         self.latest = Latest(limit=latest_limit, window=latest_window)
         self.blocked = False
         self.blocked_times = 0
+        # Of the durable class alone: newest values that are confirmed say nothing about it.
         self.last_confirm_s: float | None = None
         self._settled = asyncio.Event()
         self._prepare = prepare
@@ -156,10 +157,10 @@ class Publisher:
                 _WRITE_QUEUE_FULL_PAUSE_S, self._flush
             )
             return
-        most = self._body_bytes
+        most, now_s = self._body_bytes, machine_s()
         parts = [
             message.envelope.pack(message.message_id, message.timestamp_s, message.body, most)
-            for message in self.durable.take()
+            for message in self.durable.take(now_s)
         ]
         parts += self.latest.take(lambda slot, value: self._pack(slot, value, most))
         if parts:
@@ -226,6 +227,8 @@ class Publisher:
     # --- what comes back ----------------------------------------------------------------------
 
     def _durable_confirm(self, frame: ConfirmationFrameType) -> None:
+        if isinstance(frame, Basic.Ack):
+            self.last_confirm_s = machine_s()
         self._confirm(self.durable, frame)
 
     def _latest_confirm(self, frame: ConfirmationFrameType) -> None:
@@ -234,7 +237,6 @@ class Publisher:
     def _confirm(self, work: _Work, frame: ConfirmationFrameType) -> None:
         ok = isinstance(frame, Basic.Ack)
         work.settle(frame.delivery_tag or 0, multiple=getattr(frame, "multiple", False), ok=ok)
-        self.last_confirm_s = machine_s()
         if work.waiting:
             self.wake()
         self._note_settled()

@@ -23,6 +23,7 @@ class Scene:
     def __init__(self, *, limit: int = 100, window: int = 10) -> None:
         self.outcomes: list[tuple[Subject, Outcome]] = []
         self.timers: list[Callable[[], None]] = []
+        self.now_s = 1000.0
         self.durable = Durable(limit=limit, window=window, later=self._later)
 
     def _later(self, delay_s: float, call: Callable[[], None]) -> None:
@@ -49,7 +50,7 @@ class Scene:
             self.durable.submit(message, share=share)
 
     def take(self) -> list[str]:
-        return [message.message_id for message in self.durable.take()]
+        return [message.message_id for message in self.durable.take(self.now_s)]
 
 
 def test_of_a_lane_one_message_is_on_its_way_and_lanes_do_not_wait_for_each_other() -> None:
@@ -131,6 +132,44 @@ def test_a_returned_message_is_not_confirmed_and_holds_nothing_up() -> None:
     scene.durable.settle(2, multiple=False, ok=True)
     assert scene.outcomes[1:] == [("A2", "confirmed")]
     assert (scene.durable.returned, scene.durable.confirmed) == (1, 1)
+
+
+def test_how_long_confirms_are_waited_for_is_told_by_the_message_that_left_first() -> None:
+    scene = Scene()
+    scene.submit("A1", "A2")
+    assert scene.durable.oldest_sent_s is None, "nothing has left"
+    scene.take()
+    scene.now_s = 1007.0
+    scene.submit("B1")
+    scene.take()
+    assert scene.durable.oldest_sent_s == 1000.0
+    scene.durable.settle(1, multiple=False, ok=True)
+    assert scene.durable.oldest_sent_s == 1007.0, "what follows in the lane has not left"
+    scene.take()
+    scene.durable.settle(0, multiple=True, ok=True)
+    assert scene.durable.oldest_sent_s is None
+
+
+def test_a_broker_that_only_nacks_is_waited_for_from_the_first_time_on() -> None:
+    scene = Scene()
+    scene.submit("A1")
+    for tag in range(1, 4):
+        scene.take()
+        scene.now_s += 5
+        scene.durable.settle(tag, multiple=False, ok=False)
+        assert scene.durable.oldest_sent_s == 1000.0
+        scene.fire()
+
+
+def test_a_new_connection_starts_the_wait_anew() -> None:
+    scene = Scene()
+    scene.submit("A1")
+    scene.take()
+    scene.durable.lost()
+    assert scene.durable.oldest_sent_s is None
+    scene.now_s = 1060.0
+    scene.take()
+    assert scene.durable.oldest_sent_s == 1060.0
 
 
 def test_over_the_bound_a_message_is_refused_and_said_to_be() -> None:

@@ -242,6 +242,7 @@ async def test_an_unroutable_durable_message_is_seen_and_not_counted_as_confirme
         logger.remove(sink)
     assert outcomes.all == [(candle(bar=bar), "returned") for bar in range(3)]
     assert (stats["returned"], stats["confirmed_durable"]) == (3, 0)
+    assert stats["candles_returned"] == 3
     # Once per address, not per message; a ticker nobody wants is nobody's error.
     assert len(errors) == 1
     assert "durable message returned" in errors[0]
@@ -317,7 +318,35 @@ async def test_before_the_broker_is_there_only_the_newest_values_wait_and_the_bu
         assert int(stats["latest_pending"] or 0) <= 5
         assert outcomes.all == [(candle(bar=bar), "refused") for bar in range(10, 100)]
         assert stats["connected"] is False
+        assert stats["refusing"] is True
         assert stats["last_confirm_age_s"] is None
+        assert stats["durable_waiting_s"] is None, "nothing is on its way"
+    finally:
+        await pipeline.close()
+
+
+async def test_confirmed_tickers_do_not_hide_that_no_candle_is(rabbit_url: str) -> None:
+    async with running(rabbit_url) as pipeline:
+        pipeline.publish(ticker(event_ms=1), epoch=1, origin="live")
+        assert await pipeline.flush(10)
+        assert pipeline.stats["last_confirm_age_s"] is None
+        pipeline.publish(candle(), epoch=1, origin="live")
+        await until(lambda: pipeline.stats["last_confirm_age_s"] is not None)
+        assert pipeline.stats["durable_waiting_s"] is None
+        assert pipeline.stats["refusing"] is False
+
+
+async def test_a_buffer_that_has_emptied_refuses_no_more_even_if_nothing_comes(
+    rabbit_url: str,
+) -> None:
+    pipeline = Pipeline(rabbit_url, durable_limit=1, retry_s=(0.05, 0.2))
+    pipeline.publish(candle(bar=0), epoch=1, origin="live")
+    pipeline.publish(candle(bar=1), epoch=1, origin="live")
+    assert pipeline.stats["refusing"] is True
+    try:
+        await pipeline.start()
+        assert await pipeline.flush(20)
+        assert pipeline.stats["refusing"] is False
     finally:
         await pipeline.close()
 
