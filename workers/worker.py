@@ -25,13 +25,14 @@ from common.fleet.sharding import Problem, resolve
 from common.model.instruments import Instrument
 from common.model.streams import SERVED, Market, Pattern, Role, Shard
 from common.ops import records
-from common.ops.records import RabbitState, RedisState, WorkerRecord, WorkerState
+from common.ops.records import RedisState, WorkerRecord, WorkerState
 from common.publish.commands import Commands
 from common.publish.pipeline import Pipeline
 from common.publish.requests import Answer
 from common.recovery.rest import Rest
 from common.session.transport import dial
 from config.settings import Settings
+from workers.broker import Returns, rabbit_state
 from workers.instruments import fetch_instruments
 from workers.owned import OwnedShard
 from workers.records import shard_record, verdict_counts
@@ -42,7 +43,15 @@ JOIN_S = 2.0
 # What the confirms of the last messages may take when the worker stops.
 FLUSH_S = 5.0
 # What the pipeline tells that goes up and down; everything else it counts only grows.
-_LEVELS = frozenset({"unconfirmed", "latest_pending", "latest_unconfirmed", "last_confirm_age_s"})
+_LEVELS = frozenset(
+    {
+        "unconfirmed",
+        "latest_pending",
+        "latest_unconfirmed",
+        "last_confirm_age_s",
+        "durable_waiting_s",
+    }
+)
 # Ticks of many workers must not fall into step.
 TICK_JITTER = 0.1
 
@@ -80,6 +89,7 @@ class PriceWorker:
             durable_limit=settings.publish_buffer,
             linger_s=settings.publish_linger_ms / 1000,
         )
+        self._returns = Returns()
         self._commands = Commands(
             settings.rabbit_url.reveal(),
             want=self._want,
@@ -171,7 +181,7 @@ class PriceWorker:
             self._pipeline,
             gateway=self._settings.exchange_gateway,
             dial=dial,
-            now_ms=self._settings.market_clock.now_ms,
+            clock=self._settings.market_clock,
             catalog=lambda: self._directory.known(shard.exchange, shard.market) or {},
         )
 
@@ -217,7 +227,7 @@ class PriceWorker:
         )
 
     def _record(self) -> WorkerRecord:
-        stats = {**self._pipeline.stats}
+        stats = self._pipeline.stats
         numbers = {k: v for k, v in stats.items() if type(v) in (int, float)}
         gauges = {k: v for k, v in numbers.items() if k in _LEVELS and v is not None}
         counters = {k: int(v) for k, v in numbers.items() if k not in _LEVELS and v is not None}
@@ -231,17 +241,12 @@ class PriceWorker:
             updated_ms=wall_ms(),
             state=self._state,
             redis=self._redis_state,
-            rabbit=self._rabbit_state(),
+            rabbit=rabbit_state(stats),
             shards=tuple(shard_record(owned) for owned in self._owned()),
             counters={**counters, **verdict_counts(self._shards)},
             gauges=gauges,
+            returned=self._returns.recent(int(stats["candles_returned"] or 0), machine_s()),
         )
-
-    def _rabbit_state(self) -> RabbitState:
-        stats = self._pipeline.stats
-        if not stats["connected"]:
-            return "away"
-        return "blocked" if stats["blocked"] else "ok"
 
     # --- stopping -------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from common.model.streams import ROLES, SERVED
-from common.ops.records import ShardRecord, WorkerRecord
+from common.ops.records import RabbitState, ShardRecord, WorkerRecord
 
 # ok: all of it flows. starting: nothing is wrong but that workers are not up yet. degraded: not
 # everything flows. unknown: the verdict itself cannot be had.
@@ -113,11 +113,21 @@ def _lateness(record: WorkerRecord, now_ms: int, ttl_s: float) -> str | None:
     return None
 
 
+_MEANS: Mapping[RabbitState, str] = {
+    "stalled": ": what must arrive is not confirmed",
+    "refusing": " closed candles: the buffer is full",
+}
+
+
 def _engines(record: WorkerRecord) -> Iterator[str]:
     if record.redis != "ok":
         yield f"{record.label}: Redis is {record.redis}"
     if record.rabbit != "ok":
-        yield f"{record.label}: RabbitMQ is {record.rabbit}"
+        yield f"{record.label}: RabbitMQ is {record.rabbit}{_MEANS.get(record.rabbit, '')}"
+    if record.returned:
+        were = "was" if record.returned == 1 else "were"
+        candles = f"{_count(record.returned, 'closed candle')} {were} returned by RabbitMQ"
+        yield f"{record.label}: {candles}: no queue is bound"
 
 
 def _coverage(fresh: Sequence[WorkerRecord], wanted: Sequence[WantedShard]) -> Iterator[str]:

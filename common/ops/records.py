@@ -13,7 +13,8 @@ from msgspec import Struct
 
 WorkerState = Literal["starting", "running", "draining"]
 RedisState = Literal["ok", "away"]
-RabbitState = Literal["ok", "away", "blocked"]
+# stalled: taken, but not confirmed. refusing: the buffer is full, closed candles find no room.
+RabbitState = Literal["ok", "away", "blocked", "stalled", "refusing"]
 # The words of the session's life cycle.
 SessionState = Literal[
     "idle",
@@ -70,7 +71,8 @@ class WorkerRecord(Struct, frozen=True, rename="camel"):
     """One worker.
 
     ``counters`` only grow during a worker's life, ``gauges`` are values of the moment; both are
-    named in snake_case with the unit at the end (``published``, ``confirm_age_s``).
+    named in snake_case with the unit at the end (``published``, ``confirm_age_s``). ``returned``
+    counts the closed candles that RabbitMQ lately found no queue for.
     """
 
     worker_id: str
@@ -86,6 +88,7 @@ class WorkerRecord(Struct, frozen=True, rename="camel"):
     counters: Mapping[str, int] = {}
     gauges: Mapping[str, float] = {}
     name: str = ""
+    returned: int = 0
 
     @property
     def label(self) -> str:

@@ -51,6 +51,22 @@ TROUBLE: dict[str, tuple[list[WorkerRecord], str]] = {
     "redis away": (first(redis="away"), "price-1: Redis is away"),
     "rabbit away": (first(rabbit="away"), "price-1: RabbitMQ is away"),
     "rabbit blocked": (first(rabbit="blocked"), "price-1: RabbitMQ is blocked"),
+    "rabbit stalled": (
+        first(rabbit="stalled"),
+        "price-1: RabbitMQ is stalled: what must arrive is not confirmed",
+    ),
+    "rabbit refusing": (
+        first(rabbit="refusing"),
+        "price-1: RabbitMQ is refusing closed candles: the buffer is full",
+    ),
+    "returned": (
+        first(returned=3),
+        "price-1: 3 closed candles were returned by RabbitMQ: no queue is bound",
+    ),
+    "one returned": (
+        first(returned=1),
+        "price-1: 1 closed candle was returned by RabbitMQ: no queue is bound",
+    ),
     # coverage
     "no owner": ([worker("price-1", shard(TICKERS))], "binance:spot:candle:0 has no owner"),
     "no role": (
