@@ -1,16 +1,17 @@
 """Processes that this command started, and their certain end.
 
-Every child is the leader of a session of its own, so what it starts in turn (the broker's virtual
-machine, the supervisor's workers) belongs to the same session and can be found and ended with it,
-and Ctrl-C in the terminal reaches only the command, which ends its children in the right order.
+Every child is the leader of a session of its own, so Ctrl-C in the terminal reaches only the
+command, which ends its children in the right order. With a child goes all it started in turn (the
+broker's virtual machine, the supervisor's workers): its family.
 The first child also starts a *guard*: a small process that waits for this one to disappear, by
-whatever death, and then ends what is left of the sessions and removes their folders.
+whatever death, and then ends what is left of the families and removes their folders.
 
 Everything here is synchronous: it serves commands and tests, with any event loop or none.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import random
@@ -21,47 +22,62 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 PROJECT = Path(__file__).resolve().parent.parent
 POLL_S = 0.02
 KILL_GRACE_S = 5.0
+MARK = "STARTED_AS"
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PORTS_GIVEN: set[int] = set()
-_SESSIONS_STARTED: list[int] = []
+_STARTED: list[Family] = []
 
 
 class ChildError(RuntimeError):
     """A child ended early or did not become ready; the message holds the end of its log."""
 
 
-def session_members(sid: int) -> list[int]:
-    """The living processes of a session (zombies do not count)."""
-    members = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended while we looked
-            state, _ppid, _pgrp, session = stat.read_text().rpartition(")")[2].split()[:4]
-            if int(session) == sid and state not in "ZX":
-                members.append(int(stat.parent.name))
-    return members
+class Family(NamedTuple):
+    """A child with all it started: who is in its session, or carries its mark.
 
+    The mark is a variable of the environment; it tells of those that left the session, as daemons
+    and some of Erlang's helpers do.
+    """
 
-def signal_session(sid: int, signum: int) -> None:
-    """Send a signal to every process of a session."""
-    for pid in session_members(sid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signum)
+    sid: int
+    mark: str
 
+    def members(self) -> list[int]:
+        """Its living processes (zombies do not count)."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it ended while we looked, or is not ours to see
+                state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+                if state not in "ZX" and (int(session) == self.sid or self._marks(stat.parent)):
+                    found.append(int(stat.parent.name))
+        return found
 
-def end_session(sid: int, grace_s: float) -> None:
-    """SIGTERM to the leader, then, when the grace is over, SIGKILL to all that remain."""
-    if sid in session_members(sid):  # not merely a number that was ours once
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(sid, signal.SIGTERM)
-    if not wait_until(lambda: not session_members(sid), grace_s):
-        signal_session(sid, signal.SIGKILL)
-        wait_until(lambda: not session_members(sid), KILL_GRACE_S)
+    def signal(self, number: int) -> None:
+        """Send a signal to every one of them."""
+        for pid in self.members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def end(self, grace_s: float) -> None:
+        """SIGTERM to the leader; when the grace is over, SIGKILL to all that remain."""
+        if self.sid in self.members():  # not merely a number that was ours once
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.sid, signal.SIGTERM)
+        if not wait_until(lambda: not self.members(), grace_s):
+            self.signal(signal.SIGKILL)
+            wait_until(lambda: not self.members(), KILL_GRACE_S)
+
+    def _marks(self, process: Path) -> bool:
+        return f"{MARK}={self.mark}\0".encode() in (process / "environ").read_bytes()
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -90,6 +106,48 @@ def free_port() -> int:
     raise ChildError("no free port found between 20000 and 32000 on 127.0.0.1")
 
 
+class Interrupts:
+    """Ends a command by ``KeyboardInterrupt`` when it is asked to end, but never amid a start.
+
+    A process is either not started, or known to us and to the guard: a request to end that comes in
+    between waits until it is.
+    """
+
+    def __init__(self) -> None:
+        self._starting = False
+        self._asked = False
+
+    def listen(self) -> None:
+        """From here on Ctrl-C, SIGTERM and SIGHUP mean the same."""
+        for number in ENDING_SIGNALS:
+            signal.signal(number, self._end)
+
+    def ignore(self) -> None:
+        """From here on they mean nothing: what is going on is the end, and is bounded."""
+        for number in ENDING_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """What is done in here is done whole."""
+        self._starting = True
+        try:
+            yield
+        finally:
+            self._starting = False
+            if self._asked:
+                self._asked = False
+                raise KeyboardInterrupt
+
+    def _end(self, *_: object) -> None:
+        if not self._starting:
+            raise KeyboardInterrupt
+        self._asked = True
+
+
+INTERRUPTS = Interrupts()
+
+
 def listens(port: int, host: str = "127.0.0.1") -> bool:
     """Whether somebody accepts connections there."""
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=5):
@@ -99,7 +157,7 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
 
 def left_behind() -> list[str]:
     """Processes and ports of this command that should be gone by now and are not."""
-    left = [f"process {pid}" for sid in _SESSIONS_STARTED for pid in session_members(sid)]
+    left = [f"process {pid}" for family in _STARTED for pid in family.members()]
     return left + [f"port {port}" for port in sorted(_PORTS_GIVEN) if listens(port)]
 
 
@@ -110,8 +168,9 @@ def kept_folder(name: str) -> Path:
 
 def throwaway_folder(name: str) -> Path:
     """A fresh private folder; the guard removes it should this process not get to it."""
-    folder = kept_folder(name)
-    GUARD.tell(f"folder {folder}")
+    with INTERRUPTS.starting():
+        folder = kept_folder(name)
+        GUARD.tell(f"folder {folder}")
     return folder
 
 
@@ -130,9 +189,10 @@ class Guard:
         self._pid = 0
 
     def tell(self, line: str) -> None:
-        """Hand over a session (``session PID``) or a folder (``folder PATH``) to look after."""
+        """Hand over a family (``started SID MARK``) or a folder (``folder PATH``)."""
         if self._process is None or self._pid != os.getpid():
             self._pid = os.getpid()
+            atexit.register(self.close)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "scripts.guard"],
                 cwd=PROJECT,
@@ -169,19 +229,21 @@ class Child:
     ) -> None:
         self.name = name
         self._log = log
-        with contextlib.ExitStack() as files:
+        with contextlib.ExitStack() as files, INTERRUPTS.starting():
             output = None if log is None else files.enter_context(log.open("ab"))
+            mark = uuid.uuid4().hex
             self._process = subprocess.Popen(
                 [str(arg) for arg in args],
                 cwd=cwd,
-                env=None if env is None else dict(env),
+                env={**(os.environ if env is None else env), MARK: mark},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=None if output is None else subprocess.STDOUT,
                 start_new_session=True,
             )
-        _SESSIONS_STARTED.append(self.pid)
-        GUARD.tell(f"session {self.pid}")
+            self.family = Family(self._process.pid, mark)
+            _STARTED.append(self.family)
+            GUARD.tell(f"started {self.family.sid} {mark}")
 
     @property
     def pid(self) -> int:
@@ -213,16 +275,17 @@ class Child:
 
     def stop(self, grace_s: float = 10.0) -> int | None:
         """End it politely, then by force; returns the leader's exit status."""
-        self._end(lambda: end_session(self.pid, grace_s))
+        self.family.end(grace_s)
+        self._see_the_end()
         return self._process.returncode
 
     def kill(self) -> None:
         """SIGKILL, at once, to it and everything it started."""
-        self._end(lambda: signal_session(self.pid, signal.SIGKILL))
+        self.family.signal(signal.SIGKILL)
+        self._see_the_end()
 
-    def _end(self, end: Callable[[], None]) -> None:
-        end()
+    def _see_the_end(self) -> None:
         self._process.wait(timeout=KILL_GRACE_S)
-        if not wait_until(lambda: not session_members(self.pid), KILL_GRACE_S):
-            raise ChildError(f"{self.name}: processes remain: {session_members(self.pid)}")
+        if not wait_until(lambda: not self.family.members(), KILL_GRACE_S):
+            raise ChildError(f"{self.name}: processes remain: {self.family.members()}")
         GUARD.tell(f"ended {self.pid}")

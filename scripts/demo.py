@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import secrets
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from common.clocks import MarketClock, wall_ms
-from scripts.children import GUARD, ChildError, left_behind
+from scripts.children import GUARD, INTERRUPTS, ChildError, left_behind
 from scripts.engines import MissingEngineError
 from scripts.engines.fetch import ensure
 from scripts.quick.compare import Score, total
@@ -66,9 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status."""
     options = _options(arguments)
     console = Console(stderr=True, soft_wrap=True, width=None if sys.stderr.isatty() else 110)
-    # Until the loop takes over, a polite request ends what has been started like Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    INTERRUPTS.listen()  # until the loop takes over
     try:
         watch = _run(options, console)
     except (ChildError, MissingEngineError, NamedEngineError) as error:
@@ -80,10 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         GUARD.close()
     return _report(watch, console, as_json=options.json)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _run(options: argparse.Namespace, console: Console) -> Watch:

@@ -1,7 +1,7 @@
 """Ends what a command leaves behind when it is killed (``python -m scripts.guard``; see children).
 
-It reads lines on stdin: ``session PID``, ``ended PID``, ``folder PATH``. When stdin closes, the
-command is gone, by whatever death: sessions not reported as ended are ended, folders removed.
+It reads lines on stdin: ``started SID MARK``, ``ended SID``, ``folder PATH``. When stdin closes,
+the command is gone, by whatever death: families not reported as ended are ended, folders removed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from scripts.children import end_session, remove_folder
+from scripts.children import Family, remove_folder
 
 GRACE_S = 5.0
 
@@ -19,18 +19,19 @@ def main() -> None:
     """Wait for the command's end, then tidy up after it."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
-    sessions: list[int] = []
+    families: dict[str, Family] = {}
     folders: list[Path] = []
     for line in sys.stdin:
         verb, _, what = line.strip().partition(" ")
-        if verb == "session":
-            sessions.append(int(what))
+        if verb == "started":
+            sid, _, mark = what.partition(" ")
+            families[sid] = Family(int(sid), mark)
         elif verb == "ended":
-            sessions.remove(int(what))
+            families.pop(what, None)  # told twice is no fault
         elif verb == "folder":
             folders.append(Path(what))
-    for sid in reversed(sessions):  # what was started last uses what was started first
-        end_session(sid, GRACE_S)
+    for family in reversed(families.values()):  # what started last uses what started first
+        family.end(GRACE_S)
     for folder in folders:
         if folder.exists():
             remove_folder(folder)

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit
 
 from config.secret import SecretUrl
 from config.settings import DEFAULT, EXIT_BAD_SETTINGS, BadSettings, Effective, load_effective
-from scripts.children import GUARD, PROJECT, Child, ChildError, listens, wait_until
+from scripts.children import GUARD, INTERRUPTS, PROJECT, Child, ChildError, listens, wait_until
 from scripts.engines import MissingEngineError, RabbitServer, RedisServer
 from scripts.engines.fetch import ensure
 from scripts.quick.stack import FLEET_STOP_S
@@ -49,8 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in bad.problems:
             say(f"bad setting: {problem}")
         return EXIT_BAD_SETTINGS
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    INTERRUPTS.listen()
     try:
         return _run(effective)
     except (ChildError, MissingEngineError) as error:
@@ -65,10 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def say(text: str) -> None:
     """For the person at the terminal."""
     sys.stderr.write(text + "\n")
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _run(effective: Effective) -> int:
@@ -136,8 +130,7 @@ def _start_fleet(engines: dict[str, str]) -> Child:
 
 def _stop_fleet(fleet: Child) -> None:
     """Drain; a second Ctrl-C changes nothing, the end is bounded."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    INTERRUPTS.ignore()
     fleet.stop(FLEET_STOP_S)
 
 

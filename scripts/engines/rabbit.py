@@ -91,15 +91,14 @@ class RabbitServer:
             return self
         self._write_settings()
         self._start_epmd()
-        child = Child(
+        self._child = Child(
             "rabbitmq-server",
             [self._programs.server],
             log=self.folder / "rabbit.log",
             env=self.environment(),
             cwd=self.folder,
         )
-        self._child = child
-        child.wait_ready(lambda: amqp.accepts("127.0.0.1", self.port), READY_S)
+        self._child.wait_ready(lambda: amqp.accepts("127.0.0.1", self.port), READY_S)
         return self
 
     def environment(self) -> dict[str, str]:

@@ -64,14 +64,13 @@ class RedisServer:
             "databases": 16,
         }
         args = [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
-        child = Child(
+        self._child = Child(
             "redis-server",
             [self._program, *args],
             log=self.folder / "redis.log",
             env={**os.environ, **library_path()},
         )
-        self._child = child
-        child.wait_ready(lambda: self.say("PING") == "+PONG", READY_S)
+        self._child.wait_ready(lambda: self.say("PING") == "+PONG", READY_S)
         return self
 
     def say(self, *command: str) -> str:

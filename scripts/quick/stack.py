@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 import urllib.request
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from scripts.children import (
+    INTERRUPTS,
     PROJECT,
     Child,
     free_port,
@@ -121,9 +121,7 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Ending is bounded, and half of it would leave processes behind: it is not to be hurried.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        INTERRUPTS.ignore()  # half an end would leave processes behind
         self._ends.close()
         if self._keep:
             self._say(f"Kept       {self.folder}")

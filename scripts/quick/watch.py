@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from common.clocks import MarketClock, machine_s
-from scripts.children import Child
+from scripts.children import ENDING_SIGNALS, Child
 from scripts.quick.arrivals import Arrivals, listening
 from scripts.quick.judge import SETTLED_AT_END_S, SETTLED_S, Judge, judge_recording
 from scripts.quick.screen import Screen
@@ -73,7 +72,7 @@ class Watch:
     async def run(self) -> None:
         """From before the fleet's start to the verdict; the fleet is left running."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ENDING_SIGNALS:
             loop.add_signal_handler(number, self._stop.set)
         timeout = aiohttp.ClientTimeout(total=REQUEST_S)
         async with (

@@ -13,9 +13,9 @@ from scripts.children import (
     PROJECT,
     Child,
     ChildError,
+    Family,
     free_port,
     listens,
-    session_members,
     wait_until,
 )
 
@@ -33,7 +33,7 @@ import sys, time
 from scripts.children import Child, throwaway_folder
 folder = throwaway_folder("guarded")
 child = Child("sleeper", ["sleep", "600"], log=folder / "log")
-print(child.pid, folder, flush=True)
+print(*child.family, folder, flush=True)
 time.sleep(600)
 """
 
@@ -46,15 +46,22 @@ def stubborn(tmp_path: Path) -> Child:
 
 def test_stop_ends_the_whole_session_by_force_if_need_be(tmp_path: Path) -> None:
     child = stubborn(tmp_path)
-    assert len(session_members(child.pid)) == 2
+    assert len(child.family.members()) == 2
     assert child.stop(grace_s=0.2) == -signal.SIGKILL
-    assert session_members(child.pid) == []
+    assert child.family.members() == []
 
 
 def test_kill_ends_the_whole_session_at_once(tmp_path: Path) -> None:
     child = stubborn(tmp_path)
     child.kill()
-    assert session_members(child.pid) == []
+    assert child.family.members() == []
+
+
+def test_a_daemon_that_left_the_session_is_ended_with_the_family(tmp_path: Path) -> None:
+    child = Child("parent", ["setsid", "--fork", "sleep", "600"], log=tmp_path / "log")
+    assert wait_until(lambda: child.exit_status == 0 and len(child.family.members()) == 1, 10)
+    child.kill()
+    assert child.family.members() == []
 
 
 def test_a_child_that_ends_early_is_told_with_its_last_words(tmp_path: Path) -> None:
@@ -77,10 +84,11 @@ def test_the_guard_ends_what_a_killed_command_leaves() -> None:
     )
     assert command.stdout is not None
     with command, command.stdout as output:
-        pid, folder = output.readline().split()
-        assert session_members(int(pid)) == [int(pid)]
+        sid, mark, folder = output.readline().split()
+        family = Family(int(sid), mark)
+        assert family.members() == [family.sid]
         command.kill()
-    assert wait_until(lambda: not session_members(int(pid)), 10)
+    assert wait_until(lambda: not family.members(), 10)
     assert wait_until(lambda: not Path(folder).exists(), 10)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import aio_pika
 import pytest
 import redis.asyncio
 
-from scripts.children import listens, session_members, wait_until
+from scripts.children import listens
 from scripts.engines import RabbitServer, RedisServer
 
 pytestmark = pytest.mark.engines
@@ -52,7 +51,7 @@ def test_close_leaves_no_process_port_or_folder() -> None:
     assert child is not None
     assert listens(server.port)
     server.close()
-    assert session_members(child.pid) == []
+    assert child.family.members() == []
     assert not listens(server.port)
     assert not folder.exists()
 
@@ -90,14 +89,3 @@ async def test_a_confirmed_message_survives_a_killed_broker(
         assert received is not None
         assert received.body == b"body"
     assert "kept" in own_rabbit.ctl("list_queues", "-p", own_rabbit_url.rpartition("/")[2])
-
-
-def test_a_broker_leaves_no_epmd_behind(tmp_path: Path) -> None:
-    server = RabbitServer(folder=tmp_path / "rabbit").start()
-    children = [server._child, server._epmd]
-    server.kill()
-    server.close()
-    for child in children:
-        assert child is not None
-        assert wait_until(lambda sid=child.pid: not session_members(sid), 5)
-    assert not listens(server.port)
