@@ -6,14 +6,17 @@ One feed per owned shard, kept over all its connections: closing state survives 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from loguru import logger
 from msgspec import UNSET
 
-from common.exchanges.protocol import Exchange, Topic, Unreadable
+from common.clocks import MarketClock
+from common.exchanges.place import Place
+from common.exchanges.protocol import Refusal, Topic, Unreadable
 from common.model.events import Candle, MarketEvent
+from common.model.intervals import DAY_MS, end_of, start_of
 from common.model.streams import Origin, Shard, Stream
 from common.recovery.closing import CandleGate
 
@@ -60,40 +63,51 @@ class Feed:
         events: how many went on.
         lag_ms: market time from the exchange's stamp on the last event to its arrival here.
 
-    ``now_ms`` reads market time.
+    ``clock`` is market time: it says how late events are and how long an interval lasts here.
     """
 
     def __init__(
         self,
         shard: Shard,
         epoch: int,
-        exchange: Exchange,
+        place: Place,
         outlet: Outlet,
-        now_ms: Callable[[], int],
+        clock: MarketClock,
     ) -> None:
         self.epoch = epoch
         self.lag_ms: int | None = None
-        self._now_ms = now_ms
+        self._clock = clock
         self.counts: Counter[str] = Counter()
         self.events = 0
-        self._exchange = exchange
+        self._place = place
         self._outlet = outlet
         self._lanes: dict[tuple[str, str | None], _Lane] = {}
         self._by_topic: dict[Topic, list[_Lane]] = {}
         self._said: set[str] = set()
         self._log = logger.bind(shard=shard.key)
 
-    def want(self, streams: Iterable[Stream]) -> tuple[Topic, ...]:
-        """Make this the wanted set of streams; the topics that carry it."""
+    def want(self, streams: Iterable[Stream]) -> Mapping[Topic, float]:
+        """Make this the wanted set of streams.
+
+        Returns the topics that carry it, each with the longest it may be silent (machine seconds).
+        """
         lanes: dict[tuple[str, str | None], _Lane] = {}
         by_topic: dict[Topic, list[_Lane]] = {}
         for stream in streams:
             key = (stream.symbol, stream.interval)
-            lane = self._lanes.get(key) or _Lane(stream, self._exchange.topic(stream))
+            lane = self._lanes.get(key) or _Lane(stream, self._place.protocol.topic(stream))
             lanes[key] = lane
             by_topic.setdefault(lane.topic, []).append(lane)
         self._lanes, self._by_topic = lanes, by_topic
-        return tuple(by_topic)
+        return {topic: self._silence_s(lanes_of) for topic, lanes_of in by_topic.items()}
+
+    def _silence_s(self, lanes: Iterable[_Lane]) -> float:
+        """A candle says at least its close: two intervals of it and the channel's own patience."""
+        cadence = self._place.rules.cadence
+        if cadence.kind != "trade-driven":
+            return cadence.stall_s
+        shortest_ms = min(_length_ms(lane.stream) for lane in lanes)
+        return cadence.stall_s + self._clock.machine_delay_s(2 * shortest_ms)
 
     @property
     def streams(self) -> int:
@@ -126,13 +140,17 @@ class Feed:
             self._outlet.status(lane.stream, "live", epoch=self.epoch)
         self.events += 1
         if event.event_ms is not UNSET:
-            self.lag_ms = self._now_ms() - event.event_ms
+            self.lag_ms = self._clock.now_ms() - event.event_ms
         self._outlet.publish(event, epoch=self.epoch, origin="live")
         return lane.topic
 
     def _passes(self, lane: _Lane, candle: Candle) -> bool:
         gate = lane.gate
         if gate is None:
+            return False
+        if candle.start_ms > self._clock.now_ms() + DAY_MS:
+            # Believed, it would make every real bar after it a late one.
+            self.unreadable(Unreadable("wrong_shape", f"a bar of the future: {candle.start_ms}"))
             return False
         verdict = gate.take(candle)
         self.counts[verdict] += 1
@@ -162,6 +180,24 @@ class Feed:
                 "frame skipped; more of this kind are only counted"
             )
 
+    def refused(self, refusal: Refusal) -> None:
+        """See ``Sink``: counted always, logged once of its kind."""
+        kind = f"refused_{refusal.reason}"
+        self.counts[kind] += 1
+        if kind not in self._said:
+            self._said.add(kind)
+            self._log.bind(reason=refusal.reason, detail=refusal.detail[:200]).warning(
+                "request refused; more of this kind are only counted"
+            )
+
+    def ended(self, reason: str, *, parked: bool) -> None:
+        """See ``Sink``: what was live says that it is not; its next event says that it is again."""
+        for lane in self._lanes.values():
+            if lane.live or parked:
+                lane.live = False
+                state = "parked" if parked else "stale"
+                self._outlet.status(lane.stream, state, epoch=self.epoch, reason=reason)
+
     def rejected(self, topic: Topic, reason: str) -> None:
         """See ``Sink``."""
         self._tell(topic, "rejected", reason)
@@ -176,3 +212,11 @@ class Feed:
         for lane in lanes:
             lane.live = False
             self._outlet.status(lane.stream, state, epoch=self.epoch, reason=reason)
+
+
+def _length_ms(stream: Stream) -> int:
+    """How long an interval of a candle stream lasts, in market time."""
+    if stream.interval is None:
+        return 0
+    start_ms = start_of(stream.interval, 0)
+    return end_of(stream.interval, start_ms) - start_ms

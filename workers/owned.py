@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from loguru import logger
 
+from common.clocks import MarketClock
 from common.exchanges.place import Place
 from common.fleet.leases import Lease
 from common.model.instruments import Catalog
@@ -27,7 +28,7 @@ class OwnedShard:
         lease: by what right.
         outlet: where its events go.
         gateway, dial: how the exchange is reached.
-        now_ms: reads market time.
+        clock: market time.
         catalog: gives the market's instruments as they are known now.
     """
 
@@ -39,13 +40,13 @@ class OwnedShard:
         *,
         gateway: str | None,
         dial: Dial,
-        now_ms: Callable[[], int],
+        clock: MarketClock,
         catalog: Callable[[], Catalog],
     ) -> None:
         self.shard = shard
         self.lease = lease
         place = Place(shard.exchange, shard.market, shard.channel)
-        self.feed = Feed(shard, lease.epoch, place.protocol, outlet, now_ms)
+        self.feed = Feed(shard, lease.epoch, place, outlet, clock)
         self.session = Session(shard.key, place, gateway, dial, catalog, self.feed)
         self._streams: frozenset[Stream] = frozenset()
         self._task: asyncio.Task[None] | None = None

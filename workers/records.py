@@ -6,7 +6,7 @@ from collections import Counter
 
 from common.clocks import machine_s, wall_ms
 from common.ops.records import MOST_NAMED, ShardRecord, named
-from common.session.subscriptions import TopicState, TopicStatus
+from common.session.topics import TopicState, TopicStatus
 from workers.owned import OwnedShard
 from workers.shards import Shards
 
@@ -63,7 +63,10 @@ def _groups(owned: OwnedShard, topics: dict[str, TopicStatus]) -> dict[str, list
     groups: dict[str, list[str]] = {}
     for topic, status in topics.items():
         word = _word(status, silence_is_legal)
-        groups.setdefault(word, []).extend(s.key for s in owned.feed.streams_of(topic))
+        for stream in owned.feed.streams_of(topic):
+            # An array speaks for all its symbols, but only those it named have been heard.
+            heard = word != "live" or owned.feed.is_live(stream)
+            groups.setdefault(word if heard else "quiet", []).append(stream.key)
     return groups
 
 
@@ -72,7 +75,7 @@ def _word(status: TopicStatus, silence_is_legal: bool) -> str:
         return "live"
     if status.state is TopicState.REJECTED:
         return "rejected"
-    if status.tries:
+    if status.silent:
         return "stale"
     if status.state is TopicState.ACKED and silence_is_legal:
         return "quiet"

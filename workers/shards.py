@@ -96,7 +96,7 @@ class Shards:
         workers: Mapping[str, Role],
     ) -> None:
         """Take what is free and fits. What fits nobody is taken a tick later: others go first."""
-        by_key = {shard.key: shard for shard in wanted if shard not in self.owned}
+        by_key = {shard.key: shard for shard in wanted if self._is_away(shard)}
         taken = await self._leases.holders(by_key)
         # One of ours that we do not run: the answer to its claim was lost. Claiming again is safe.
         free = [s for key, s in by_key.items() if key not in taken or taken[key].mine]
@@ -104,6 +104,9 @@ class Shards:
         for lease in await self._leases.claim_all([shard.key for shard in chosen]):
             shard = by_key[lease.shard]
             self._begin(shard, lease, wanted[shard])
+
+    def _is_away(self, shard: Shard) -> bool:
+        return shard not in self.owned and shard not in self._leaving
 
     def _begin(self, shard: Shard, lease: Lease, streams: Collection[Stream]) -> None:
         owned = self.owned[shard] = self._open(shard, lease)
@@ -156,7 +159,8 @@ class Shards:
             await self._leases.release([owned.lease])
 
     def _forget(self, owned: OwnedShard) -> None:
-        if self.owned.pop(owned.shard, None) is not None:
+        if self.owned.get(owned.shard) is owned:
+            del self.owned[owned.shard]
             self.past.update(owned.feed.counts)
 
     async def drain(self, limit_s: float) -> None:

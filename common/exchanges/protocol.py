@@ -48,9 +48,12 @@ class Notice(Struct, frozen=True):
 
 
 class Unreadable(Struct, frozen=True):
-    """A frame, or a part of one, that is not what the protocol says; skipped and counted."""
+    """A frame, or a part of one, that is not what the protocol says; skipped and counted.
 
-    kind: Literal["not_json", "unknown_type", "wrong_shape", "too_large"]
+    ``defect``: reading it failed in a way that is our fault.
+    """
+
+    kind: Literal["not_json", "unknown_type", "wrong_shape", "too_large", "defect"]
     detail: str
 
 
@@ -63,19 +66,17 @@ Parsed = MarketEvent | Ack | Refusal | Notice | Unreadable
 class Cadence(Struct, frozen=True, kw_only=True):
     """How often a channel speaks when all is well. Machine seconds.
 
-    A topic of a ``periodic`` or ``heartbeat`` channel is stale when silent for ``stall_s``; on a
-    ``trade-driven`` one a single topic may be silent for as long as nobody trades.
+    On a ``trade-driven`` channel one topic may be silent for as long as nobody trades; a candle
+    says at least its close, so two of its intervals and ``stall_s`` are the most.
 
     Attributes:
         probe_s: without any frame for this long, the peer is asked for a sign of life.
-        stall_s: without any event for this long, a whole connection is stalled.
-        first_frame_s: without a frame for this long after its ack, a topic is asked for again.
+        stall_s: without an event for this long, a topic is asked for again.
     """
 
     kind: Literal["heartbeat", "periodic", "trade-driven"]
     probe_s: float
     stall_s: float
-    first_frame_s: float
 
 
 class ChannelRules(Struct, frozen=True, kw_only=True):

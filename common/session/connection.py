@@ -7,8 +7,8 @@ subscribes, unanswered requests, silence, lifetime). What follows the end is dec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Protocol
+import random
+from collections.abc import Callable, Mapping, Sequence
 
 from common.clocks import machine_s
 from common.exchanges.place import Place
@@ -26,7 +26,9 @@ from common.model.instruments import Catalog
 from common.session.lifecycle import Signal, State, advance
 from common.session.liveness import Liveness
 from common.session.outcome import Outcome
+from common.session.sink import Sink
 from common.session.subscriptions import UNANSWERED_LIMIT, Subscriptions
+from common.session.topics import Rejections
 from common.session.transport import Dial, DialFailed, Socket, SocketClosed
 
 DIAL_S = 15.0
@@ -40,22 +42,6 @@ KEEP_S = 1.0
 PARSED_FRAME_BYTES = 8 * 1024 * 1024
 
 
-class Sink(Protocol):
-    """Who hears what a connection has to say. Called in order, and must not block."""
-
-    def event(self, event: MarketEvent) -> Topic | None:
-        """An event; returns the topic it came by, None if it belongs to no wanted stream."""
-
-    def unreadable(self, problem: Unreadable) -> None:
-        """A frame, or a part of one, was skipped."""
-
-    def rejected(self, topic: Topic, reason: str) -> None:
-        """The exchange refuses this topic."""
-
-    def silent(self, topic: Topic) -> None:
-        """The exchange accepted this topic, and nothing came."""
-
-
 class Connection:
     """One life of one WebSocket.
 
@@ -65,6 +51,8 @@ class Connection:
         dial: the transport.
         catalog: gives the market's instruments as they are known now.
         sink: hears the events.
+        rejections: what was refused for good, kept by whoever outlives this connection.
+        chance: draws in [0, 1) for jitter.
     """
 
     def __init__(
@@ -74,6 +62,8 @@ class Connection:
         dial: Dial,
         catalog: Callable[[], Catalog],
         sink: Sink,
+        rejections: Rejections | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._place = place
         self._url = url
@@ -85,24 +75,26 @@ class Connection:
             place.limits,
             lambda topics, request_id: exchange.subscribe(market, topics, request_id),
             lambda topics, request_id: exchange.unsubscribe(market, topics, request_id),
-            cadence.first_frame_s,
-            None if cadence.kind == "trade-driven" else cadence.stall_s,
+            {} if rejections is None else rejections,
+            chance,
         )
         self._wake = asyncio.Event()
         self._end: Outcome | None = None
         self._socket: Socket | None = None
         self._opened_s = machine_s()
-        self._liveness = Liveness(cadence, self._opened_s)
+        self._liveness = Liveness(cadence.probe_s, cadence.stall_s, self._opened_s)
         self.state = State.IDLE
         self.since_s = machine_s()
         self.frames = 0
-        # Set when the first event has come, and when a successor should take over.
-        self.flowing = asyncio.Event()
+        # Set when this connection carries all it should, and when another should take over.
+        self.ready = asyncio.Event()
         self.expiring = asyncio.Event()
 
-    def want(self, topics: Iterable[Topic]) -> None:
-        """Make this the wanted set of topics."""
+    def want(self, topics: Mapping[Topic, float]) -> None:
+        """Make this the wanted set of topics, each with the longest it may be silent."""
         self.subscriptions.want(topics, machine_s())
+        cadence = self._place.rules.cadence
+        self._liveness.stall_s = min(topics.values(), default=cadence.stall_s)
         self._wake.set()
 
     async def run(self) -> Outcome:
@@ -116,7 +108,8 @@ class Connection:
         except TimeoutError:
             return Outcome("unreachable", "transient", f"no answer in {DIAL_S:g} s")
         self._opened_s = machine_s()
-        self._liveness = Liveness(self._place.rules.cadence, self._opened_s)
+        stall_s = self._liveness.stall_s
+        self._liveness = Liveness(self._place.rules.cadence.probe_s, stall_s, self._opened_s)
         self._signal(Signal.OPENED)
         self._signal(Signal.LOGGED_IN)
         try:
@@ -162,7 +155,6 @@ class Connection:
     # --- reading ------------------------------------------------------------------------------
 
     async def _read(self, socket: Socket) -> Outcome:
-        parse, market = self._place.protocol.parse, self._place.market
         try:
             while True:
                 frame = await socket.receive()
@@ -172,11 +164,17 @@ class Connection:
                 if len(frame) > PARSED_FRAME_BYTES:
                     self._sink.unreadable(Unreadable("too_large", f"{len(frame)} bytes"))
                     continue
-                for said in parse(market, frame, self._catalog()):
+                for said in self._parse(frame):
                     self._hear(said, now_s)
         except SocketClosed as closed:
             reason = self._place.close_codes.get(closed.code, "transient")
             return Outcome("closed", reason, str(closed))
+
+    def _parse(self, frame: bytes) -> Sequence[Parsed]:
+        try:
+            return self._place.protocol.parse(self._place.market, frame, self._catalog())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs this frame and no other
+            return (Unreadable("defect", f"{type(error).__name__}: {error}"),)
 
     def _hear(self, said: Parsed, now_s: float) -> None:
         if isinstance(said, Candle | Ticker):
@@ -198,12 +196,13 @@ class Connection:
         self.subscriptions.heard(topic, now_s)
         if self.state is not State.LIVE:
             self._signal(Signal.HEARD)
-        self.flowing.set()
 
     def _refusal(self, refusal: Refusal, now_s: float) -> None:
         rejected = self.subscriptions.refused(
             refusal.request_id, refusal.reason, refusal.detail, now_s
         )
+        if not rejected:
+            self._sink.refused(refusal)
         for topic in rejected:
             self._sink.rejected(topic, refusal.detail)
         self._wake.set()
@@ -243,11 +242,20 @@ class Connection:
         now_s = machine_s()
         for topic in self.subscriptions.overdue(now_s):
             self._sink.silent(topic)
+        self._note_ready()
         if self.subscriptions.unanswered >= UNANSWERED_LIMIT:
             return Outcome("unanswered", "transient", "requests were not answered")
         if now_s - self._opened_s >= self._place.limits.lifetime_s:
             self.expiring.set()
         return await self._judge_silence(socket, now_s)
+
+    def _note_ready(self) -> None:
+        """All is answered for, and something has come (where it need not: all is accepted)."""
+        if self.ready.is_set() or not self.subscriptions.settled:
+            return
+        silence_is_legal = self._place.rules.cadence.kind == "trade-driven"
+        if silence_is_legal or self._liveness.first_event_s is not None:
+            self.ready.set()
 
     async def _judge_silence(self, socket: Socket, now_s: float) -> Outcome | None:
         if not self.subscriptions.topics:
@@ -258,7 +266,8 @@ class Connection:
             return Outcome("stalled", "transient", f"no event for {silent_s:.1f} s")
         if step == "ask_again":
             self._signal(Signal.SILENT)
-            self.subscriptions.ask_all_again(now_s)
+            for topic in self.subscriptions.ask_all_again(now_s):
+                self._sink.silent(topic)
         return await self._probe(socket) if step == "probe" else None
 
     async def _probe(self, socket: Socket) -> Outcome | None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from common.exchanges.protocol import Cadence
-
 # fine: nothing to do. probe: ping the peer. ask_again: subscribe anew. give_up: end the connection.
 Step = Literal["fine", "probe", "ask_again", "give_up"]
 
@@ -19,12 +17,15 @@ class Liveness:
     """The silence of one open connection. All times are machine seconds.
 
     Attributes:
+        stall_s: without any event for this long something is wrong: the shortest silence that a
+            wanted topic may keep.
         first_event_s, last_event_s: None before the first event.
         last_frame_s: when the last frame (or answered ping) came; None before the first.
     """
 
-    def __init__(self, cadence: Cadence, opened_s: float) -> None:
-        self._cadence = cadence
+    def __init__(self, probe_s: float, stall_s: float, opened_s: float) -> None:
+        self._probe_s = probe_s
+        self.stall_s = stall_s
         self._opened_s = opened_s
         self._asked_again = False
         self.first_event_s: float | None = None
@@ -45,13 +46,13 @@ class Liveness:
     def step(self, now_s: float) -> Step:
         """What the silence so far calls for. Each ``ask_again`` is said once per silence."""
         silent_s = self.without_event_s(now_s)
-        if silent_s >= 2 * self._cadence.stall_s:
+        if silent_s >= 2 * self.stall_s:
             return "give_up"
-        if silent_s >= self._cadence.stall_s and not self._asked_again:
+        if silent_s >= self.stall_s and not self._asked_again:
             self._asked_again = True
             return "ask_again"
         last_s = self._opened_s if self.last_frame_s is None else self.last_frame_s
-        return "probe" if now_s - last_s >= self._cadence.probe_s else "fine"
+        return "probe" if now_s - last_s >= self._probe_s else "fine"
 
     def without_event_s(self, now_s: float) -> float:
         """How long no event has come, since the last one or since it opened."""

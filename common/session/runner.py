@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from loguru import logger
 
@@ -18,9 +18,11 @@ from common.exchanges.place import Place
 from common.exchanges.protocol import Topic
 from common.gateway import through
 from common.model.instruments import Catalog
-from common.session.connection import Connection, Sink
+from common.session.connection import Connection
 from common.session.lifecycle import Signal, State, advance
 from common.session.outcome import Decision, Outcome, after
+from common.session.sink import Sink
+from common.session.topics import Rejection
 from common.session.transport import Dial
 
 # How long a successor may take to flow before the old connection is kept and another is tried.
@@ -29,6 +31,7 @@ SUCCESSION_S = 60.0
 ROTATION_JITTER_S = 5.0
 
 ROTATED = Outcome("rotated", "benign", "a successor took over")
+NOT_READY = Outcome("stalled", "transient", "the successor did not carry everything in time")
 
 
 class Session:
@@ -56,7 +59,8 @@ class Session:
         self._catalog = catalog
         self._sink = sink
         self._chance = chance
-        self._topics: tuple[Topic, ...] = ()
+        self._topics: Mapping[Topic, float] = {}
+        self._rejections: dict[Topic, Rejection] = {}
         self._failures = 0
         self._log = logger.bind(shard=name)
         # The connection that speaks for the session, and the one being opened to succeed it.
@@ -68,9 +72,12 @@ class Session:
         self.last_outcome: Outcome | None = None
         self._past_frames = 0
 
-    def want(self, topics: Iterable[Topic]) -> None:
-        """Make this the wanted set of topics, now and after every reconnect."""
-        self._topics = tuple(topics)
+    def want(self, topics: Mapping[Topic, float]) -> None:
+        """Make this the wanted set of topics, now and after every reconnect.
+
+        Each comes with the longest it may be silent, in machine seconds.
+        """
+        self._topics = dict(topics)
         for connection in (self.connection, self._successor):
             if connection is not None:
                 connection.want(self._topics)
@@ -130,23 +137,31 @@ class Session:
     async def _succeed(self, group: asyncio.TaskGroup, old: _Life) -> _Life:
         """Open a successor beside the old connection; whichever of them speaks from now on."""
         self._log.info("connection expires, opening its successor")
-        await asyncio.sleep(self._chance() * ROTATION_JITTER_S)
+        jitter_s = self._chance() * ROTATION_JITTER_S
+        if (await asyncio.wait({old.task}, timeout=jitter_s))[0]:
+            return old
         new = self._start(group)
         self._successor = new.connection
-        flowing = group.create_task(new.connection.flowing.wait())
+        ready = group.create_task(new.connection.ready.wait())
         try:
             await asyncio.wait(
-                {new.task, flowing}, timeout=SUCCESSION_S, return_when=asyncio.FIRST_COMPLETED
+                {new.task, old.task, ready},
+                timeout=SUCCESSION_S,
+                return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
-            flowing.cancel()
+            ready.cancel()
             self._successor = None
-        if new.connection.flowing.is_set() or old.task.done():
+        if old.task.done():
+            self._decide(old.task.result())
+            self._adopt(new.connection)
+            return new
+        if new.connection.ready.is_set() and not new.task.done():
             self._adopt(new.connection)
             await old.end(ROTATED)
             self._log.info("successor took over")
             return new
-        await new.end(ROTATED)
+        await new.end(NOT_READY)
         decision = self._decide(new.task.result())
         await asyncio.wait({old.task}, timeout=decision.delay_s)
         return old
@@ -157,13 +172,22 @@ class Session:
         self.connection = connection
 
     def _start(self, group: asyncio.TaskGroup) -> _Life:
-        connection = Connection(self._place, self._url, self._dial, self._catalog, self._sink)
+        connection = Connection(
+            self._place,
+            self._url,
+            self._dial,
+            self._catalog,
+            self._sink,
+            self._rejections,
+            self._chance,
+        )
         connection.want(self._topics)
         self.dials += 1
         return _Life(connection, group.create_task(connection.run()))
 
     async def _rest(self, outcome: Outcome) -> None:
         decision = self._decide(outcome)
+        self._sink.ended(f"{outcome.cause}: {outcome.detail}", parked=decision.parked)
         before = self.connection.state if self.connection else State.DIALING
         signal = Signal.PARK if decision.parked else Signal.FAILED
         self._resting = (advance(before, signal), machine_s())

@@ -8,41 +8,24 @@ batch is halved until the topic at fault stands alone: one bad symbol never cost
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from common.exchanges.protocol import Limits, Reason, Request, Topic
+from common.session.topics import Rejection, Rejections, TopicState, TopicStatus, is_silent
 
 # Answers not worth asking again for on this connection.
 FINAL: frozenset[Reason] = frozenset({"config", "unsupported", "auth"})
 
 RETRY_S = 5.0
 RETRY_CEILING_S = 300.0
+# After "too many requests" nothing is sent for so long, over and above the jitter.
+RATE_PAUSE_S = 60.0
+# What an exchange refused for good may have been listed since.
+REJECTED_S = 3600.0
 # Requests that stay unanswered this often end the connection.
 UNANSWERED_LIMIT = 3
-
-
-class TopicState(StrEnum):
-    """Where a topic stands."""
-
-    WANTED = "wanted"
-    ASKED = "asked"
-    ACKED = "acked"
-    LIVE = "live"
-    REJECTED = "rejected"
-
-
-class TopicStatus(Struct):
-    """A topic's state since ``since_s``, and why it is not live where there is a reason."""
-
-    state: TopicState
-    since_s: float
-    heard_s: float = 0.0
-    reason: str = ""
-    tries: int = 0
-    asked: bool = False
 
 
 class _Batch(Struct):
@@ -62,8 +45,8 @@ class Subscriptions:
     Args:
         limits: the market's.
         subscribe, unsubscribe: the exchange's message for a batch and a request id.
-        first_frame_s: how long an acked topic may be silent before it is asked for again.
-        stall_s: how long a live topic may be; None where silence is legal.
+        rejections: what was refused for good, kept over all connections of a session.
+        chance: draws in [0, 1) for jitter.
     """
 
     def __init__(
@@ -71,14 +54,14 @@ class Subscriptions:
         limits: Limits,
         subscribe: Callable[[Sequence[Topic], int], Request],
         unsubscribe: Callable[[Sequence[Topic], int], Request],
-        first_frame_s: float,
-        stall_s: float | None = None,
+        rejections: Rejections,
+        chance: Callable[[], float],
     ) -> None:
         self._limits = limits
         self._subscribe = subscribe
         self._unsubscribe = unsubscribe
-        self._first_frame_s = first_frame_s
-        self._stall_s = stall_s
+        self._rejections = rejections
+        self._chance = chance
         self._queue: deque[_Batch] = deque()
         self._sent: dict[int, _Sent] = {}
         self._last_id = 0
@@ -88,14 +71,26 @@ class Subscriptions:
 
     # --- what is wanted -----------------------------------------------------------------------
 
-    def want(self, topics: Iterable[Topic], now_s: float) -> None:
-        """Make this the wanted set: new topics are asked for, others given up."""
-        wanted = dict.fromkeys(topics)
-        gone = [topic for topic in self.topics if topic not in wanted]
+    def want(self, topics: Mapping[Topic, float], now_s: float) -> None:
+        """Make this the wanted set, each with the longest it may be silent.
+
+        New topics are asked for, others given up; what was refused for good lately is neither.
+        """
+        gone = [topic for topic in self.topics if topic not in topics]
         known = [topic for topic in gone if self.topics.pop(topic).asked]
-        new = [topic for topic in wanted if topic not in self.topics]
-        for topic in new:
-            self.topics[topic] = TopicStatus(TopicState.WANTED, now_s)
+        for topic in gone:
+            self._rejections.pop(topic, None)
+        new = []
+        for topic, silence_s in topics.items():
+            if topic in self.topics:
+                self.topics[topic].silence_s = silence_s
+                continue
+            self.topics[topic] = TopicStatus(TopicState.WANTED, now_s, silence_s)
+            rejection = self._rejections.get(topic)
+            if rejection is None:
+                new.append(topic)
+            else:
+                self._set(topic, TopicState.REJECTED, now_s, rejection.reason)
         self._enqueue(known, subscribe=False)
         self._enqueue(new, subscribe=True)
 
@@ -134,8 +129,10 @@ class Subscriptions:
         self._next_send_s = now_s + 1 / self._limits.requests_per_s
         if batch.subscribe:
             for topic in batch.topics:
-                self._set(topic, TopicState.ASKED, now_s)
                 self.topics[topic].asked = True
+                # A topic that spoke while it waited to be asked for again needs no second start.
+                if self.topics[topic].state is not TopicState.LIVE:
+                    self._set(topic, TopicState.ASKED, now_s)
         make = self._subscribe if batch.subscribe else self._unsubscribe
         return make(batch.topics, self._last_id)
 
@@ -144,8 +141,10 @@ class Subscriptions:
     def acked(self, request_id: int, now_s: float) -> None:
         """The exchange accepted a request. An answer to nothing of ours is ignored."""
         sent = self._sent.pop(request_id, None)
+        if sent is None:
+            return
         self.unanswered = 0
-        if sent is None or not sent.batch.subscribe:
+        if not sent.batch.subscribe:
             return
         for topic in sent.batch.topics:
             status = self.topics.get(topic)
@@ -163,8 +162,12 @@ class Subscriptions:
         if request_id is None and len(self._sent) == 1:
             request_id = next(iter(self._sent))
         sent = self._sent.pop(request_id, None) if request_id is not None else None
+        if sent is None:
+            return ()
         self.unanswered = 0
-        if sent is None or not sent.batch.subscribe:
+        if reason == "rate":
+            self._next_send_s = now_s + RATE_PAUSE_S * (1 + self._chance() / 2)
+        if not sent.batch.subscribe:
             return ()
         topics = tuple(topic for topic in sent.batch.topics if topic in self.topics)
         if reason == "benign":
@@ -180,6 +183,7 @@ class Subscriptions:
         if len(topics) == 1:
             self._set(topics[0], TopicState.REJECTED, now_s, detail)
             self.topics[topics[0]].asked = False
+            self._rejections[topics[0]] = Rejection(now_s, detail)
             return topics
         half = len(topics) // 2
         for part in (topics[:half], topics[half:]):
@@ -188,13 +192,14 @@ class Subscriptions:
             self._enqueue(part, subscribe=True)
         return ()
 
-    def _ask_again(self, topics: Iterable[Topic], detail: str, now_s: float) -> None:
+    def _ask_again(self, topics: Sequence[Topic], detail: str, now_s: float) -> None:
+        """The batch as it was, after a wait that grows: more messages would only make it worse."""
+        tries = max((self.topics[topic].tries for topic in topics), default=0)
+        wait_s = min(RETRY_CEILING_S, RETRY_S * 2.0 ** min(tries, 10))
         for topic in topics:
-            tries = self.topics[topic].tries
-            wait_s = min(RETRY_CEILING_S, RETRY_S * 2.0 ** min(tries, 10))
             self._set(topic, TopicState.WANTED, now_s, detail)
             self.topics[topic].tries = tries + 1
-            self._enqueue((topic,), subscribe=True, not_before_s=now_s + wait_s)
+        self._enqueue(topics, subscribe=True, not_before_s=now_s + wait_s)
 
     # --- frames in ----------------------------------------------------------------------------
 
@@ -208,6 +213,7 @@ class Subscriptions:
             return False
         self._set(topic, TopicState.LIVE, now_s)
         status.tries = 0
+        status.silent = False
         return True
 
     # --- time passes --------------------------------------------------------------------------
@@ -222,40 +228,36 @@ class Subscriptions:
                 del self._sent[request_id]
                 self.unanswered += 1
                 self._requeue(sent.batch, now_s)
-        silent = tuple(
-            topic for topic, status in self.topics.items() if self._is_silent(status, now_s)
-        )
-        self._ask_silent_again(silent, now_s)
-        return silent
+        self._forgive(now_s)
+        silent = [topic for topic, status in self.topics.items() if is_silent(status, now_s)]
+        for topic in silent:
+            status = self.topics[topic]
+            was_live = status.state is TopicState.LIVE
+            reason = "went silent" if was_live else "accepted, but nothing came"
+            self._set(topic, TopicState.WANTED, now_s, reason)
+            status.silent = True
+            status.tries += 1
+        self._enqueue(silent, subscribe=True)
+        return tuple(silent)
 
-    def ask_all_again(self, now_s: float) -> None:
+    def ask_all_again(self, now_s: float) -> tuple[Topic, ...]:
         """Ask for every topic that was accepted once more: the first rung when nothing comes."""
         accepted = (TopicState.ACKED, TopicState.LIVE)
         topics = [topic for topic, status in self.topics.items() if status.state in accepted]
         for topic in topics:
             self._set(topic, TopicState.WANTED, now_s, "went silent")
+            self.topics[topic].silent = True
         self._enqueue(topics, subscribe=True)
+        return tuple(topics)
 
-    def _is_silent(self, status: TopicStatus, now_s: float) -> bool:
-        if status.state is TopicState.ACKED:
-            return now_s - status.since_s >= self._patience_s(status)
-        if status.state is TopicState.LIVE and self._stall_s is not None:
-            return now_s - status.heard_s >= self._stall_s
-        return False
-
-    def _ask_silent_again(self, silent: tuple[Topic, ...], now_s: float) -> None:
-        for topic in silent:
-            status = self.topics[topic]
-            tries = status.tries
-            was_live = status.state is TopicState.LIVE
-            reason = "went silent" if was_live else "accepted, but nothing came"
-            self._set(topic, TopicState.WANTED, now_s, reason)
-            status.tries = tries + 1
-            self._enqueue((topic,), subscribe=True)
-
-    def _patience_s(self, status: TopicStatus) -> float:
-        """Silent topics are asked for ever more rarely: they may simply not trade."""
-        return self._first_frame_s * 2.0 ** min(status.tries, 5)
+    def _forgive(self, now_s: float) -> None:
+        """Ask once more for what was refused long ago."""
+        for topic, rejection in list(self._rejections.items()):
+            if now_s - rejection.at_s >= REJECTED_S:
+                del self._rejections[topic]
+                if topic in self.topics:
+                    self._set(topic, TopicState.WANTED, now_s)
+                    self._enqueue((topic,), subscribe=True)
 
     def _requeue(self, batch: _Batch, now_s: float) -> None:
         topics = tuple(t for t in batch.topics if (t in self.topics) == batch.subscribe)
@@ -276,5 +278,8 @@ class Subscriptions:
 
     @property
     def settled(self) -> bool:
-        """Whether every topic has been answered for: nothing is queued or on its way."""
-        return not self._queue and not self._sent
+        """Whether every topic has been answered for, be it by a refusal."""
+        waiting = (TopicState.WANTED, TopicState.ASKED)
+        return not any(
+            status.state in waiting and not status.tries for status in self.topics.values()
+        )

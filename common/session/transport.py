@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 # A frame beyond this ends the connection; what ``connection`` skips and counts is far below.
 MAX_FRAME_BYTES = 64 * 1024 * 1024
@@ -111,13 +111,13 @@ async def dial(url: str) -> Socket:
         )
     except InvalidStatus as error:
         response = error.response
-        wait = response.headers.get("Retry-After", "")
+        wait = next(iter(response.headers.get_all("Retry-After")), "")
         raise DialFailed(
             f"HTTP {response.status_code}",
             status=response.status_code,
             retry_after_s=float(wait) if wait.isdigit() else None,
         ) from error
-    except (TimeoutError, InvalidHandshake, InvalidURI, OSError, EOFError) as error:
+    except (WebSocketException, OSError, EOFError) as error:
         raise DialFailed(f"{type(error).__name__}: {error}") from error
     return WebSocket(connection)
 

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from common.exchanges.place import Place
-from common.exchanges.protocol import Exchange, Topic, Unreadable
+from common.exchanges.protocol import Exchange, Refusal, Topic, Unreadable
 from common.model.events import MarketEvent
 from common.model.instruments import Instrument
 from common.model.streams import Channel, Market, Stream
@@ -41,6 +41,12 @@ class _Sink:
 
     def unreadable(self, problem: Unreadable) -> None:
         self.problems.append(f"{problem.kind}: {problem.detail}")
+
+    def refused(self, refusal: Refusal) -> None:
+        """Halved batches are part of the dialogue; what matters is what comes of them."""
+
+    def ended(self, reason: str, *, parked: bool) -> None:
+        self.events.put_nowait({"ended": reason, "parked": parked})
 
     def rejected(self, topic: Topic, reason: str) -> None:
         self.events.put_nowait({"rejected": topic, "reason": reason})
@@ -78,7 +84,7 @@ async def play(exchange: Exchange, path: Path) -> None:
     scripted, sink = ScriptedExchange(), _Sink(exchange, streams)
     place = Place(exchange.name, market, channel)  # type: ignore[arg-type]
     connection = Connection(place, "ws://x", scripted.dial, lambda: catalog, sink)
-    connection.want(dict.fromkeys(exchange.topic(stream) for stream in streams))
+    connection.want(dict.fromkeys(map(exchange.topic, streams), 60.0))
     task = asyncio.create_task(connection.run())
     socket = await scripted.accepted()
     for number, line in enumerate(lines):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from common.exchanges.place import Place
-from common.exchanges.protocol import Topic, Unreadable
+from common.exchanges.protocol import Refusal, Topic, Unreadable
 from common.exchanges.registry import EXCHANGES
 from common.model.events import MarketEvent
 from common.model.streams import Channel, Market, Stream
@@ -24,8 +24,10 @@ class Memory:
         self._topics = {(s.symbol, s.interval): BINANCE.topic(s) for s in streams}
         self.events: list[MarketEvent] = []
         self.problems: list[Unreadable] = []
-        self.refused: dict[Topic, str] = {}
+        self.rejections: dict[Topic, str] = {}
         self.quiet: list[Topic] = []
+        self.ends: list[tuple[str, bool]] = []
+        self.refusals: list[Refusal] = []
 
     def event(self, event: MarketEvent) -> Topic | None:
         topic = self._topics.get((event.symbol, getattr(event, "interval", None)))
@@ -36,8 +38,14 @@ class Memory:
     def unreadable(self, problem: Unreadable) -> None:
         self.problems.append(problem)
 
+    def refused(self, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
+
+    def ended(self, reason: str, *, parked: bool) -> None:
+        self.ends.append((reason, parked))
+
     def rejected(self, topic: Topic, reason: str) -> None:
-        self.refused[topic] = reason
+        self.rejections[topic] = reason
 
     def silent(self, topic: Topic) -> None:
         self.quiet.append(topic)

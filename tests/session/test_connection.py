@@ -10,7 +10,7 @@ from common.exchanges.protocol import Reason
 from common.session.connection import PARSED_FRAME_BYTES, Connection
 from common.session.lifecycle import State
 from common.session.outcome import Outcome
-from common.session.subscriptions import TopicState
+from common.session.topics import TopicState
 from common.session.transport import DialFailed
 from tests.session.support import BINANCE, Memory, candles, kline, mini_tickers, place
 from tests.support.scripted import ScriptedExchange, ScriptedSocket
@@ -45,10 +45,15 @@ class Life:
 
 @asynccontextmanager
 async def opened(
-    sink: Memory, topics: tuple[str, ...], channel: str = "candle", *, acks: bool = True
+    sink: Memory,
+    topics: tuple[str, ...],
+    channel: str = "candle",
+    *,
+    acks: bool = True,
+    silence_s: float = 300.0,
 ) -> AsyncIterator[tuple[Life, ScriptedSocket]]:
     life = Life(sink, channel)
-    life.connection.want(topics)
+    life.connection.want(dict.fromkeys(topics, silence_s))
     life.task = asyncio.create_task(life.connection.run())
     socket = await life.exchange.accepted()
     acking = asyncio.create_task(socket.serve_acks()) if acks else None
@@ -70,11 +75,9 @@ async def test_it_subscribes_and_is_live_with_the_first_frame() -> None:
         socket.push({"result": None, "id": 1})
         await life.read_out()
         assert life.connection.state is State.SUBSCRIBING
-        assert not life.connection.flowing.is_set()
         socket.push(kline("BTCUSDT"))
         await life.read_out()
         assert life.connection.state is State.LIVE
-        assert life.connection.flowing.is_set()
         assert life.connection.subscriptions.topics[topics[0]].state is TopicState.LIVE
         assert life.connection.subscriptions.topics[topics[1]].state is TopicState.ACKED
         assert [event.symbol for event in sink.events] == ["BTCUSDT"]
@@ -85,7 +88,7 @@ async def test_new_topics_are_asked_for_on_the_open_connection() -> None:
     sink = Memory(*candles("BTCUSDT", "ETHUSDT"))
     async with opened(sink, ("btcusdt@kline_1m",), acks=False) as (life, socket):
         await socket.request()
-        life.connection.want(("ethusdt@kline_1m",))
+        life.connection.want({"ethusdt@kline_1m": 300.0})
         assert (await socket.request())["method"] == "UNSUBSCRIBE"
         assert (await socket.request())["params"] == ["ethusdt@kline_1m"]
         assert len(life.exchange.dials) == 1
@@ -97,12 +100,12 @@ async def test_a_refused_symbol_is_rejected_and_the_others_live() -> None:
     topics = ("btcusdt@kline_1m", "bad@kline_1m", "ethusdt@kline_1m")
     async with opened(sink, topics, acks=False) as (life, socket):
         refusal = {"error": {"code": 2, "msg": "Invalid request: invalid stream"}}
-        while not sink.refused or not life.connection.subscriptions.settled:
+        while not sink.rejections or not life.connection.subscriptions.settled:
             request = await socket.request()
             bad = "bad@kline_1m" in request["params"]
             socket.push({**(refusal if bad else {"result": None}), "id": request["id"]})
             await life.read_out()
-        assert sink.refused == {"bad@kline_1m": "2 Invalid request: invalid stream"}
+        assert sink.rejections == {"bad@kline_1m": "2 Invalid request: invalid stream"}
         socket.push(kline("ETHUSDT"))
         socket.push(kline("BTCUSDT"))
         await life.read_out()
@@ -235,7 +238,7 @@ async def test_the_ladder_asks_again_before_it_gives_up() -> None:
 async def test_an_array_that_stops_stalls_within_seconds() -> None:
     ticker = candles("BTCUSDT")[0].__class__("binance", "spot", "ticker", "BTCUSDT")
     sink = Memory(ticker)
-    async with opened(sink, ("!miniTicker@arr",), "ticker") as (life, socket):
+    async with opened(sink, ("!miniTicker@arr",), "ticker", silence_s=10.0) as (life, socket):
         socket.push(mini_tickers("BTCUSDT", "ETHUSDT"))
         started_s = asyncio.get_running_loop().time()
         outcome = await life.outcome()
@@ -271,3 +274,57 @@ async def test_cancelling_it_closes_the_socket() -> None:
         life.task.cancel()
         await asyncio.wait({life.task})
         assert socket.closed
+
+
+@virtual_time
+async def test_it_is_ready_when_all_is_answered_for() -> None:
+    topics = tuple(f"s{n}usdt@kline_1m" for n in range(250))
+    async with opened(Memory(), topics, acks=False) as (life, socket):
+        for _ in range(3):
+            assert not life.connection.ready.is_set()
+            request = await socket.request()
+            await asyncio.sleep(1)
+            socket.push({"result": None, "id": request["id"]})
+        async with asyncio.timeout(5):
+            await life.connection.ready.wait()
+
+
+@virtual_time
+async def test_an_array_is_ready_only_when_it_has_spoken() -> None:
+    ticker = candles("BTCUSDT")[0].__class__("binance", "spot", "ticker", "BTCUSDT")
+    sink = Memory(ticker)
+    async with opened(sink, ("!miniTicker@arr",), "ticker", silence_s=10.0) as (life, socket):
+        await asyncio.sleep(5)
+        assert not life.connection.ready.is_set()
+        socket.push(mini_tickers("BTCUSDT"))
+        async with asyncio.timeout(5):
+            await life.connection.ready.wait()
+
+
+@virtual_time
+async def test_a_defect_in_reading_a_frame_costs_that_frame() -> None:
+    sink = Memory(*candles("BTCUSDT"))
+    async with opened(sink, ("btcusdt@kline_1m",)) as (life, socket):
+
+        def broken() -> dict[str, object]:
+            raise LookupError("a defect")
+
+        await asyncio.sleep(1)
+        life.connection._catalog, good = broken, life.connection._catalog  # type: ignore[assignment]
+        socket.push(kline("BTCUSDT"))
+        await life.read_out()
+        life.connection._catalog = good
+        socket.push(kline("BTCUSDT"))
+        await life.read_out()
+        assert [problem.kind for problem in sink.problems] == ["defect"]
+        assert len(sink.events) == 1
+
+
+@virtual_time
+async def test_a_refusal_that_fits_no_request_is_told() -> None:
+    sink = Memory()
+    async with opened(sink, ("btcusdt@kline_1m",)) as (life, socket):
+        await asyncio.sleep(1)
+        socket.push({"error": {"code": 3, "msg": "Invalid JSON"}})
+        await life.read_out()
+        assert [refusal.detail for refusal in sink.refusals] == ["3 Invalid JSON"]

@@ -1,9 +1,10 @@
 """Silence and what it calls for, by cadence, with a clock in the test's hand."""
 
-from common.exchanges.protocol import Cadence
 from common.session.liveness import Liveness
 
-CADENCE = Cadence(kind="trade-driven", probe_s=60.0, stall_s=300.0, first_frame_s=90.0)
+
+def make() -> Liveness:
+    return Liveness(probe_s=60.0, stall_s=300.0, opened_s=0.0)
 
 
 def steps(liveness: Liveness, *times_s: float) -> list[str]:
@@ -11,14 +12,14 @@ def steps(liveness: Liveness, *times_s: float) -> list[str]:
 
 
 def test_a_silent_peer_is_asked_for_a_sign_of_life_and_that_counts() -> None:
-    liveness = Liveness(CADENCE, 0.0)
+    liveness = make()
     assert steps(liveness, 59.9, 60.0) == ["fine", "probe"]
     liveness.frame(61.0)
     assert steps(liveness, 120.9, 121.0) == ["fine", "probe"]
 
 
 def test_frames_prove_the_transport_and_only_events_prove_the_data() -> None:
-    liveness = Liveness(CADENCE, 0.0)
+    liveness = make()
     for now_s in range(0, 300, 10):
         liveness.frame(now_s)
     assert steps(liveness, 299.0, 300.0, 301.0) == ["fine", "ask_again", "fine"]
@@ -27,7 +28,7 @@ def test_frames_prove_the_transport_and_only_events_prove_the_data() -> None:
 
 
 def test_an_event_resets_the_ladder() -> None:
-    liveness = Liveness(CADENCE, 0.0)
+    liveness = make()
     assert liveness.step(300.0) == "ask_again"
     liveness.frame(310.0)
     liveness.event(310.0)
@@ -37,7 +38,7 @@ def test_an_event_resets_the_ladder() -> None:
 
 
 def test_how_long_data_came() -> None:
-    liveness = Liveness(CADENCE, 0.0)
+    liveness = make()
     assert liveness.flowed_s == 0.0
     liveness.event(5.0)
     liveness.event(65.0)

@@ -26,7 +26,7 @@ async def running(
     session = Session(
         "binance:spot:candle:0", place(), None, exchange.dial, dict, sink, lambda: chance
     )
-    session.want([TOPIC])
+    session.want({TOPIC: 300.0})
     task = asyncio.create_task(session.run())
     try:
         yield session
@@ -155,7 +155,7 @@ async def test_a_change_of_what_is_wanted_reaches_the_connection_and_its_success
     exchange = ScriptedExchange()
     async with running(exchange, Memory(*candles("BTCUSDT", "ETHUSDT"))) as session:
         first = await flowing(exchange)
-        session.want([TOPIC, "ethusdt@kline_1m"])
+        session.want({TOPIC: 300.0, "ethusdt@kline_1m": 300.0})
         assert (await first.request())["params"] == ["ethusdt@kline_1m"]
         first.drop()
         second = await exchange.accepted()
@@ -171,3 +171,39 @@ async def test_stopping_closes_every_socket() -> None:
         new = await exchange.accepted()
     assert old.closed
     assert new.closed
+
+
+@virtual_time
+async def test_the_old_connection_stays_until_the_new_one_carries_everything() -> None:
+    topics = {f"s{n}usdt@kline_1m": 300.0 for n in range(250)}
+    exchange, sink = ScriptedExchange(), Memory(*candles("S0USDT"))
+    async with running(exchange, sink) as session:
+        session.want(topics)
+        old = await exchange.accepted()
+        acking = asyncio.create_task(old.serve_acks())
+        old.push(kline("S0USDT"))
+        await asyncio.sleep(5)
+        old.push({"e": "serverShutdown", "E": 1770123456789})
+        new = await exchange.accepted()
+        for _ in range(3):
+            assert not old.closed
+            request = await new.request()
+            new.push(kline("S0USDT"))
+            await asyncio.sleep(0.5)
+            new.push({"result": None, "id": request["id"]})
+        await asyncio.sleep(2)
+        assert old.closed
+        assert not new.closed
+        acking.cancel()
+
+
+@virtual_time
+async def test_an_end_is_told_to_whoever_listens_with_its_reason() -> None:
+    exchange, sink = ScriptedExchange(), Memory(*candles("BTCUSDT"))
+    async with running(exchange, sink):
+        (await flowing(exchange)).drop(1001, "going away")
+        await asyncio.sleep(0.1)
+        assert sink.ends == [("closed: 1001 going away", False)]
+        exchange.refuse_always = DialFailed("HTTP 404", 404)
+        await asyncio.sleep(10)
+        assert sink.ends[-1] == ("refused: HTTP 404", True)

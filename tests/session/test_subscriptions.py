@@ -2,14 +2,14 @@
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.exchanges.protocol import Limits, Request
-from common.session.subscriptions import Subscriptions, TopicState
+from common.session.subscriptions import RATE_PAUSE_S, REJECTED_S, Subscriptions
+from common.session.topics import Rejection, TopicState
 
 LIMITS = Limits(
     topics_per_connection=100, topics_per_request=4, requests_per_s=2.0, lifetime_s=9e4, ack_s=10.0
@@ -24,8 +24,13 @@ def unsubscribe(topics: Sequence[str], request_id: int) -> Request:
     return Request(request_id, json.dumps(["-", *topics]))
 
 
-def make(stall_s: float | None = None) -> Subscriptions:
-    return Subscriptions(LIMITS, subscribe, unsubscribe, first_frame_s=30.0, stall_s=stall_s)
+def make(rejections: dict[str, Rejection] | None = None) -> Subscriptions:
+    kept = {} if rejections is None else rejections
+    return Subscriptions(LIMITS, subscribe, unsubscribe, kept, lambda: 0.5)
+
+
+def want(subs: Subscriptions, topics: Iterable[str], now_s: float, silence_s: float = 30.0) -> None:
+    subs.want(dict.fromkeys(topics, silence_s), now_s)
 
 
 class Exchange:
@@ -65,7 +70,7 @@ def states(subs: Subscriptions) -> dict[str, str]:
 
 def test_requests_are_sized_and_paced_as_the_exchange_allows() -> None:
     subs = make()
-    subs.want([f"t{n}" for n in range(10)], 0.0)
+    want(subs, [f"t{n}" for n in range(10)], 0.0)
     times = [n / 10 for n in range(30) if subs.next_request(n / 10)]
     assert times == [0.0, 0.5, 1.0]
     assert subs.next_request(60.0) is None
@@ -73,7 +78,7 @@ def test_requests_are_sized_and_paced_as_the_exchange_allows() -> None:
 
 def test_a_topic_is_live_only_after_its_first_frame() -> None:
     subs = make()
-    subs.want(["a"], 0.0)
+    want(subs, ["a"], 0.0)
     assert states(subs) == {"a": "wanted"}
     request = subs.next_request(0.0)
     assert request is not None
@@ -87,7 +92,7 @@ def test_a_topic_is_live_only_after_its_first_frame() -> None:
 
 def test_a_push_may_come_before_its_ack() -> None:
     subs = make()
-    subs.want(["a"], 0.0)
+    want(subs, ["a"], 0.0)
     request = subs.next_request(0.0)
     assert request is not None
     subs.heard("a", 0.1)
@@ -101,7 +106,7 @@ def test_refused_topics_are_found_and_the_others_live(wanted: set[int], bad: set
     refused = {f"t{n}" for n in bad} & topics
     subs = make()
     exchange = Exchange(subs, refused)
-    subs.want(topics, 0.0)
+    want(subs, topics, 0.0)
     exchange.run(0.0, 120.0)
     assert exchange.active == topics - refused
     rejected = {t for t, s in subs.topics.items() if s.state is TopicState.REJECTED}
@@ -111,10 +116,24 @@ def test_refused_topics_are_found_and_the_others_live(wanted: set[int], bad: set
     assert subs.settled
 
 
+def test_it_is_settled_only_when_every_topic_has_an_answer() -> None:
+    subs = make()
+    want(subs, ["a", "b", "c", "d", "e"], 0.0)
+    assert not subs.settled
+    first = subs.next_request(0.0)
+    assert first is not None
+    subs.acked(first.request_id, 0.1)
+    assert not subs.settled
+    second = subs.next_request(1.0)
+    assert second is not None
+    subs.acked(second.request_id, 1.1)
+    assert subs.settled
+
+
 def test_a_rejected_topic_is_not_asked_for_again() -> None:
     subs = make()
     exchange = Exchange(subs, {"bad"})
-    subs.want(["bad", "good"], 0.0)
+    want(subs, ["bad", "good"], 0.0)
     now_s = exchange.run(0.0, 10.0)
     exchange.sizes.clear()
     for _ in range(100):
@@ -126,7 +145,7 @@ def test_a_rejected_topic_is_not_asked_for_again() -> None:
 
 def test_a_transient_refusal_is_asked_again_ever_more_rarely() -> None:
     subs = make()
-    subs.want(["a"], 0.0)
+    want(subs, ["a"], 0.0)
     asked: list[float] = []
     for tenth in range(6000):
         request = subs.next_request(tenth / 10)
@@ -142,9 +161,9 @@ def test_a_transient_refusal_is_asked_again_ever_more_rarely() -> None:
 def test_what_is_no_longer_wanted_is_given_up() -> None:
     subs = make()
     exchange = Exchange(subs, set())
-    subs.want(["a", "b"], 0.0)
+    want(subs, ["a", "b"], 0.0)
     now_s = exchange.run(0.0, 5.0)
-    subs.want(["b", "c"], now_s)
+    want(subs, ["b", "c"], now_s)
     exchange.run(now_s, 5.0)
     assert exchange.active == {"b", "c"}
     assert set(subs.topics) == {"b", "c"}
@@ -152,14 +171,14 @@ def test_what_is_no_longer_wanted_is_given_up() -> None:
 
 def test_a_topic_given_up_before_it_was_asked_for_is_never_sent() -> None:
     subs = make()
-    subs.want(["a"], 0.0)
-    subs.want([], 0.0)
+    want(subs, ["a"], 0.0)
+    want(subs, [], 0.0)
     assert subs.next_request(0.0) is None
 
 
 def test_unanswered_requests_are_sent_again_and_counted() -> None:
     subs = make()
-    subs.want(["a"], 0.0)
+    want(subs, ["a"], 0.0)
     assert subs.next_request(0.0) is not None
     assert subs.overdue(9.9) == ()
     assert subs.unanswered == 0
@@ -175,7 +194,7 @@ def test_unanswered_requests_are_sent_again_and_counted() -> None:
 def test_accepted_and_silent_is_said_and_asked_for_ever_more_rarely() -> None:
     subs = make()
     exchange = Exchange(subs, set())
-    subs.want(["a"], 0.0)
+    want(subs, ["a"], 0.0)
     now_s, said = exchange.run(0.0, 1.0), []
     while now_s < 2000.0:
         if subs.overdue(now_s):
@@ -188,30 +207,95 @@ def test_accepted_and_silent_is_said_and_asked_for_ever_more_rarely() -> None:
     assert waits[-1] > 400.0
 
 
-@pytest.mark.parametrize(("stall_s", "said"), [(15.0, ("a",)), (None, ())])
-def test_a_live_topic_goes_silent_only_where_silence_is_not_legal(
-    stall_s: float | None, said: tuple[str, ...]
-) -> None:
-    subs = make(stall_s)
+def test_a_live_topic_that_says_nothing_for_too_long_is_asked_for_again() -> None:
+    subs = make()
     exchange = Exchange(subs, set())
-    subs.want(["a"], 0.0)
+    want(subs, ["a"], 0.0, silence_s=15.0)
     exchange.run(0.0, 1.0)
     subs.heard("a", 1.0)
     subs.heard("a", 5.0)
     assert subs.overdue(19.9) == ()
-    assert subs.overdue(20.0) == said
+    assert subs.overdue(20.0) == ("a",)
+    assert subs.topics["a"].silent
+    subs.heard("a", 21.0)
+    assert not subs.topics["a"].silent
+
+
+def test_silent_topics_are_asked_for_together() -> None:
+    subs = make()
+    exchange = Exchange(subs, set())
+    want(subs, ["a", "b", "c"], 0.0)
+    now_s = exchange.run(0.0, 1.0)
+    exchange.sizes.clear()
+    assert subs.overdue(now_s + 30.0) == ("a", "b", "c")
+    exchange.run(now_s + 30.0, 1.0)
+    assert exchange.sizes == [3]
+
+
+def test_too_many_requests_silence_us_for_a_minute_and_the_batch_stays_one() -> None:
+    subs = make()
+    want(subs, ["a", "b", "c", "d", "e"], 0.0)
+    request = subs.next_request(0.0)
+    assert request is not None
+    subs.refused(request.request_id, "rate", "too many", 0.0)
+    assert [n for n in range(int(RATE_PAUSE_S)) if subs.next_request(n)] == []
+    sent = [subs.next_request(RATE_PAUSE_S * 1.5 + n) for n in range(5)]
+    assert sorted(len(json.loads(r.text)) - 1 for r in sent if r) == [1, 4]
+
+
+def test_what_was_refused_for_good_is_not_asked_for_by_the_next_connection() -> None:
+    kept: dict[str, Rejection] = {}
+    first = make(kept)
+    exchange = Exchange(first, {"bad"})
+    want(first, ["bad"], 0.0)
+    exchange.run(0.0, 1.0)
+    second = make(kept)
+    want(second, ["bad", "good"], 10.0)
+    request = second.next_request(10.0)
+    assert request is not None
+    assert json.loads(request.text) == ["+", "good"]
+    assert second.topics["bad"].reason == "invalid stream"
+    second.acked(request.request_id, 10.0)
+    second.overdue(REJECTED_S - 1)
+    assert second.topics["bad"].state is TopicState.REJECTED
+    second.overdue(REJECTED_S + 1)
+    assert second.topics["bad"].state is TopicState.WANTED
+
+
+def test_a_topic_that_speaks_while_it_waits_to_be_asked_again_stays_live() -> None:
+    subs = make()
+    exchange = Exchange(subs, set())
+    want(subs, ["a"], 0.0)
+    exchange.run(0.0, 1.0)
+    subs.heard("a", 1.0)
+    assert subs.ask_all_again(2.0) == ("a",)
+    subs.heard("a", 2.1)
+    exchange.run(2.2, 1.0)
+    assert states(subs) == {"a": "live"}
+
+
+def test_an_answer_to_nothing_of_ours_is_no_sign_of_being_answered() -> None:
+    subs = make()
+    want(subs, ["a", "b", "c", "d", "e"], 0.0)
+    assert subs.next_request(0.0)
+    assert subs.next_request(1.0)
+    subs.overdue(20.0)
+    assert subs.unanswered == 2
+    subs.refused(None, "config", "which?", 20.0)
+    subs.acked(99, 20.0)
+    assert subs.unanswered == 2
 
 
 def test_a_refusal_without_an_id_belongs_to_the_only_request_on_its_way() -> None:
     subs = make()
-    subs.want(["a"], 0.0)
+    want(subs, ["a"], 0.0)
     assert subs.next_request(0.0) is not None
     assert subs.refused(None, "config", "invalid", 0.1) == ("a",)
 
 
 def test_an_answer_to_nothing_of_ours_changes_nothing() -> None:
     subs = make()
-    subs.want(["a"], 0.0)
+    want(subs, ["a"], 0.0)
     subs.acked(99, 0.0)
     assert subs.refused(99, "config", "x", 0.0) == ()
     assert states(subs) == {"a": "wanted"}

@@ -81,6 +81,15 @@ async def test_a_refused_handshake_tells_status_and_wait() -> None:
         assert (failed.value.status, failed.value.retry_after_s) == (429, 17.0)
 
 
+async def test_two_waits_are_no_reason_to_fall_over() -> None:
+    waits = Headers([("Retry-After", "17"), ("Retry-After", "20")])
+    refusal = Response(HTTPStatus.TOO_MANY_REQUESTS, "", waits, b"")
+    async with served(echo, refusal) as url:
+        with pytest.raises(DialFailed) as failed:
+            await dial(url)
+        assert failed.value.retry_after_s == 17.0
+
+
 async def test_nobody_there_is_a_failed_dial() -> None:
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from common.clocks import MarketClock
+from common.exchanges.place import Place
 from common.exchanges.protocol import Unreadable
-from common.exchanges.registry import EXCHANGES
 from common.model.events import MarketEvent, Ticker
 from common.model.streams import Shard, Stream
 from tests.recovery.test_closing import bar
 from workers.feed import Feed
 
-BINANCE = EXCHANGES["binance"]
 CANDLE = Stream("binance", "spot", "candle", "BTCUSDT", "1m")
 NOW_MS = 1_700_000_100_250
 TOPIC = "btcusdt@kline_1m"
@@ -39,8 +39,10 @@ class Outlet:
 def make(*streams: Stream) -> tuple[Feed, Outlet, tuple[str, ...]]:
     outlet = Outlet()
     channel = streams[0].channel
-    feed = Feed(Shard("binance", "spot", channel, 0), 7, BINANCE, outlet, lambda: NOW_MS)
-    return feed, outlet, feed.want(streams)
+    place = Place("binance", "spot", channel)
+    clock = MarketClock(wall=lambda: NOW_MS)
+    feed = Feed(Shard("binance", "spot", channel, 0), 7, place, outlet, clock)
+    return feed, outlet, tuple(feed.want(streams))
 
 
 def test_streams_that_share_a_topic_are_subscribed_once() -> None:
@@ -110,3 +112,36 @@ def test_the_lag_is_from_the_exchanges_stamp_to_the_arrival() -> None:
     assert feed.lag_ms is None
     feed.event(Ticker("binance", "spot", "BTCUSDT", NOW_MS - 250, "1"))
     assert feed.lag_ms == 250
+
+
+def test_a_candle_topic_may_be_silent_for_two_of_its_intervals_and_some_patience() -> None:
+    feed, _, _ = make(CANDLE)
+    hour = Stream("binance", "spot", "candle", "BTCUSDT", "1h")
+    assert feed.want([CANDLE, hour]) == {
+        "btcusdt@kline_1m": 2 * 60 + 60,
+        "btcusdt@kline_1h": 2 * 3600 + 60,
+    }
+    feed, _, _ = make(Stream("binance", "spot", "ticker", "BTCUSDT"))
+    assert feed.want([Stream("binance", "spot", "ticker", "BTCUSDT")]) == {"!miniTicker@arr": 10.0}
+
+
+def test_without_a_connection_every_live_stream_says_so_once() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    feed.ended("closed: 1006", parked=False)
+    feed.ended("unreachable: no route", parked=False)
+    assert [state for _, state, _, _ in outlet.states] == ["live", "stale"]
+    assert not feed.is_live(CANDLE)
+    feed.event(bar(1))
+    assert outlet.states[-1][1] == "live"
+    feed.ended("refused: HTTP 404", parked=True)
+    assert outlet.states[-1][1:3] == ("parked", "refused: HTTP 404")
+
+
+def test_a_bar_of_the_future_is_not_believed() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    assert feed.event(bar(1_000_000)) == TOPIC
+    feed.event(bar(1))
+    assert [event for event, _, _ in outlet.events] == [bar(0), bar(1)]
+    assert feed.counts["wrong_shape"] == 1

@@ -125,7 +125,9 @@ async def test_two_workers_share_the_shards_and_every_candle_is_the_truth(
         url = await it.health()
         await until_health(url, 200)
         _, health = await ask(url)
-        assert [len(worker["shards"]) for worker in health["workers"]] == [3, 3]
+        shares = [len(worker["shards"]) for worker in health["workers"]]
+        assert sum(shares) == 6
+        assert min(shares) >= 2
         assert await it.compare(collector) >= 12
         opened = collector.of("candle.open.v1")
         assert opened

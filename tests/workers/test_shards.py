@@ -10,6 +10,7 @@ from itertools import chain
 import pytest
 from redis.asyncio import Redis
 
+from common.clocks import MarketClock
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
@@ -48,7 +49,7 @@ class Worker:
             Outlet(),
             gateway=None,
             dial=self.exchange.dial,
-            now_ms=lambda: 0,
+            clock=MarketClock(),
             catalog=dict,
         )
 
@@ -165,3 +166,15 @@ async def test_a_change_of_streams_redials_nothing(redis_url: str) -> None:
         await settled(more, a)
         assert a.shards.owned[shard].feed.streams == 2
         assert len(a.exchange.dials) == 1
+
+
+async def test_a_shard_claimed_anew_is_not_forgotten_with_the_old_one(redis_url: str) -> None:
+    want = wanted(1)
+    async with workers(redis_url, "a") as (a,):
+        await settled(want, a)
+        (shard,) = want
+        old = a.shards.owned[shard]
+        new = a._open(shard, old.lease)
+        a.shards.owned[shard] = new
+        await a.shards._release(old)
+        assert a.shards.owned[shard] is new

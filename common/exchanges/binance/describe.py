@@ -25,11 +25,10 @@ NAME = "binance"
 # Their names are ours, on the wire and in REST alike.
 _INTERVALS = {interval: interval for interval in INTERVALS}
 
-# An untraded symbol may send nothing but its close, so a quiet candle topic proves nothing; a whole
-# connection of them without even a close does.
-_CANDLE = Cadence(kind="trade-driven", probe_s=60.0, stall_s=300.0, first_frame_s=90.0)
+# An untraded symbol sends nothing but its close, a few seconds late.
+_CANDLE = Cadence(kind="trade-driven", probe_s=60.0, stall_s=60.0)
 # The all-market arrays come every second (spot) or half second, whatever a single symbol does.
-_TICKERS = Cadence(kind="periodic", probe_s=15.0, stall_s=10.0, first_frame_s=15.0)
+_TICKERS = Cadence(kind="periodic", probe_s=15.0, stall_s=10.0)
 
 # Planned end of a connection: the exchange cuts at 24 h, we go half an hour before.
 _LIFETIME_S = 23.5 * 3600

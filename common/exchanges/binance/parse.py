@@ -6,8 +6,9 @@ One typed decoder reads them all; only what it refuses is looked at again, to sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
@@ -115,6 +116,9 @@ class _Frame(Struct, gc=False):
 
 _frame = msgspec.json.Decoder(_Frame)
 _bare = msgspec.json.Decoder(_Data)
+_CODE = re.compile(r"-?\d{1,9}", re.ASCII)
+# Products of what an exchange writes are exact; what would not be is no number of an exchange.
+_EXACT = Context(prec=60, Emax=60, Emin=-60, traps=[InvalidOperation, Overflow, Inexact])
 _KNOWN = ("kline", "24hrTicker", "24hrMiniTicker", "serverShutdown")
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -139,8 +143,10 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
             return _events(market, _bare.decode(frame), catalog)
     except msgspec.ValidationError as error:
         return _salvage(market, frame, catalog, str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return (Unreadable("not_json", str(error)),)
+    except ArithmeticError as error:
+        return _salvage(market, frame, catalog, f"a number: {type(error).__name__}")
     return (_reply(message),)
 
 
@@ -217,7 +223,8 @@ def volumes(
     instrument = catalog.get(symbol)
     if instrument is None or instrument.contract_size is None:
         return q, UNSET, v
-    return q, f"{Decimal(v) * Decimal(instrument.contract_size):f}", v
+    quote_volume = _EXACT.multiply(Decimal(v), Decimal(instrument.contract_size))
+    return q, f"{quote_volume:f}", v
 
 
 def _is_of(market: Market, day: _Day, catalog: Catalog) -> bool:
@@ -245,7 +252,8 @@ def _reply(message: _Frame) -> Parsed:
 
 
 def _refusal(request_id: int | None, code: int | str, detail: str) -> Refusal:
-    reason = ERRORS.get(int(code), "transient") if str(code).lstrip("-").isdigit() else "transient"
+    known = _CODE.fullmatch(str(code))
+    reason = ERRORS.get(int(code), "transient") if known else "transient"
     return Refusal(request_id, reason, f"{code} {detail}")
 
 
@@ -267,7 +275,9 @@ def _salvage(market: Market, frame: bytes, catalog: Catalog, why: str) -> Sequen
                 parsed += _events(market, _bare.decode(row), catalog)
             except msgspec.ValidationError as error:
                 parsed.append(_unreadable(row, str(error)))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except ArithmeticError as error:
+                parsed.append(Unreadable("wrong_shape", f"a number: {type(error).__name__}"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # A frame of another kind of JSON altogether (a number, a string) ends here too.
         return (Unreadable("wrong_shape", f"{why}; {error}"),)
     return parsed

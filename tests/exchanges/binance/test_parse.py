@@ -224,6 +224,30 @@ def test_what_is_not_the_protocol_is_named_and_never_raises(raw: bytes, kind: st
     assert said.kind == kind
 
 
+@pytest.mark.parametrize("number", ["", "x", "1e9999999999", "1" * 100])
+def test_a_number_that_is_none_is_a_wrong_shape_and_costs_only_its_row(number: str) -> None:
+    catalog = {"BTCUSD_PERP": CONTRACT}
+    bar = {**KLINE["k"], "v": number}
+    (said,) = parse("inverse", frame({**KLINE, "s": "BTCUSD_PERP", "k": bar}), catalog)
+    assert isinstance(said, Unreadable)
+    row = {**MINI, "s": "BTCUSD_PERP", "st": 2}
+    bad, good = parse("inverse", frame([{**row, "v": number}, row]), catalog)
+    assert isinstance(bad, Unreadable)
+    assert isinstance(good, Ticker)
+
+
+@pytest.mark.parametrize("code", ["--5", "\u00b2", "", "9" * 40])
+def test_a_code_that_is_none_is_transient(code: str) -> None:
+    said = parse("spot", json.dumps({"error": {"code": code, "msg": "m"}, "id": 1}).encode(), {})
+    assert said[0].reason == "transient"
+
+
+def test_a_frame_nested_without_end_is_unreadable() -> None:
+    deep = b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    (said,) = parse("spot", deep, {})
+    assert isinstance(said, Unreadable)
+
+
 @given(st.binary(max_size=200), st.sampled_from(MARKETS))
 def test_no_bytes_raise(raw: bytes, market: Market) -> None:
     parse(market, raw, {})
