@@ -83,7 +83,7 @@ setup() {
         fi
         say "Installing $1"
         "$PYTHON" -m pip install --progress-bar off --requirement "$requirements" 2>&1 |
-            { grep -v '^Requirement already satisfied' || true; } >&2
+            { grep -Ev '^(Requirement already satisfied|Ignoring )' || true; } >&2
         printf '%s\n' "$wanted" >"$made"
     fi
     exec {lock}<&-
