@@ -16,7 +16,7 @@ from common.exchanges.registry import EXCHANGES
 from common.fleet.buckets import Buckets
 from common.fleet.client import RedisAway, connect, wait_for_redis
 from common.fleet.desired import Desired, TooManyWants
-from common.fleet.directory import Directory
+from common.fleet.directory import Directory, FetchFailed
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
 from common.fleet.members import Member, Members, takers
@@ -29,7 +29,7 @@ from common.ops.records import RedisState, WorkerRecord, WorkerState
 from common.publish.commands import Commands
 from common.publish.pipeline import Pipeline
 from common.publish.requests import Answer
-from common.recovery.rest import Rest
+from common.recovery.rest import Rest, RestError
 from common.session.transport import dial
 from config.settings import Settings
 from workers.broker import Returns, rabbit_state
@@ -39,7 +39,7 @@ from workers.records import shard_record, verdict_counts
 from workers.shards import Shards
 
 # Workers that start together see each other before they claim, so that little moves afterwards.
-JOIN_S = 2.0
+JOIN_S = 3.0
 # What the confirms of the last messages may take when the worker stops.
 FLUSH_S = 5.0
 # What the pipeline tells that goes up and down; everything else it counts only grows.
@@ -189,7 +189,10 @@ class PriceWorker:
         return await self._pipeline.flush(limit_s, durable_only=True)
 
     async def _fetch(self, exchange: str, market: Market) -> list[Instrument]:
-        return list(await fetch_instruments(self._rest, exchange, market))
+        try:
+            return list(await fetch_instruments(self._rest, exchange, market))
+        except RestError as error:
+            raise FetchFailed(f"{type(error).__name__}: {error}", error.wait_s) from error
 
     # --- commands -----------------------------------------------------------------------------
 
