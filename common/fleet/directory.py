@@ -5,6 +5,7 @@
   short lock. Fetching has tasks of its own (``keep_fresh``): a slow exchange delays no tick.
 - When a fetch fails, the list there is stays in use, the failure is told (log and ``problems``),
   and the lock is left standing for a jittered, growing while: it is the backoff of the fleet.
+  It stands no shorter than an exchange said to wait (``FetchFailed``): asking would prolong a ban.
 - An empty list is a failure too. No exchange lists nothing, and believing it would end every
   stream of the market.
 
@@ -67,6 +68,14 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then
 end
 return 0
 """
+
+
+class FetchFailed(Exception):  # noqa: N818 - what happened, as Fetch's callers read it
+    """A fetch that failed, and for how long at least nobody should try again."""
+
+    def __init__(self, detail: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class _Known(Struct, frozen=True):
@@ -155,10 +164,13 @@ class Directory:
                 return False
         try:
             instruments = await self._fetched(place)
+        except FetchFailed as failed:
+            self._failed(place, str(failed))
+            await self._wait(place, token, failed.retry_after_s)
+            return False
         except Exception as error:  # noqa: BLE001 - whatever an exchange or the way to it does
             self._failed(place, f"{type(error).__name__}: {error}")
-            wait_s = jittered(min(FIRST_WAIT_S * 2 ** min(self._failures[place], 10), LAST_WAIT_S))
-            await self._hold_off([lock], [token, _ms(wait_s)])
+            await self._wait(place, token)
             return False
         return await self._share(place, token, instruments)
 
@@ -185,6 +197,12 @@ class Directory:
         if not instruments:
             raise ValueError("the exchange lists nothing")
         return instruments
+
+    async def _wait(self, place: MarketPlace, token: str, at_least_s: float = 0.0) -> None:
+        """Leave the lock standing: nobody of the fleet asks meanwhile."""
+        wait_s = jittered(min(FIRST_WAIT_S * 2 ** min(self._failures[place], 10), LAST_WAIT_S))
+        lock = self._keys.instruments_lock(*place)
+        await self._hold_off([lock], [token, _ms(max(wait_s, at_least_s))])
 
     async def _share(
         self, place: MarketPlace, token: str, instruments: Sequence[Instrument]

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from common.fleet import directory as module
 from common.fleet.client import RedisAway, connect
-from common.fleet.directory import Directory
+from common.fleet.directory import Directory, FetchFailed
 from common.fleet.keys import Keys
 from common.model.instruments import Instrument
 from common.model.streams import Market
@@ -179,6 +179,25 @@ async def test_after_a_failure_the_whole_fleet_waits_longer_each_time(
     for attempt, wait_ms in enumerate(waits_ms):
         ceiling_ms = min(1000 * 2**attempt, 60_000)
         assert ceiling_ms / 2 - 50 < wait_ms <= ceiling_ms
+
+
+async def test_an_exchange_that_says_how_long_to_wait_is_left_alone_by_the_whole_fleet(
+    directory: Directory, lister: Lister, redis: Redis, keys: Keys
+) -> None:
+    lister.failure = FetchFailed("HTTP 418 banned", 1800.0)
+    await directory.refresh(*SPOT)
+    assert 1_790_000 < await redis.pttl(keys.instruments_lock(*SPOT)) <= 1_800_000
+    assert directory.problems[SPOT] == "HTTP 418 banned"
+    await Directory(redis, keys, lister).refresh(*SPOT)
+    assert lister.calls == 1
+
+
+async def test_a_wait_that_is_shorter_than_the_fleets_own_changes_nothing(
+    directory: Directory, lister: Lister, redis: Redis, keys: Keys
+) -> None:
+    lister.failure = FetchFailed("HTTP 503", 0.0)
+    await directory.refresh(*SPOT)
+    assert await redis.pttl(keys.instruments_lock(*SPOT)) > 400
 
 
 async def test_a_fetch_that_hangs_is_a_failure(redis: Redis, keys: Keys, lister: Lister) -> None:
