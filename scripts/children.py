@@ -61,20 +61,24 @@ class Family(NamedTuple):
                     found.append(int(stat.parent.name))
         return found
 
-    def signal(self, number: int) -> None:
-        """Send a signal to every one of them."""
-        for pid in self.members():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+    def kill(self) -> bool:
+        """SIGKILL to all, and to whom they were just starting; whether they are gone."""
 
-    def end(self, grace_s: float) -> None:
-        """SIGTERM to the leader; when the grace is over, SIGKILL to all that remain."""
+        def none_left() -> bool:
+            members = self.members()
+            for pid in members:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not members
+
+        return wait_until(none_left, KILL_GRACE_S)
+
+    def end(self, grace_s: float) -> bool:
+        """SIGTERM to the leader, and when the grace is over ``kill``; whether they are gone."""
         if self.sid in self.members():  # not merely a number that was ours once
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.sid, signal.SIGTERM)
-        if not wait_until(lambda: not self.members(), grace_s):
-            self.signal(signal.SIGKILL)
-            wait_until(lambda: not self.members(), KILL_GRACE_S)
+        return wait_until(lambda: not self.members(), grace_s) or self.kill()
 
     def _marks(self, process: Path) -> bool:
         return f"{MARK}={self.mark}\0".encode() in (process / "environ").read_bytes()
@@ -147,6 +151,9 @@ class Interrupts:
 
 INTERRUPTS = Interrupts()
 
+# The path of a Unix socket has room for a hundred characters, and supervisord adds to its own.
+LONGEST_PARENT = 50
+
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:
     """Whether somebody accepts connections there."""
@@ -162,8 +169,10 @@ def left_behind() -> list[str]:
 
 
 def kept_folder(name: str) -> Path:
-    """A fresh private folder."""
-    return Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    """A fresh private folder, of a name short enough for the sockets in it."""
+    usual = tempfile.gettempdir()
+    parent = usual if len(usual) <= LONGEST_PARENT else "/tmp"  # noqa: S108 - mkdtemp makes it safe
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
 
 
 def throwaway_folder(name: str) -> Path:
@@ -275,17 +284,15 @@ class Child:
 
     def stop(self, grace_s: float = 10.0) -> int | None:
         """End it politely, then by force; returns the leader's exit status."""
-        self.family.end(grace_s)
-        self._see_the_end()
+        self._ended(self.family.end(grace_s))
         return self._process.returncode
 
     def kill(self) -> None:
         """SIGKILL, at once, to it and everything it started."""
-        self.family.signal(signal.SIGKILL)
-        self._see_the_end()
+        self._ended(self.family.kill())
 
-    def _see_the_end(self) -> None:
-        self._process.wait(timeout=KILL_GRACE_S)
-        if not wait_until(lambda: not self.family.members(), KILL_GRACE_S):
+    def _ended(self, gone: bool) -> None:
+        if not gone:
             raise ChildError(f"{self.name}: processes remain: {self.family.members()}")
+        self._process.wait(timeout=KILL_GRACE_S)
         GUARD.tell(f"ended {self.pid}")

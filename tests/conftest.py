@@ -1,5 +1,7 @@
 """Fixtures of the whole suite."""
 
+from hypothesis import settings
+
 from tests.support.engines import (
     own_rabbit,
     own_rabbit_url,
@@ -21,3 +23,7 @@ __all__ = [
     "redis_url",
     "second_rabbit",
 ]
+
+# A busy machine makes any single example slow; what hangs is ended by the suite's own timeout.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")

@@ -57,6 +57,14 @@ def test_kill_ends_the_whole_session_at_once(tmp_path: Path) -> None:
     assert child.family.members() == []
 
 
+def test_kill_catches_what_is_being_started_meanwhile(tmp_path: Path) -> None:
+    script = "while :; do (sleep 600 &) ; echo ready; done"
+    child = Child("breeder", ["sh", "-c", script], log=tmp_path / "log")
+    child.wait_ready(lambda: "ready" in child.tail(), timeout_s=10)
+    child.kill()
+    assert child.family.members() == []
+
+
 def test_a_daemon_that_left_the_session_is_ended_with_the_family(tmp_path: Path) -> None:
     child = Child("parent", ["setsid", "--fork", "sleep", "600"], log=tmp_path / "log")
     assert wait_until(lambda: child.exit_status == 0 and len(child.family.members()) == 1, 10)
