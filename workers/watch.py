@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from loguru import logger
@@ -22,6 +22,7 @@ from common.fleet.directory import Directory
 from common.fleet.keys import Keys
 from common.fleet.members import Member, Members
 from common.fleet.plan import Plan, Planner
+from common.fleet.sharding import Problem
 from common.model.instruments import Instrument
 from common.model.streams import Market, Shard
 from common.ops import health, logs, records
@@ -47,6 +48,7 @@ class FleetWatch:
     def __init__(self, settings: Settings) -> None:
         keys = Keys(settings.redis_prefix)
         self._ttl_s = settings.lease_ttl_s
+        self._from_settings = frozenset(pattern.key for pattern in settings.streams)
         self._redis = connect(settings.redis_url.reveal())
         self._members = Members(self._redis, keys, settings.lease_ttl_s)
         self._planner = Planner(
@@ -138,8 +140,7 @@ class FleetWatch:
             self._wanted = tuple(map(_wanted, plan.shards, map(len, plan.shards.values())))
         self._records = found
         told = [f"{problem.subject}: {problem.detail}" for problem in plan.problems]
-        faults = [p.kind != "not_trading" for p in plan.problems]
-        # A halted symbol has nothing to say: worth telling, but nobody's fault.
+        faults = [_is_fault(problem, self._from_settings) for problem in plan.problems]
         self._notes = tuple(text for text, fault in zip(told, faults, strict=True) if not fault)
         broken = [text for text, fault in zip(told, faults, strict=True) if fault]
         self._problems = (*unreadable, *broken)
@@ -170,6 +171,17 @@ def _read(members: Sequence[Member]) -> tuple[tuple[WorkerRecord, ...], list[str
         except msgspec.DecodeError as error:
             unreadable.append(f"{member.worker_id}'s record cannot be read: {error}")
     return tuple(found), unreadable
+
+
+def _is_fault(problem: Problem, from_settings: Collection[str]) -> bool:
+    """Whether somebody has to act, rather than know.
+
+    A halted symbol has nothing to say. What a command asked for was listed then: an exchange that
+    delists it later leaves nothing to mend. A pattern of the settings may be a mistake in them.
+    """
+    if problem.kind == "not_trading":
+        return False
+    return problem.kind not in ("unknown_symbol", "no_match") or problem.subject in from_settings
 
 
 def _wanted(shard: Shard, streams: int) -> WantedShard:

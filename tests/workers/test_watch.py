@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 
 from common.fleet.client import RedisAway
+from common.fleet.plan import Plan
+from common.fleet.sharding import Problem, ProblemKind
 from config.settings import load
 from tests.support.waiting import until
 from workers import watch
@@ -56,6 +59,43 @@ async def test_a_look_that_fails_is_told_and_followed_by_the_next(
     finally:
         looking.cancel()
         await asyncio.wait({looking})
+
+
+ASKED = "binance:spot:candle:GONEUSDT:1m"
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind", "is_fault"),
+    [
+        ("*:*:ticker:*", "no_match", True),
+        ("binance:spot:ticker:TYPO", "unknown_symbol", True),
+        (ASKED, "unknown_symbol", False),
+        ("binance:spot:ticker:ZZZ*", "no_match", False),
+        ("binance:spot:ticker:TYPO", "not_trading", False),
+        (ASKED, "unsupported", True),
+        (ASKED, "no_instruments", True),
+    ],
+)
+async def test_what_was_asked_for_and_then_delisted_is_told_but_is_nobodys_fault(
+    subject: str, kind: ProblemKind, is_fault: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eyes = FleetWatch(
+        load(
+            {
+                "REDIS_URL": "redis://127.0.0.1:1/0",
+                "STREAMS": "*:*:ticker:*,binance:spot:ticker:TYPO",
+            },
+            None,
+        )
+    )
+    eyes._policy_checked = True
+    plan = Plan(problems=(Problem(subject, kind, "why"),))
+    monkeypatch.setattr(eyes._members, "all", AsyncMock(return_value=[]))
+    monkeypatch.setattr(eyes._planner, "plan", AsyncMock(return_value=plan))
+    assert await eyes._look_in_time()
+    health = eyes.health()
+    assert (f"{subject}: why" in health.reasons) is is_fault
+    assert (f"{subject}: why" in health.notes) is not is_fault
 
 
 async def test_a_look_that_hangs_is_ended_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
