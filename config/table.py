@@ -10,6 +10,8 @@ from config import values
 from config.values import LOG_FORMATS, LOG_LEVELS, NAME_LENGTH, TOPOLOGIES, Reader
 
 SECONDS_A_DAY = 86_400
+# supervisord kills after its stopwaitsecs: a longer wait would be cut off in the middle.
+MOST_DRAIN_S = 30
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -221,8 +223,8 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="DRAIN_S",
         group=_FLEET,
-        read=values.number(0, SECONDS_A_DAY),
-        allowed=f"0 to {SECONDS_A_DAY}",
+        read=values.number(0, MOST_DRAIN_S),
+        allowed=f"0 to {MOST_DRAIN_S}",
         meaning="How many seconds a stopping worker waits for RabbitMQ's last confirms.",
         default="20",
     ),

@@ -31,7 +31,7 @@ from scripts.engines import RabbitServer, RedisServer
 
 SIMULATOR_READY_S = 30.0
 # Longer than stopwaitsecs in supervisord.conf: the workers drain first.
-FLEET_STOP_S = 50.0
+FLEET_STOP_S = 60.0
 
 Say = Callable[[str], None]
 

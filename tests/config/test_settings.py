@@ -49,6 +49,11 @@ WRONG = {
 }
 
 
+def test_a_drain_that_supervisord_would_cut_off_is_refused() -> None:
+    assert settings(DRAIN_S="30").drain_s == 30
+    assert "0 to 30" in refused(DRAIN_S="31")["DRAIN_S"]
+
+
 def settings(dotenv: Path | None = None, **environ: str) -> Settings:
     return load(environ, dotenv)
 
