@@ -54,6 +54,8 @@ _LEVELS = frozenset(
 )
 # Ticks of many workers must not fall into step.
 TICK_JITTER = 0.1
+# Many commands are one tick: each of them wakes it, and a tick reads the whole plan.
+WOKEN_S = 0.3
 
 
 class PriceWorker:
@@ -147,8 +149,11 @@ class PriceWorker:
             await self._pause(min(renew_s, max(0.0, joined_s - machine_s())) or renew_s)
 
     async def _pause(self, seconds: float) -> None:
+        """Until the next tick: sooner if a command wakes it, but never at once."""
+        least_s = min(WOKEN_S, seconds)
+        await asyncio.sleep(least_s)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds - least_s):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -267,12 +272,23 @@ class PriceWorker:
                 "stopping with unconfirmed messages"
             )
         await self._pipeline.close()
+        await self._release_strays()
         try:
             await self._members.remove(self._id)
         except RedisAway as away:
             logger.bind(error=str(away)).info("the worker's record is left to run out")
         await self._rest.close()
         await self._redis.aclose()
+
+    async def _release_strays(self) -> None:
+        """A stop in the middle of a claim leaves leases that no shard here knows of."""
+        try:
+            released = await self._leases.release_mine(shard.key for shard in self._plan.shards)
+        except RedisAway as away:
+            logger.bind(error=str(away)).info("leases are left to run out")
+            return
+        if released:
+            logger.bind(leases=released).info("leases without a shard given back")
 
 
 def _refusal(problem: Problem) -> Answer:

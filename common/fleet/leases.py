@@ -205,6 +205,18 @@ class Leases:
         keys = [self._keys.lease(lease.shard) for lease in leases]
         return int(await self._release(keys, [f"{le.epoch} {self._owner}" for le in leases]))
 
+    async def release_mine(self, shards: Iterable[str]) -> int:
+        """Give back what Redis says is ours of these, known or not; how many there were.
+
+        A claim that is cancelled on its way may have been granted, and nobody here has its lease.
+
+        Raises:
+            RedisAway: what was not given back runs out by itself.
+        """
+        holders = await self.holders(shards)
+        mine = [Lease(shard, h.epoch, 0.0) for shard, h in holders.items() if h.mine]
+        return await self.release(mine)
+
     async def holders(self, shards: Iterable[str]) -> Mapping[str, Holder]:
         """Who owns which of these; the free ones are missing.
 

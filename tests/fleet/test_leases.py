@@ -39,6 +39,16 @@ async def redis_ms(redis: Redis) -> int:
     return int(seconds) * 1000 + int(micros) // 1000
 
 
+async def test_what_was_claimed_without_hearing_of_it_is_given_back_and_nothing_else(
+    a: Leases, b: Leases
+) -> None:
+    await a.claim_all(["s:0", "s:1"])  # the answer is lost: a stop came meanwhile
+    await b.claim("s:2")
+    assert await a.release_mine(["s:0", "s:1", "s:2", "s:3"]) == 2
+    assert set(await a.holders(["s:0", "s:1", "s:2", "s:3"])) == {"s:2"}
+    assert await a.release_mine(["s:0", "s:2"]) == 0
+
+
 async def test_a_free_shard_is_claimed_and_a_taken_one_is_not(a: Leases, b: Leases) -> None:
     await claimed(a)
     assert await b.claim(SHARD) is None
