@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from common.exchanges.binance.parse import parse, subscribe, topic, unsubscribe
-from common.exchanges.protocol import Ack, Notice, Refusal, Unreadable
+from common.exchanges.protocol import Ack, Notice, Parsed, Refusal, Unreadable
 from common.model.events import Candle, Ticker
 from common.model.instruments import Instrument
 from common.model.streams import MARKETS, Market, Stream
@@ -250,7 +250,7 @@ def test_a_frame_nested_without_end_is_unreadable() -> None:
 
 @given(st.binary(max_size=200), st.sampled_from(MARKETS))
 def test_no_bytes_raise(raw: bytes, market: Market) -> None:
-    parse(market, raw, {})
+    assert all(isinstance(said, Parsed) for said in parse(market, raw, {}))
 
 
 JSON = st.recursive(
@@ -265,7 +265,8 @@ JSON = st.recursive(
 
 @given(JSON, st.sampled_from(MARKETS))
 def test_no_json_raises(value: Any, market: Market) -> None:
-    parse(market, json.dumps(value).encode(), {})
+    said = parse(market, json.dumps(value).encode(), {})
+    assert all(isinstance(one, Parsed) for one in said)
 
 
 def test_topics_and_requests() -> None:
