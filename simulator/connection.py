@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
+from math import inf
 from typing import NoReturn
 
 import msgspec
@@ -68,7 +69,8 @@ class Connection:
         self._outbox: deque[tuple[float, _Frame]] = deque()
         self._waiting = asyncio.Event()
         self._end: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        self._inbound = SlidingCount(1.0)
+        self._inbound = SlidingCount(dialect.rules.messages_within_s)
+        self._heard_s = self.opened_s
         # Pings not yet answered, and when each must be.
         self._pings: dict[bytes, float] = {}
 
@@ -115,6 +117,8 @@ class Connection:
         await self._ws.prepare(request)
         for topic in self.dialect.first_topics:
             self._join(topic)
+        for effect in self.dialect.greeting():
+            self._do(effect)
         ended = Ended(None, "gone")
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -143,6 +147,7 @@ class Connection:
                 code = message.data if message.data in _SENDABLE else 1000
                 raise Ended(code, "closed by the client")
             self.received += 1
+            self._heard_s = machine_s()
             if self._inbound.exceeds(int(self.rules.messages_per_s), machine_s()):
                 raise Ended(1008, "Too many requests")
             if self.faults.frozen:
@@ -200,9 +205,9 @@ class Connection:
         else:
             await self._ws.send_bytes(data)
 
-    async def _ping(self) -> NoReturn:
-        while True:
-            await asyncio.sleep(self.rules.ping_every_s)
+    async def _ping(self) -> None:
+        while (every_s := self.rules.ping_every_s) < inf:
+            await asyncio.sleep(every_s)
             payload = str(wall_ms()).encode()
             self._pings[payload] = machine_s() + self.rules.pong_within_s
             self._put((WSMsgType.PING, payload))
@@ -214,6 +219,10 @@ class Connection:
                 raise Ended(1001, "the connection has reached its lifetime")
             if any(due_s < now_s for due_s in self._pings.values()):
                 raise Ended(1008, "Pong timeout")
+            if now_s - self._heard_s > self.rules.quiet_s:
+                raise Ended(1000, "nothing came from the client")
+            if not self.topics and now_s - self.opened_s > self.rules.first_topic_s:
+                raise Ended(1000, "nothing was subscribed")
             # Rules may be changed while it is open: they are looked at again every quarter second.
             await asyncio.wait((self._end,), timeout=0.25)
         raise self._end.result()

@@ -33,8 +33,10 @@ class Where(Struct, frozen=True, forbid_unknown_fields=True):
     market: str | None = None
     path: str | None = None
 
-    def fits(self, connection: str, exchange: str, host: str, market: str, path: str) -> bool:
-        """Whether this one is meant."""
+    def fits(
+        self, connection: str, exchange: str, host: str, market: str | None, path: str
+    ) -> bool:
+        """Whether this one is meant. A socket of no single market fits where none is named."""
         return (
             self.connection in (None, connection)
             and self.exchange in (None, exchange)
@@ -232,7 +234,7 @@ class Faults:
 
     def refusal(
         self, on: Literal["socket", "rest"], now_s: float, *, exchange: str, host: str,
-        market: str, path: str,
+        market: str | None, path: str,
     ) -> Refuse | None:  # fmt: skip
         """The rule that refuses this handshake or request, if one does; it counts as used."""
         self._refusals = [

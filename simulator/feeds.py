@@ -64,7 +64,8 @@ class CandleFeed(Feed):
     """The bars of one listing and interval: the open one at a pace, every closed one at once.
 
     ``render(listed, start_ms, bar, closed, now_ms)`` spells a bar the exchange's way; ``muted``
-    silences it.
+    silences it. Without ``tells_flat`` a bar without trades is never sent, and the last state of a
+    bar is sent only where it has not been sent before.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class CandleFeed(Feed):
         now_ms: int,
         render: Callable[[Listed, int, Bar, bool, int], str],
         muted: Callable[[], bool],
+        tells_flat: bool = True,
     ) -> None:
+        self._tells_flat = tells_flat
         self._market, self._find, self._interval = market, find, interval
         self._render, self._muted = render, muted
         self._pace = Pace(pace_s)
@@ -92,7 +95,8 @@ class CandleFeed(Feed):
         while (end_ms := end_of(self._interval, self._start_ms)) <= now_ms:
             if listed is not None and self._market.exists(listed, self._interval, self._start_ms):
                 bar = self._market.candle(listed, self._interval, self._start_ms, end_ms)
-                payloads.append(self._render(listed, self._start_ms, bar, True, now_ms))
+                if self._tells_flat or not (bar.flat or bar == self._seen):
+                    payloads.append(self._render(listed, self._start_ms, bar, True, now_ms))
             self._start_ms, self._seen = end_ms, None
         if listed is not None and self._pace.due(now_s):
             bar = self._market.candle(listed, self._interval, self._start_ms, now_ms)

@@ -75,19 +75,19 @@ class Meters:
 
     def __init__(self) -> None:
         self._weights: dict[str, Weights] = {}
-        self._handshakes: dict[tuple[str, str], SlidingCount] = {}
+        self._windows: dict[tuple[str, str], SlidingCount] = {}
 
     def weights(self, pool: str) -> Weights:
         """The weights of one pool."""
         return self._weights.setdefault(pool, Weights())
 
-    def handshakes(self, exchange: str, address: str, window_s: float) -> SlidingCount:
-        """Connection attempts of one address at one exchange."""
-        if len(self._handshakes) > _MAX_ADDRESSES:
-            self._handshakes.clear()
-        return self._handshakes.setdefault((exchange, address), SlidingCount(window_s))
+    def window(self, name: str, address: str, window_s: float) -> SlidingCount:
+        """What one address has done of one kind (handshakes of an exchange, calls of a pool)."""
+        if len(self._windows) > _MAX_ADDRESSES:
+            self._windows.clear()
+        return self._windows.setdefault((name, address), SlidingCount(window_s))
 
     def reset(self) -> None:
         """Forget every count and ban."""
         self._weights.clear()
-        self._handshakes.clear()
+        self._windows.clear()

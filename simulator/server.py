@@ -148,7 +148,7 @@ class Simulator:
     def _refusal(self, on: str, exchange: Exchange, call: HttpCall) -> HttpAnswer | None:
         fault: Refuse | None = self.world.faults.refusal(
             "socket" if on == "socket" else "rest", machine_s(), exchange=exchange.name,
-            host=call.host, market=exchange.market_of(call.host), path=call.path,
+            host=call.host, market=exchange.market_of(call), path=call.path,
         )  # fmt: skip
         if fault is None:
             return None
@@ -169,8 +169,8 @@ class Simulator:
             return _response(dialect)
         connection = Connection(next(self._numbers), self.world, exchange, dialect, call)
         rules = connection.rules
-        attempts = self.world.meters.handshakes(
-            exchange.name, call.address, rules.handshakes_within_s
+        attempts = self.world.meters.window(
+            f"{exchange.name}:handshakes", call.address, rules.handshakes_within_s
         )
         if attempts.exceeds(int(rules.handshakes), machine_s()):
             wait_s = int(attempts.frees_in_s(machine_s())) + 1

@@ -14,8 +14,8 @@ from msgspec import UNSET
 
 from common.clocks import MarketClock
 from common.exchanges.place import Place
-from common.exchanges.protocol import Refusal, Topic, Unreadable
-from common.model.events import Candle, MarketEvent
+from common.exchanges.protocol import Refusal, TickerPart, Told, Topic, Unreadable
+from common.model.events import Candle, MarketEvent, Trade
 from common.model.intervals import DAY_MS, end_of, start_of
 from common.model.streams import Origin, Shard, Stream
 from common.recovery.closing import CandleGate
@@ -95,7 +95,7 @@ class Feed:
         by_topic: dict[Topic, list[_Lane]] = {}
         for stream in streams:
             key = (stream.symbol, stream.interval)
-            lane = self._lanes.get(key) or _Lane(stream, self._place.protocol.topic(stream))
+            lane = self._lanes.get(key) or _Lane(stream, self._place.topics(stream)[-1])
             lanes[key] = lane
             by_topic.setdefault(lane.topic, []).append(lane)
         self._lanes, self._by_topic = lanes, by_topic
@@ -125,8 +125,10 @@ class Feed:
 
     # --- what the connection tells ------------------------------------------------------------
 
-    def event(self, event: MarketEvent) -> Topic | None:
+    def event(self, event: Told) -> Topic | None:
         """See ``Sink``."""
+        if isinstance(event, TickerPart | Trade):
+            return None
         if not isinstance(event, Candle):
             lane = self._lanes.get((event.symbol, None))
         else:

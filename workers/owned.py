@@ -12,6 +12,7 @@ from common.exchanges.place import Place
 from common.fleet.leases import Lease
 from common.model.instruments import Catalog
 from common.model.streams import Shard, Stream
+from common.session.address import Address
 from common.session.runner import Session
 from common.session.transport import Dial
 from workers.feed import Feed, Outlet
@@ -27,7 +28,7 @@ class OwnedShard:
         shard: which.
         lease: by what right.
         outlet: where its events go.
-        gateway, dial: how the exchange is reached.
+        address, dial: how the exchange is reached.
         clock: market time.
         catalog: gives the market's instruments as they are known now.
     """
@@ -38,7 +39,7 @@ class OwnedShard:
         lease: Lease,
         outlet: Outlet,
         *,
-        gateway: str | None,
+        address: Address,
         dial: Dial,
         clock: MarketClock,
         catalog: Callable[[], Catalog],
@@ -47,7 +48,7 @@ class OwnedShard:
         self.lease = lease
         place = Place(shard.exchange, shard.market, shard.channel)
         self.feed = Feed(shard, lease.epoch, place, outlet, clock)
-        self.session = Session(shard.key, place, gateway, dial, catalog, self.feed)
+        self.session = Session(shard.key, place, address, dial, catalog, self.feed)
         self._streams: frozenset[Stream] = frozenset()
         self._task: asyncio.Task[None] | None = None
 

@@ -12,6 +12,7 @@ from loguru import logger
 from msgspec import Raw
 
 from common.clocks import machine_s, wall_ms
+from common.exchanges.place import Place
 from common.exchanges.registry import EXCHANGES
 from common.fleet.buckets import Buckets
 from common.fleet.client import RedisAway, connect, wait_for_redis
@@ -30,6 +31,7 @@ from common.publish.commands import Commands
 from common.publish.pipeline import Pipeline
 from common.publish.requests import Answer
 from common.recovery.rest import Rest, RestError
+from common.session.address import Addresses
 from common.session.transport import dial
 from config.settings import Settings
 from workers.broker import Returns, rabbit_state
@@ -74,6 +76,7 @@ class PriceWorker:
         keys = Keys(settings.redis_prefix)
         self._redis = connect(settings.redis_url.reveal())
         self._rest = Rest(settings.exchange_gateway)
+        self._addresses = Addresses(settings.exchange_gateway, self._rest.answer)
         self._members = Members(self._redis, keys, settings.lease_ttl_s)
         self._leases = Leases(self._redis, keys, self._id, settings.lease_ttl_s)
         self._desired = Desired(self._redis, keys)
@@ -184,7 +187,7 @@ class PriceWorker:
             shard,
             lease,
             self._pipeline,
-            gateway=self._settings.exchange_gateway,
+            address=self._addresses.of(Place(shard.exchange, shard.market, shard.channel)),
             dial=dial,
             clock=self._settings.market_clock,
             catalog=lambda: self._directory.known(shard.exchange, shard.market) or {},

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import Struct
 
-from common.exchanges.protocol import ChannelRules, Exchange, Limits, Reason
+from common.exchanges.protocol import ChannelRules, Exchange, Limits, Reason, Topic
 from common.exchanges.registry import EXCHANGES
-from common.model.streams import Channel, Market
+from common.model.intervals import source_of
+from common.model.streams import Channel, Market, Stream
 
 
 class Place(Struct, frozen=True, order=True):
@@ -42,3 +44,19 @@ class Place(Struct, frozen=True, order=True):
     def rules(self) -> ChannelRules:
         """How the channel is served."""
         return self.protocol.markets[self.market].channels[self.channel]
+
+    def has(self, interval: str) -> bool:
+        """Whether candles of this interval can be had, native or built."""
+        return source_of(interval, self.rules.intervals) is not None
+
+    def source(self, stream: Stream) -> Stream | None:
+        """The native stream that ``stream`` is taken or built from; None if it cannot be had."""
+        if stream.interval is None:
+            return stream
+        interval = source_of(stream.interval, self.rules.intervals)
+        return None if interval is None else msgspec.structs.replace(stream, interval=interval)
+
+    def topics(self, stream: Stream) -> tuple[Topic, ...]:
+        """What is subscribed for a stream, the most specific last."""
+        source = self.source(stream)
+        return () if source is None else self.protocol.topics(source)

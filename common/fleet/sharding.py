@@ -106,7 +106,7 @@ def _resolve_one(
     streams: set[Stream] = set()
     problems: set[Problem] = set()
     for place in places:
-        if pattern.interval is not None and pattern.interval not in place.rules.intervals:
+        if pattern.interval is not None and not place.has(pattern.interval):
             detail = f"{place.key} has no interval {pattern.interval}"
             problems.add(Problem(pattern.key, "unsupported", detail))
             continue
@@ -184,8 +184,10 @@ def topics_of(streams: Iterable[Stream]) -> Mapping[Place, Mapping[Topic, tuple[
     grouped: defaultdict[Place, defaultdict[Topic, list[Stream]]]
     grouped = defaultdict(lambda: defaultdict(list))
     for stream in sorted(streams):
-        topic = EXCHANGES[stream.exchange].topic(stream)
-        grouped[Place(stream.exchange, stream.market, stream.channel)][topic].append(stream)
+        place = Place(stream.exchange, stream.market, stream.channel)
+        # What many streams share is subscribed wherever one of them is: it deals out nothing.
+        topic = place.topics(stream)[-1]
+        grouped[place][topic].append(stream)
     return {
         place: {topic: tuple(carried) for topic, carried in topics.items()}
         for place, topics in grouped.items()

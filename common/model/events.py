@@ -30,7 +30,7 @@ class Candle(Struct, frozen=True, gc=False, rename="camel"):
     high: str
     low: str
     close: str
-    volume: str
+    volume: str | UnsetType = UNSET
     quote_volume: str | UnsetType = UNSET
     contracts: str | UnsetType = UNSET
     trades: int | UnsetType = UNSET
@@ -70,6 +70,21 @@ class Ticker(Struct, frozen=True, gc=False, rename="camel"):
     def stream(self) -> Stream:
         """The stream it belongs to."""
         return Stream(self.exchange, self.market, "ticker", self.symbol)
+
+
+class Trade(Struct, frozen=True, gc=False, rename="camel"):
+    """One trade of one symbol; ``size`` is in the base asset.
+
+    ``trade_id`` counts up by one on exchanges whose bars are made of trades.
+    """
+
+    exchange: str
+    market: Market
+    symbol: str
+    trade_id: str
+    price: str
+    size: str
+    time_ms: int
 
 
 MarketEvent = Candle | Ticker

@@ -5,6 +5,7 @@ Fixed intervals count from the Unix epoch, weeks start on Monday, months follow 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 MINUTE_MS = 60_000
@@ -61,6 +62,24 @@ def end_of(interval: str, start_ms: int) -> int:
 def is_start(interval: str, time_ms: int) -> bool:
     """Whether an interval of this kind starts exactly at ``time_ms``."""
     return start_of(interval, time_ms) == time_ms
+
+
+def divides(part: str, whole: str) -> bool:
+    """Whether every interval of ``whole`` is made of whole intervals of ``part``."""
+    if part in ("1w", MONTH):
+        return part == whole
+    # Weeks start on Mondays and months on any day: only what divides a day divides them.
+    length_ms = DAY_MS if whole in ("1w", MONTH) else _FIXED_MS[whole]
+    return length_ms % _FIXED_MS[part] == 0
+
+
+def source_of(interval: str, native: Collection[str]) -> str | None:
+    """The native interval that ``interval`` is taken or built from; None if there is none.
+
+    It is the largest that divides it: itself, where it is native.
+    """
+    parts = [part for part in INTERVALS if part in native and divides(part, interval)]
+    return parts[-1] if parts else None
 
 
 def _month_start(year: int, month: int) -> int:

@@ -79,6 +79,13 @@ class Rest:
             raise error
         return body
 
+    async def answer(self, exchange: Exchange, request: RestRequest) -> bytes | RestFailure:
+        """The body of a successful answer, or what a failure means."""
+        try:
+            return await self.ask(exchange, request)
+        except RestError as error:
+            return error.failure
+
     def _check_limit(self, exchange: Exchange) -> None:
         failure, until_s = self._limits.get(exchange.name, (None, 0.0))
         if failure is None:

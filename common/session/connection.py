@@ -7,6 +7,7 @@ subscribes, unanswered requests, silence, lifetime). What follows the end is dec
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,16 +17,19 @@ from common.exchanges.protocol import (
     Ack,
     Notice,
     Parsed,
-    Reason,
+    Pong,
     Refusal,
+    Told,
     Topic,
     Unreadable,
+    Welcome,
 )
-from common.model.events import Candle, MarketEvent, Ticker
 from common.model.instruments import Catalog
+from common.session.address import Address
+from common.session.heartbeat import Heartbeat
 from common.session.lifecycle import Signal, State, advance
 from common.session.liveness import Liveness
-from common.session.outcome import Outcome
+from common.session.outcome import Outcome, of_dial
 from common.session.sink import Sink
 from common.session.subscriptions import UNANSWERED_LIMIT, Subscriptions
 from common.session.topics import Rejections
@@ -47,7 +51,7 @@ class Connection:
 
     Args:
         place: exchange, market and channel.
-        url: where to dial.
+        address: tells where to dial.
         dial: the transport.
         catalog: gives the market's instruments as they are known now.
         sink: hears the events.
@@ -58,7 +62,7 @@ class Connection:
     def __init__(
         self,
         place: Place,
-        url: str,
+        address: Address,
         dial: Dial,
         catalog: Callable[[], Catalog],
         sink: Sink,
@@ -66,7 +70,7 @@ class Connection:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._place = place
-        self._url = url
+        self._address = address
         self._dial = dial
         self._catalog = catalog
         self._sink = sink
@@ -75,12 +79,15 @@ class Connection:
             place.limits,
             lambda topics, request_id: exchange.subscribe(market, topics, request_id),
             lambda topics, request_id: exchange.unsubscribe(market, topics, request_id),
+            exchange.family,
             {} if rejections is None else rejections,
             chance,
         )
         self._wake = asyncio.Event()
         self._end: Outcome | None = None
         self._socket: Socket | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._welcomed = asyncio.Event()
         self._opened_s = machine_s()
         self._liveness = Liveness(cadence.probe_s, cadence.stall_s, self._opened_s)
         self.state = State.IDLE
@@ -92,7 +99,8 @@ class Connection:
 
     def want(self, topics: Mapping[Topic, float]) -> None:
         """Make this the wanted set of topics, each with the longest it may be silent."""
-        self.subscriptions.want(topics, machine_s())
+        standing = dict.fromkeys(self._place.rules.standing_topics if topics else (), math.inf)
+        self.subscriptions.want(standing | dict(topics), machine_s())
         cadence = self._place.rules.cadence
         self._liveness.stall_s = min(topics.values(), default=cadence.stall_s)
         self._wake.set()
@@ -101,17 +109,21 @@ class Connection:
         """Live, and say how it ended. On cancellation the socket is closed."""
         self._signal(Signal.DIAL)
         try:
+            url = await self._address()
             async with asyncio.timeout(DIAL_S):
-                self._socket = await self._dial(self._url)
+                self._socket = await self._dial(url)
         except DialFailed as failure:
-            return self._refused(failure)
+            return of_dial(failure)
         except TimeoutError:
             return Outcome("unreachable", "transient", f"no answer in {DIAL_S:g} s")
         self._opened_s = machine_s()
         stall_s = self._liveness.stall_s
         self._liveness = Liveness(self._place.rules.cadence.probe_s, stall_s, self._opened_s)
+        limits, ping = self._place.limits, self._place.protocol.ping
+        self._heartbeat = Heartbeat(self._socket, ping, limits.ping_s, self._opened_s)
         self._signal(Signal.OPENED)
-        self._signal(Signal.LOGGED_IN)
+        if not limits.welcomes:
+            self._welcome()
         try:
             ended = await self._both(self._socket)
         finally:
@@ -177,18 +189,28 @@ class Connection:
             return (Unreadable("defect", f"{type(error).__name__}: {error}"),)
 
     def _hear(self, said: Parsed, now_s: float) -> None:
-        if isinstance(said, Candle | Ticker):
+        if isinstance(said, Told):
             self._event(said, now_s)
         elif isinstance(said, Ack):
-            self.subscriptions.acked(said.request_id, now_s)
+            self.subscriptions.acked(said, now_s)
         elif isinstance(said, Refusal):
             self._refusal(said, now_s)
         elif isinstance(said, Unreadable):
             self._sink.unreadable(said)
+        elif isinstance(said, Welcome):
+            self._welcome()
+        elif isinstance(said, Pong) and self._heartbeat is not None:
+            self._heartbeat.ponged()
         elif isinstance(said, Notice) and said.kind == "closing":
             self.expiring.set()
 
-    def _event(self, event: MarketEvent, now_s: float) -> None:
+    def _welcome(self) -> None:
+        """From now on requests may be sent."""
+        if not self._welcomed.is_set():
+            self._welcomed.set()
+            self._signal(Signal.LOGGED_IN)
+
+    def _event(self, event: Told, now_s: float) -> None:
         topic = self._sink.event(event)
         if topic is None:
             return
@@ -198,9 +220,7 @@ class Connection:
             self._signal(Signal.HEARD)
 
     def _refusal(self, refusal: Refusal, now_s: float) -> None:
-        rejected = self.subscriptions.refused(
-            refusal.request_id, refusal.reason, refusal.detail, now_s
-        )
+        rejected = self.subscriptions.refused(refusal, now_s)
         if not rejected:
             self._sink.refused(refusal)
         for topic in rejected:
@@ -211,13 +231,22 @@ class Connection:
 
     async def _keep(self, socket: Socket) -> None:
         try:
+            self._end = self._end or await self._wait_for_welcome()
             while self._end is None:
                 await self._send_due(socket)
-                self._end = self._end or await self._judge(socket)
+                self._end = self._end or await self._judge()
                 if self._end is None:
                     await self._pause()
         except SocketClosed:
             return  # the reader sees the same end, with its code
+
+    async def _wait_for_welcome(self) -> Outcome | None:
+        try:
+            async with asyncio.timeout(self._place.limits.ack_s):
+                await self._welcomed.wait()
+        except TimeoutError:
+            return Outcome("unanswered", "transient", "the exchange did not say welcome")
+        return None
 
     async def _pause(self) -> None:
         try:
@@ -229,15 +258,20 @@ class Connection:
             self._wake.clear()
 
     async def _send_due(self, socket: Socket) -> None:
-        while request := self.subscriptions.next_request(machine_s()):
-            try:
-                async with asyncio.timeout(SEND_S):
+        try:
+            async with asyncio.timeout(SEND_S):
+                await self._send_ping()
+                while request := self.subscriptions.next_request(machine_s()):
                     await socket.send(request.text)
-            except TimeoutError:
-                self._end = Outcome("stalled", "transient", f"could not send for {SEND_S:g} s")
-                return
+        except TimeoutError:
+            self._end = Outcome("stalled", "transient", f"could not send for {SEND_S:g} s")
 
-    async def _judge(self, socket: Socket) -> Outcome | None:
+    async def _send_ping(self) -> None:
+        heartbeat, now_s = self._heartbeat, machine_s()
+        if heartbeat is not None and heartbeat.is_due(now_s):
+            await heartbeat.send(now_s)
+
+    async def _judge(self) -> Outcome | None:
         """Whether this connection is to end, and why."""
         now_s = machine_s()
         for topic in self.subscriptions.overdue(now_s):
@@ -247,7 +281,7 @@ class Connection:
             return Outcome("unanswered", "transient", "requests were not answered")
         if now_s - self._opened_s >= self._place.limits.lifetime_s:
             self.expiring.set()
-        return await self._judge_silence(socket, now_s)
+        return await self._judge_silence(now_s)
 
     def _note_ready(self) -> None:
         """All is answered for, and something has come (where it need not: all is accepted)."""
@@ -257,7 +291,7 @@ class Connection:
         if silence_is_legal or self._liveness.first_event_s is not None:
             self.ready.set()
 
-    async def _judge_silence(self, socket: Socket, now_s: float) -> Outcome | None:
+    async def _judge_silence(self, now_s: float) -> Outcome | None:
         if not self.subscriptions.topics:
             return None
         step = self._liveness.step(now_s)
@@ -268,12 +302,13 @@ class Connection:
             self._signal(Signal.SILENT)
             for topic in self.subscriptions.ask_all_again(now_s):
                 self._sink.silent(topic)
-        return await self._probe(socket) if step == "probe" else None
+        return await self._probe(now_s) if step == "probe" else None
 
-    async def _probe(self, socket: Socket) -> Outcome | None:
+    async def _probe(self, now_s: float) -> Outcome | None:
+        assert self._heartbeat is not None
         try:
             async with asyncio.timeout(PROBE_S):
-                await socket.probe()
+                await self._heartbeat.prove(now_s)
         except TimeoutError:
             self._signal(Signal.SILENT)
             return Outcome("stalled", "transient", f"a ping was not answered in {PROBE_S:g} s")
@@ -290,24 +325,8 @@ class Connection:
             # The peer does not answer the close; the transport drops it with the task.
             self._end = self._end or Outcome("stalled", "transient", "did not close in time")
 
-    def _refused(self, failure: DialFailed) -> Outcome:
-        if failure.status is None:
-            return Outcome("unreachable", "transient", failure.detail)
-        reason = _HANDSHAKE.get(failure.status, "config" if failure.status < 500 else "transient")
-        return Outcome("refused", reason, failure.detail, 0.0, failure.retry_after_s)
-
     def _signal(self, signal: Signal) -> None:
         state = advance(self.state, signal)
         if state is not self.state:
             self.state = state
             self.since_s = machine_s()
-
-
-# What an HTTP status instead of a WebSocket means. Other 4xx are ours to mend: a wrong address.
-_HANDSHAKE: dict[int, Reason] = {
-    401: "auth",
-    403: "rate",
-    408: "transient",
-    418: "rate",
-    429: "rate",
-}

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from common.exchanges.protocol import Reason
+from common.session.transport import DialFailed
 
 Cause = Literal[
     "asked",  # we wanted it to end
@@ -69,3 +70,23 @@ def after(outcome: Outcome, failures: int, chance: float) -> Decision:
     elif outcome.reason == "rate":
         delay_s = LAST_CEILING_S + delay_s
     return Decision(delay_s, False, failures)
+
+
+# What an HTTP status instead of a WebSocket means. Other 4xx are ours to mend: a wrong address.
+_HANDSHAKE: dict[int, Reason] = {
+    401: "auth",
+    403: "rate",
+    408: "transient",
+    418: "rate",
+    429: "rate",
+}
+
+
+def of_dial(failure: DialFailed) -> Outcome:
+    """What it means that no connection came about."""
+    if failure.reason is not None:
+        return Outcome("refused", failure.reason, failure.detail, 0.0, failure.retry_after_s)
+    if failure.status is None:
+        return Outcome("unreachable", "transient", failure.detail)
+    reason = _HANDSHAKE.get(failure.status, "config" if failure.status < 500 else "transient")
+    return Outcome("refused", reason, failure.detail, 0.0, failure.retry_after_s)

@@ -16,8 +16,8 @@ from loguru import logger
 from common.clocks import machine_s
 from common.exchanges.place import Place
 from common.exchanges.protocol import Topic
-from common.gateway import through
 from common.model.instruments import Catalog
+from common.session.address import Address
 from common.session.connection import Connection
 from common.session.lifecycle import Signal, State, advance
 from common.session.outcome import Decision, Outcome, after
@@ -39,7 +39,7 @@ class Session:
 
     Args:
         name: the shard, for logs.
-        gateway: see ``common.gateway``; None dials the exchange itself.
+        address: tells each connection where to dial.
         chance: draws in [0, 1) for jitter.
     """
 
@@ -47,14 +47,14 @@ class Session:
         self,
         name: str,
         place: Place,
-        gateway: str | None,
+        address: Address,
         dial: Dial,
         catalog: Callable[[], Catalog],
         sink: Sink,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._place = place
-        self._url = through(gateway, place.rules.url)
+        self._address = address
         self._dial = dial
         self._catalog = catalog
         self._sink = sink
@@ -174,7 +174,7 @@ class Session:
     def _start(self, group: asyncio.TaskGroup) -> _Life:
         connection = Connection(
             self._place,
-            self._url,
+            self._address,
             self._dial,
             self._catalog,
             self._sink,

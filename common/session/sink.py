@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from common.exchanges.protocol import Refusal, Topic, Unreadable
-from common.model.events import MarketEvent
+from common.exchanges.protocol import Refusal, Told, Topic, Unreadable
 
 
 class Sink(Protocol):
     """Who hears what a connection has to say. Called in order, and must not block."""
 
-    def event(self, event: MarketEvent) -> Topic | None:
-        """An event; returns the topic it came by, None if it belongs to no wanted stream."""
+    def event(self, event: Told) -> Topic | None:
+        """Something of a market; returns the topic it came by, None if no wanted stream needs it."""
 
     def unreadable(self, problem: Unreadable) -> None:
         """A frame, or a part of one, was skipped."""

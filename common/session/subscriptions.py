@@ -1,7 +1,7 @@
 """What one connection is subscribed to. Pure: told the time, asked for the next message.
 
 A topic is ``wanted`` → ``asked`` → ``acked`` → ``live`` (its first frame came), or ``rejected``.
-Requests are paced and sized as the exchange allows, acks are matched to them by id, and a refused
+Requests are paced and sized as the exchange allows, answers are matched to them, and a refused
 batch is halved until the topic at fault stands alone: one bad symbol never costs the others.
 """
 
@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from msgspec import Struct
-
-from common.exchanges.protocol import Limits, Reason, Request, Topic
+from common.exchanges.protocol import Ack, Limits, Reason, Refusal, Request, Topic
+from common.session.pending import Batch, Pending
 from common.session.topics import Rejection, Rejections, TopicState, TopicStatus, is_silent
 
 # Answers not worth asking again for on this connection.
@@ -28,23 +27,13 @@ REJECTED_S = 3600.0
 UNANSWERED_LIMIT = 3
 
 
-class _Batch(Struct):
-    topics: tuple[Topic, ...]
-    subscribe: bool
-    not_before_s: float = 0.0
-
-
-class _Sent(Struct):
-    batch: _Batch
-    at_s: float
-
-
 class Subscriptions:
     """The topics of one connection and the requests on their way.
 
     Args:
         limits: the market's.
         subscribe, unsubscribe: the exchange's message for a batch and a request id.
+        family: topics of one family may share a request.
         rejections: what was refused for good, kept over all connections of a session.
         chance: draws in [0, 1) for jitter.
     """
@@ -54,16 +43,18 @@ class Subscriptions:
         limits: Limits,
         subscribe: Callable[[Sequence[Topic], int], Request],
         unsubscribe: Callable[[Sequence[Topic], int], Request],
+        family: Callable[[Topic], str],
         rejections: Rejections,
         chance: Callable[[], float],
     ) -> None:
         self._limits = limits
         self._subscribe = subscribe
         self._unsubscribe = unsubscribe
+        self._family = family
         self._rejections = rejections
         self._chance = chance
-        self._queue: deque[_Batch] = deque()
-        self._sent: dict[int, _Sent] = {}
+        self._queue: deque[Batch] = deque()
+        self._sent = Pending()
         self._last_id = 0
         self._next_send_s = 0.0
         self.unanswered = 0
@@ -98,9 +89,13 @@ class Subscriptions:
         self, topics: Sequence[Topic], *, subscribe: bool, not_before_s: float = 0
     ) -> None:
         size = self._limits.topics_per_request
-        for first in range(0, len(topics), size):
-            batch = tuple(topics[first : first + size])
-            self._queue.append(_Batch(batch, subscribe, not_before_s))
+        families: dict[str, list[Topic]] = {}
+        for topic in topics:
+            families.setdefault(self._family(topic), []).append(topic)
+        for members in families.values():
+            for first in range(0, len(members), size):
+                batch = tuple(members[first : first + size])
+                self._queue.append(Batch(batch, subscribe, not_before_s))
 
     # --- requests out -------------------------------------------------------------------------
 
@@ -115,7 +110,7 @@ class Subscriptions:
                 continue
             topics = tuple(t for t in batch.topics if (t in self.topics) == batch.subscribe)
             if topics:
-                return self._send(_Batch(topics, batch.subscribe), now_s)
+                return self._send(Batch(topics, batch.subscribe), now_s)
         return None
 
     def wait_s(self, now_s: float, most_s: float) -> float:
@@ -123,9 +118,9 @@ class Subscriptions:
         due_s = min((batch.not_before_s for batch in self._queue), default=now_s + most_s)
         return min(most_s, max(due_s, self._next_send_s) - now_s) if self._queue else most_s
 
-    def _send(self, batch: _Batch, now_s: float) -> Request:
+    def _send(self, batch: Batch, now_s: float) -> Request:
         self._last_id += 1
-        self._sent[self._last_id] = _Sent(batch, now_s)
+        self._sent.add(self._last_id, batch, now_s)
         self._next_send_s = now_s + 1 / self._limits.requests_per_s
         if batch.subscribe:
             for topic in batch.topics:
@@ -138,59 +133,63 @@ class Subscriptions:
 
     # --- answers in ---------------------------------------------------------------------------
 
-    def acked(self, request_id: int, now_s: float) -> None:
-        """The exchange accepted a request. An answer to nothing of ours is ignored."""
-        sent = self._sent.pop(request_id, None)
-        if sent is None:
-            return
-        self.unanswered = 0
-        if not sent.batch.subscribe:
-            return
-        for topic in sent.batch.topics:
+    def acked(self, ack: Ack, now_s: float) -> None:
+        """The exchange accepted something. An answer to nothing of ours is ignored."""
+        for batch in self._sent.answered(ack.request_id, ack.topics):
+            self.unanswered = 0
+            if batch.subscribe:
+                self._accepted(batch.topics, now_s)
+
+    def _accepted(self, topics: Sequence[Topic], now_s: float) -> None:
+        for topic in topics:
             status = self.topics.get(topic)
             # Some exchanges push before they ack: a live topic stays live.
             if status is not None and status.state is TopicState.ASKED:
                 self._set(topic, TopicState.ACKED, now_s)
 
-    def refused(
-        self, request_id: int | None, reason: Reason, detail: str, now_s: float
-    ) -> tuple[Topic, ...]:
-        """The exchange refused a request; the topics that are rejected by it.
+    def refused(self, refusal: Refusal, now_s: float) -> tuple[Topic, ...]:
+        """The exchange refused something; the topics that are rejected by it.
 
-        Without an id the refusal is taken for the only request on its way, if there is just one.
+        One that names nothing is taken for the only request on its way, if there is just one.
         """
-        if request_id is None and len(self._sent) == 1:
-            request_id = next(iter(self._sent))
-        sent = self._sent.pop(request_id, None) if request_id is not None else None
-        if sent is None:
+        named = refusal.request_id is not None or refusal.topics or len(self._sent) == 1
+        batches = self._sent.answered(refusal.request_id, refusal.topics) if named else []
+        if not batches:
             return ()
         self.unanswered = 0
-        if reason == "rate":
+        if refusal.reason == "rate":
             self._next_send_s = now_s + RATE_PAUSE_S * (1 + self._chance() / 2)
-        if not sent.batch.subscribe:
-            return ()
-        topics = tuple(topic for topic in sent.batch.topics if topic in self.topics)
-        if reason == "benign":
-            for topic in topics:
-                self._set(topic, TopicState.ACKED, now_s)
-            return ()
-        if reason in FINAL:
-            return self._narrow(topics, detail, now_s)
-        self._ask_again(topics, detail, now_s)
+        asked = [topic for batch in batches if batch.subscribe for topic in batch.topics]
+        topics = tuple(topic for topic in asked if topic in self.topics)
+        return self._refused(topics, refusal, now_s) if topics else ()
+
+    def _refused(
+        self, topics: tuple[Topic, ...], refusal: Refusal, now_s: float
+    ) -> tuple[Topic, ...]:
+        if refusal.reason == "benign":
+            self._accepted(topics, now_s)
+        elif refusal.reason not in FINAL:
+            self._ask_again(topics, refusal.detail, now_s)
+        elif refusal.topics or len(topics) == 1:
+            return self._reject(topics, refusal.detail, now_s)
+        else:
+            self._narrow(topics, now_s)
         return ()
 
-    def _narrow(self, topics: tuple[Topic, ...], detail: str, now_s: float) -> tuple[Topic, ...]:
-        if len(topics) == 1:
-            self._set(topics[0], TopicState.REJECTED, now_s, detail)
-            self.topics[topics[0]].asked = False
-            self._rejections[topics[0]] = Rejection(now_s, detail)
-            return topics
+    def _reject(self, topics: tuple[Topic, ...], detail: str, now_s: float) -> tuple[Topic, ...]:
+        for topic in topics:
+            self._set(topic, TopicState.REJECTED, now_s, detail)
+            self.topics[topic].asked = False
+            self._rejections[topic] = Rejection(now_s, detail)
+        return topics
+
+    def _narrow(self, topics: tuple[Topic, ...], now_s: float) -> None:
+        """Ask for each half by itself: the other topics are not at fault."""
         half = len(topics) // 2
         for part in (topics[:half], topics[half:]):
             for topic in part:
                 self._set(topic, TopicState.WANTED, now_s)
             self._enqueue(part, subscribe=True)
-        return ()
 
     def _ask_again(self, topics: Sequence[Topic], detail: str, now_s: float) -> None:
         """The batch as it was, after a wait that grows: more messages would only make it worse."""
@@ -223,11 +222,9 @@ class Subscriptions:
 
         Returns the silent topics: the caller says so.
         """
-        for request_id, sent in list(self._sent.items()):
-            if now_s - sent.at_s >= self._limits.ack_s:
-                del self._sent[request_id]
-                self.unanswered += 1
-                self._requeue(sent.batch, now_s)
+        for batch in self._sent.overdue(now_s, self._limits.ack_s):
+            self.unanswered += 1
+            self._requeue(batch, now_s)
         self._forgive(now_s)
         silent = [topic for topic, status in self.topics.items() if is_silent(status, now_s)]
         for topic in silent:
@@ -259,7 +256,7 @@ class Subscriptions:
                     self._set(topic, TopicState.WANTED, now_s)
                     self._enqueue((topic,), subscribe=True)
 
-    def _requeue(self, batch: _Batch, now_s: float) -> None:
+    def _requeue(self, batch: Batch, now_s: float) -> None:
         topics = tuple(t for t in batch.topics if (t in self.topics) == batch.subscribe)
         if batch.subscribe:
             topics = tuple(t for t in topics if self.topics[t].state is TopicState.ASKED)

@@ -12,6 +12,8 @@ from typing import Protocol
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from common.exchanges.protocol import Reason
+
 # A frame beyond this ends the connection; what ``connection`` skips and counts is far below.
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 # Frames the library may hold for us before it stops reading from the socket.
@@ -29,14 +31,23 @@ class SocketClosed(Exception):  # noqa: N818 - it names what happened
 
 
 class DialFailed(Exception):  # noqa: N818 - it names what happened
-    """No connection came about. ``status`` is the HTTP status, None if there was no answer."""
+    """No connection came about.
+
+    ``status`` is the HTTP status, None if there was no answer; ``reason`` is set where the
+    exchange has said what is wrong.
+    """
 
     def __init__(
-        self, detail: str, status: int | None = None, retry_after_s: float | None = None
+        self,
+        detail: str,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        reason: Reason | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.status = status
+        self.reason = reason
         self.retry_after_s = retry_after_s
 
 
@@ -49,8 +60,11 @@ class Socket(Protocol):
     async def receive(self) -> bytes:
         """The next message. Raises ``SocketClosed``."""
 
+    async def ping(self) -> None:
+        """Send a WebSocket ping. Raises ``SocketClosed``."""
+
     async def probe(self) -> None:
-        """Return when the peer has answered a ping. Raises ``SocketClosed``."""
+        """Return when the peer has answered a WebSocket ping. Raises ``SocketClosed``."""
 
     async def close(self) -> None:
         """End the connection; harmless on a closed one."""
@@ -76,6 +90,13 @@ class WebSocket:
         """See ``Socket``. Undecoded: the bytes go to the parser as they came."""
         try:
             return await self._connection.recv(decode=False)
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
+    async def ping(self) -> None:
+        """See ``Socket``."""
+        try:
+            await self._connection.ping()
         except ConnectionClosed as error:
             raise _closed(error) from error
 

@@ -7,6 +7,7 @@ spells the truth in our model's words so that it can be compared.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import inf
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -43,15 +44,28 @@ def json_answer(value: object, status: int = 200, **headers: str) -> HttpAnswer:
 
 
 class SocketRules(Struct, frozen=True, kw_only=True):
-    """What an exchange allows a socket, in machine time. Control may change any of them."""
+    """What an exchange allows a socket, in machine time. Control may change any of them.
+
+    Attributes:
+        messages_per_s: messages in, pings and pongs included, within ``messages_within_s``.
+        streams: topics of one socket.
+        ping_every_s, pong_within_s: WebSocket pings of the exchange's own; none where inf.
+        quiet_s: it ends a socket on which the client says nothing for so long.
+        first_topic_s: it ends a socket without any topic after so long.
+        handshakes: connection attempts of one address within ``handshakes_within_s``.
+        answer_s: how long it takes to answer.
+    """
 
     messages_per_s: int
     streams: int
-    ping_every_s: float
-    pong_within_s: float
     lifetime_s: float
     handshakes: int
     handshakes_within_s: float
+    messages_within_s: float = 1.0
+    ping_every_s: float = inf
+    pong_within_s: float = 600.0
+    quiet_s: float = inf
+    first_topic_s: float = inf
     answer_s: float = 0.02
 
 
@@ -87,11 +101,20 @@ Effect = Reply | Join | Leave | End
 
 
 class Dialect(Protocol):
-    """One socket's side of the protocol."""
+    """One socket's side of the protocol.
 
-    market: Market
+    Attributes:
+        market: the market all of it is about; None where one socket serves several.
+        rules: what the socket is allowed.
+        first_topics: what its address subscribes it to.
+    """
+
+    market: Market | None
     rules: SocketRules
     first_topics: Sequence[str]
+
+    def greeting(self) -> Sequence[Effect]:
+        """What it says by itself as soon as it is open."""
 
     def receive(self, text: str, topics: Collection[str]) -> Sequence[Effect]:
         """What a message does, given the topics subscribed so far."""
@@ -112,8 +135,8 @@ class Exchange(Protocol):
     name: str
     hosts: Collection[str]
 
-    def market_of(self, host: str) -> Market:
-        """The market a host serves."""
+    def market_of(self, call: HttpCall) -> Market | None:
+        """The market a call is about; None where that cannot be told from its address."""
 
     def open(self, call: HttpCall) -> Dialect | HttpAnswer:
         """A handshake: the socket's dialect, or a refusal."""

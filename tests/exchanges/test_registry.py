@@ -17,7 +17,7 @@ PLACES = [
 @pytest.mark.parametrize(("exchange", "market"), PLACES)
 def test_every_interval_of_ours_has_a_topic_of_its_own(exchange: Exchange, market: Market) -> None:
     topics = {
-        exchange.topic(Stream(exchange.name, market, "candle", "BTCUSDT", interval))
+        exchange.topics(Stream(exchange.name, market, "candle", "BTCUSDT", interval))
         for interval in INTERVALS
     }
     assert len(topics) == len(INTERVALS)

@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from common.exchanges.place import Place
-from common.exchanges.protocol import Exchange, Refusal, Topic, Unreadable
-from common.model.events import MarketEvent
+from common.exchanges.protocol import Exchange, Refusal, TickerPart, Told, Topic, Unreadable
+from common.model.events import Trade
 from common.model.instruments import Instrument
 from common.model.streams import Channel, Market, Stream
 from common.session.connection import Connection
@@ -29,15 +29,17 @@ from tests.support.scripted import ScriptedExchange, ScriptedSocket
 
 class _Sink:
     def __init__(self, exchange: Exchange, streams: list[Stream]) -> None:
-        self._topics = {(s.symbol, s.interval): exchange.topic(s) for s in streams}
+        self._topics = {(s.symbol, s.interval): exchange.topics(s) for s in streams}
         self.events: asyncio.Queue[Any] = asyncio.Queue()
         self.problems: list[str] = []
 
-    def event(self, event: MarketEvent) -> Topic | None:
-        topic = self._topics.get((event.symbol, getattr(event, "interval", None)))
-        if topic is not None:
-            self.events.put_nowait(json.loads(msgspec.json.encode(event)))
-        return topic
+    def event(self, event: Told) -> Topic | None:
+        interval = "1m" if isinstance(event, Trade) else getattr(event, "interval", None)
+        topics = self._topics.get((event.symbol, interval))
+        if topics is None:
+            return None
+        self.events.put_nowait(json.loads(msgspec.json.encode(event)))
+        return topics[event.source if isinstance(event, TickerPart) else -1]
 
     def unreadable(self, problem: Unreadable) -> None:
         self.problems.append(f"{problem.kind}: {problem.detail}")
@@ -83,8 +85,8 @@ async def play(exchange: Exchange, path: Path) -> None:
         catalog[instrument.symbol] = instrument
     scripted, sink = ScriptedExchange(), _Sink(exchange, streams)
     place = Place(exchange.name, market, channel)  # type: ignore[arg-type]
-    connection = Connection(place, "ws://x", scripted.dial, lambda: catalog, sink)
-    connection.want(dict.fromkeys(map(exchange.topic, streams), 60.0))
+    connection = Connection(place, scripted.address, scripted.dial, lambda: catalog, sink)
+    connection.want({topic: 60.0 for s in streams for topic in place.topics(s)})
     task = asyncio.create_task(connection.run())
     socket = await scripted.accepted()
     for number, line in enumerate(lines):
@@ -96,10 +98,18 @@ async def play(exchange: Exchange, path: Path) -> None:
     await asyncio.wait({task})
 
 
+def _read(text: str) -> Any:
+    """A message to compare: JSON where it is JSON, else as it is (``ping``)."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 async def _step(socket: ScriptedSocket, sink: _Sink, line: str, where: str) -> None:
     mark, text = line[0], line[2:]
     if mark == ">":
-        assert await socket.request() == json.loads(text), where
+        assert _read(await socket.said()) == _read(text), where
     elif mark in "<=":
         socket.push(text.encode())
     elif mark == "!":

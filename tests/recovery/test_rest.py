@@ -85,7 +85,7 @@ async def test_while_an_exchange_told_us_to_wait_it_is_not_asked_whatever_the_ma
     async with asked(banned.answer) as client:
         first = await refused(client)
         with pytest.raises(RestError) as again:
-            await client.ask(BINANCE, BINANCE.instruments_request("inverse"))
+            await client.ask(BINANCE, BINANCE.instruments_requests("inverse")[0])
         assert banned.calls == 1
         assert str(again.value) == str(first)
         assert again.value.failure.reason == "rate"

@@ -21,7 +21,7 @@ class Memory:
     """A sink for the given streams."""
 
     def __init__(self, *streams: Stream) -> None:
-        self._topics = {(s.symbol, s.interval): BINANCE.topic(s) for s in streams}
+        self._topics = {(s.symbol, s.interval): BINANCE.topics(s)[-1] for s in streams}
         self.events: list[MarketEvent] = []
         self.problems: list[Unreadable] = []
         self.rejections: dict[Topic, str] = {}

@@ -25,7 +25,7 @@ class Life:
         self.exchange = ScriptedExchange()
         self.connection = Connection(
             place(channel),  # type: ignore[arg-type]
-            "ws://x",
+            self.exchange.address,
             self.exchange.dial,
             dict,
             sink,
@@ -173,7 +173,7 @@ async def test_a_dial_without_an_answer_ends() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    connection = Connection(place(), "ws://x", never, dict, life.sink)
+    connection = Connection(place(), life.exchange.address, never, dict, life.sink)
     assert (await connection.run()).cause == "unreachable"
 
 
@@ -214,7 +214,7 @@ async def test_a_half_open_connection_ends_when_a_probe_is_not_answered() -> Non
 
 @virtual_time
 async def test_the_ladder_asks_again_before_it_gives_up() -> None:
-    ticker = BINANCE.topic(candles("BTCUSDT")[0])
+    ticker = BINANCE.topics(candles("BTCUSDT")[0])[0]
     sink = Memory(*candles("BTCUSDT"))
     async with opened(sink, (ticker,), acks=False) as (life, socket):
         request = await socket.request()

@@ -24,7 +24,13 @@ async def running(
     exchange: ScriptedExchange, sink: Memory, chance: float = 0.5
 ) -> AsyncIterator[Session]:
     session = Session(
-        "binance:spot:candle:0", place(), None, exchange.dial, dict, sink, lambda: chance
+        "binance:spot:candle:0",
+        place(),
+        exchange.address,
+        exchange.dial,
+        dict,
+        sink,
+        lambda: chance,
     )
     session.want({TOPIC: 300.0})
     task = asyncio.create_task(session.run())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.exchanges.protocol import Limits, Request
+from common.exchanges.protocol import Ack, Limits, Refusal, Request
 from common.session.subscriptions import RATE_PAUSE_S, REJECTED_S, Subscriptions
 from common.session.topics import Rejection, TopicState
 
@@ -24,9 +24,14 @@ def unsubscribe(topics: Sequence[str], request_id: int) -> Request:
     return Request(request_id, json.dumps(["-", *topics]))
 
 
+def family(topic: str) -> str:
+    """``/candles:btc`` and ``/ticker:btc`` are asked for separately."""
+    return topic.partition(":")[0] if topic[0] == "/" else ""
+
+
 def make(rejections: dict[str, Rejection] | None = None) -> Subscriptions:
     kept = {} if rejections is None else rejections
-    return Subscriptions(LIMITS, subscribe, unsubscribe, kept, lambda: 0.5)
+    return Subscriptions(LIMITS, subscribe, unsubscribe, family, kept, lambda: 0.5)
 
 
 def want(subs: Subscriptions, topics: Iterable[str], now_s: float, silence_s: float = 30.0) -> None:
@@ -57,11 +62,11 @@ class Exchange:
         if kind == "-":
             self.active -= set(topics)
         elif self.refused & set(topics):
-            self.subs.refused(request.request_id, "config", "invalid stream", now_s)
+            self.subs.refused(Refusal(request.request_id, "config", "invalid stream"), now_s)
             return
         else:
             self.active |= set(topics)
-        self.subs.acked(request.request_id, now_s)
+        self.subs.acked(Ack(request.request_id), now_s)
 
 
 def states(subs: Subscriptions) -> dict[str, str]:
@@ -83,7 +88,7 @@ def test_a_topic_is_live_only_after_its_first_frame() -> None:
     request = subs.next_request(0.0)
     assert request is not None
     assert states(subs) == {"a": "asked"}
-    subs.acked(request.request_id, 0.1)
+    subs.acked(Ack(request.request_id), 0.1)
     assert states(subs) == {"a": "acked"}
     assert subs.heard("a", 0.2)
     assert states(subs) == {"a": "live"}
@@ -96,7 +101,7 @@ def test_a_push_may_come_before_its_ack() -> None:
     request = subs.next_request(0.0)
     assert request is not None
     subs.heard("a", 0.1)
-    subs.acked(request.request_id, 0.2)
+    subs.acked(Ack(request.request_id), 0.2)
     assert states(subs) == {"a": "live"}
 
 
@@ -122,11 +127,11 @@ def test_it_is_settled_only_when_every_topic_has_an_answer() -> None:
     assert not subs.settled
     first = subs.next_request(0.0)
     assert first is not None
-    subs.acked(first.request_id, 0.1)
+    subs.acked(Ack(first.request_id), 0.1)
     assert not subs.settled
     second = subs.next_request(1.0)
     assert second is not None
-    subs.acked(second.request_id, 1.1)
+    subs.acked(Ack(second.request_id), 1.1)
     assert subs.settled
 
 
@@ -151,7 +156,7 @@ def test_a_transient_refusal_is_asked_again_ever_more_rarely() -> None:
         request = subs.next_request(tenth / 10)
         if request is not None:
             asked.append(tenth / 10)
-            subs.refused(request.request_id, "transient", "busy", tenth / 10)
+            subs.refused(Refusal(request.request_id, "transient", "busy"), tenth / 10)
     waits = [later - earlier for earlier, later in itertools.pairwise(asked)]
     assert waits == sorted(waits)
     assert waits[0] >= 5.0
@@ -186,7 +191,7 @@ def test_unanswered_requests_are_sent_again_and_counted() -> None:
     assert subs.unanswered == 1
     again = subs.next_request(10.0)
     assert again is not None
-    subs.acked(again.request_id, 10.1)
+    subs.acked(Ack(again.request_id), 10.1)
     assert subs.unanswered == 0
     assert states(subs) == {"a": "acked"}
 
@@ -237,7 +242,7 @@ def test_too_many_requests_silence_us_for_a_minute_and_the_batch_stays_one() -> 
     want(subs, ["a", "b", "c", "d", "e"], 0.0)
     request = subs.next_request(0.0)
     assert request is not None
-    subs.refused(request.request_id, "rate", "too many", 0.0)
+    subs.refused(Refusal(request.request_id, "rate", "too many"), 0.0)
     assert [n for n in range(int(RATE_PAUSE_S)) if subs.next_request(n)] == []
     sent = [subs.next_request(RATE_PAUSE_S * 1.5 + n) for n in range(5)]
     assert sorted(len(json.loads(r.text)) - 1 for r in sent if r) == [1, 4]
@@ -255,7 +260,7 @@ def test_what_was_refused_for_good_is_not_asked_for_by_the_next_connection() -> 
     assert request is not None
     assert json.loads(request.text) == ["+", "good"]
     assert second.topics["bad"].reason == "invalid stream"
-    second.acked(request.request_id, 10.0)
+    second.acked(Ack(request.request_id), 10.0)
     second.overdue(REJECTED_S - 1)
     assert second.topics["bad"].state is TopicState.REJECTED
     second.overdue(REJECTED_S + 1)
@@ -281,8 +286,8 @@ def test_an_answer_to_nothing_of_ours_is_no_sign_of_being_answered() -> None:
     assert subs.next_request(1.0)
     subs.overdue(20.0)
     assert subs.unanswered == 2
-    subs.refused(None, "config", "which?", 20.0)
-    subs.acked(99, 20.0)
+    subs.refused(Refusal(None, "config", "which?"), 20.0)
+    subs.acked(Ack(99), 20.0)
     assert subs.unanswered == 2
 
 
@@ -290,12 +295,12 @@ def test_a_refusal_without_an_id_belongs_to_the_only_request_on_its_way() -> Non
     subs = make()
     want(subs, ["a"], 0.0)
     assert subs.next_request(0.0) is not None
-    assert subs.refused(None, "config", "invalid", 0.1) == ("a",)
+    assert subs.refused(Refusal(None, "config", "invalid"), 0.1) == ("a",)
 
 
 def test_an_answer_to_nothing_of_ours_changes_nothing() -> None:
     subs = make()
     want(subs, ["a"], 0.0)
-    subs.acked(99, 0.0)
-    assert subs.refused(99, "config", "x", 0.0) == ()
+    subs.acked(Ack(99), 0.0)
+    assert subs.refused(Refusal(99, "config", "x"), 0.0) == ()
     assert states(subs) == {"a": "wanted"}

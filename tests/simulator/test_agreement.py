@@ -31,10 +31,10 @@ SYMBOLS: dict[Market, tuple[str, ...]] = {
 
 
 async def catalog(exchange: RunningSimulator, market: Market) -> dict[str, Any]:
-    request = BINANCE.instruments_request(market)
+    request = BINANCE.instruments_requests(market)[0]
     host, _, path = request.url.removeprefix("https://").partition("/")
     _, info, _ = await exchange.rest(host, f"/{path}")
-    instruments = BINANCE.parse_instruments(market, json.dumps(info).encode())
+    instruments = BINANCE.parse_instruments(market, json.dumps(info).encode()).instruments
     return {instrument.symbol: instrument for instrument in instruments}
 
 
@@ -53,7 +53,7 @@ async def test_closed_frames_become_the_bodies_of_the_truth(market: Market) -> N
         for symbol in SYMBOLS[market]
         for interval in ("1m", "5m")
     ]
-    topics = "/".join(BINANCE.topic(stream) for stream in streams)
+    topics = "/".join(BINANCE.topics(stream)[0] for stream in streams)
     async with simulator(speed=240) as exchange:
         instruments = await catalog(exchange, market)
         async with dial(exchange, f"{SOCKETS[market]}?streams={topics}") as wire:

@@ -143,7 +143,7 @@ async def test_our_own_parser_reads_every_listing(market: Market) -> None:
         host, prefix, symbol = PLACES[market]
         url = f"{exchange.url}/{host}{prefix}/exchangeInfo"
         async with exchange._http.get(url) as answer:
-            instruments = BINANCE.parse_instruments(market, await answer.read())
+            instruments = BINANCE.parse_instruments(market, await answer.read()).instruments
         by_symbol = {instrument.symbol: instrument for instrument in instruments}
         listed = await exchange.truth("symbols", exchange="binance", market=market)
         assert {entry["symbol"] for entry in listed} == by_symbol.keys()

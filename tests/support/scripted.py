@@ -31,10 +31,14 @@ class ScriptedSocket:
         """End the connection."""
         self._frames.put_nowait(SocketClosed(code, detail))
 
+    async def said(self, timeout_s: float = 30.0) -> str:
+        """The next thing the worker sends, as it is."""
+        async with asyncio.timeout(timeout_s):
+            return await self.sent.get()
+
     async def request(self, timeout_s: float = 30.0) -> dict[str, Any]:
         """The next thing the worker sends."""
-        async with asyncio.timeout(timeout_s):
-            return json.loads(await self.sent.get())
+        return json.loads(await self.said(timeout_s))
 
     async def serve_acks(self) -> None:
         """Accept every request until cancelled."""
@@ -57,6 +61,10 @@ class ScriptedSocket:
             raise frame
         return frame
 
+    async def ping(self) -> None:
+        if self.closed:
+            raise SocketClosed(1006, "closed")
+
     async def probe(self) -> None:
         self.probes += 1
         if not self.answers_probes:
@@ -77,6 +85,10 @@ class ScriptedExchange:
         self.sockets: asyncio.Queue[ScriptedSocket] = asyncio.Queue()
         self.refusals: list[DialFailed] = []
         self.refuse_always: DialFailed | None = None
+
+    async def address(self) -> str:
+        """Where to dial."""
+        return "ws://exchange"
 
     async def dial(self, url: str) -> ScriptedSocket:
         self.dials.append((asyncio.get_running_loop().time(), url))

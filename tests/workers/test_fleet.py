@@ -161,7 +161,9 @@ async def test_a_killed_workers_shards_are_taken_over_and_health_tells_the_story
         victim.signal(signal.SIGKILL)
         assert await victim.ended() == -signal.SIGKILL
         reasons = await until_health(url, 503, timeout_s=2 * TTL_S)
-        assert "price-1 has not reported" in reasons or "has no owner" in reasons
+        # Whatever is seen first of it: the record grows old, the lease runs out, another claims.
+        told = ("price-1 has not reported", "has no owner", "is claimed by")
+        assert any(reason in reasons for reason in told), reasons
         taken = await survivor.said("shard claimed", timeout_s=3 * TTL_S, shard=shard)
         assert taken["epoch"] > (await victim.said("shard claimed"))["epoch"]
         await until_health(url, 200, timeout_s=3 * TTL_S)
@@ -288,21 +290,25 @@ async def test_a_broker_that_restarts_ends_nothing(redis_url: str, own_rabbit: A
             await worker.said("broker link up", link="commands", timeout_s=40)
             async with collecting(rabbit_url) as collector:
                 await collector.until(lambda c: c.closed(), timeout_s=40)
+                seen = collector.closed()["spot", "BTCUSDT", "1m"]
+                last_ms = max(message.body["startMs"] for message in seen)
             assert not [line for line in worker.lines if line["event"] == "connection ended"]
             # What closed while the broker was away lies in the default queue, in order.
-            bodies = await drained(rabbit_url, "candles")
-            starts = [body["startMs"] for body in bodies]
-            assert starts == list(range(starts[0], starts[-1] + 1, 60_000))
+            starts = await starts_up_to(last_ms, rabbit_url, "candles")
+            assert starts == list(range(starts[0], last_ms + 1, 60_000))
 
 
-async def drained(rabbit_url: str, name: str) -> list[dict[str, Any]]:
-    async with await aio_pika.connect(rabbit_url) as connection:
-        channel = await connection.channel()
-        queue = await channel.get_queue(name)
-        bodies = []
-        while (message := await queue.get(no_ack=True, fail=False)) is not None:
-            bodies.append(json.loads(message.body))
-        return bodies
+async def starts_up_to(last_ms: int, rabbit_url: str, name: str) -> list[int]:
+    """The bars a queue holds, up to one that is known to come: a quorum queue takes its time."""
+    starts: list[int] = []
+    async with await aio_pika.connect(rabbit_url) as connection, asyncio.timeout(20):
+        queue = await (await connection.channel()).get_queue(name)
+        async with queue.iterator(no_ack=True) as messages:
+            async for message in messages:
+                starts.append(json.loads(message.body)["startMs"])
+                if starts[-1] >= last_ms:
+                    return starts
+    return starts
 
 
 async def test_without_redis_everything_streams_on_and_says_so(

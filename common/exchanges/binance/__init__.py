@@ -6,11 +6,11 @@ from common.exchanges.protocol import Exchange
 BINANCE = Exchange(
     name=describe.NAME,
     markets=describe.MARKETS,
-    topic=parse.topic,
+    topics=parse.topics,
     subscribe=parse.subscribe,
     unsubscribe=parse.unsubscribe,
     parse=parse.parse,
-    instruments_request=rest.instruments_request,
+    instruments_requests=rest.instruments_requests,
     parse_instruments=rest.parse_instruments,
     candles_request=rest.candles_request,
     parse_candles=rest.parse_candles,

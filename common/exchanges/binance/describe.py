@@ -52,7 +52,9 @@ MARKETS: Mapping[Market, MarketRules] = {
             requests_per_s=3.0,
             lifetime_s=_LIFETIME_S,
         ),
-        rest=RestRules(url="https://api.binance.com", candles_per_request=1000),
+        rest=RestRules(
+            url="https://api.binance.com", intervals=_INTERVALS, candles_per_request=1000
+        ),
     ),
     "linear": MarketRules(
         seed_name="binanceUsdm",
@@ -65,7 +67,9 @@ MARKETS: Mapping[Market, MarketRules] = {
             requests_per_s=5.0,
             lifetime_s=_LIFETIME_S,
         ),
-        rest=RestRules(url="https://fapi.binance.com", candles_per_request=1500),
+        rest=RestRules(
+            url="https://fapi.binance.com", intervals=_INTERVALS, candles_per_request=1500
+        ),
     ),
     "inverse": MarketRules(
         seed_name="binanceCoinm",
@@ -77,7 +81,10 @@ MARKETS: Mapping[Market, MarketRules] = {
             lifetime_s=_LIFETIME_S,
         ),
         rest=RestRules(
-            url="https://dapi.binance.com", candles_per_request=1500, candles_span_ms=200 * DAY_MS
+            url="https://dapi.binance.com",
+            intervals=_INTERVALS,
+            candles_per_request=1500,
+            candles_span_ms=200 * DAY_MS,
         ),
     ),
 }

@@ -20,12 +20,12 @@ from common.model.instruments import Catalog
 from common.model.streams import Market, Stream
 
 
-def topic(stream: Stream) -> Topic:
+def topics(stream: Stream) -> tuple[Topic, ...]:
     """``btcusdt@kline_1m`` for a candle; tickers of a market share its all-market array."""
     rules = MARKETS[stream.market].channels[stream.channel]
     if rules.all_symbols_topic is not None:
-        return rules.all_symbols_topic
-    return f"{stream.symbol.lower()}@kline_{rules.intervals[stream.interval or '']}"
+        return (rules.all_symbols_topic,)
+    return (f"{stream.symbol.lower()}@kline_{rules.intervals[stream.interval or '']}",)
 
 
 def subscribe(market: Market, topics: Sequence[Topic], request_id: int) -> Request:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, field
 
 from common.exchanges.binance.describe import ERRORS, MARKETS, NAME
 from common.exchanges.binance.parse import volumes
-from common.exchanges.protocol import Reason, RestFailure, RestRequest
+from common.exchanges.protocol import InstrumentPage, Reason, RestFailure, RestRequest
 from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Kind, Trading
 from common.model.streams import Market, Stream
@@ -78,12 +78,12 @@ _TRADING: Mapping[str, Trading] = {
 }
 
 
-def instruments_request(market: Market) -> RestRequest:
+def instruments_requests(market: Market) -> Sequence[RestRequest]:
     """``GET …/exchangeInfo``: every symbol, the halted ones too."""
-    return _request(market, "/exchangeInfo", weight=20 if market == "spot" else 1)
+    return (_request(market, "/exchangeInfo", weight=20 if market == "spot" else 1),)
 
 
-def parse_instruments(market: Market, body: bytes) -> Sequence[Instrument]:
+def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
     """All listed symbols of the market that can be understood.
 
     One strange listing must not cost the others; whoever wants it is told it is unknown. A list
@@ -97,7 +97,7 @@ def parse_instruments(market: Market, body: bytes) -> Sequence[Instrument]:
         except msgspec.ValidationError:
             if len(rows) == 1 or (row is rows[-1] and not instruments):
                 raise
-    return instruments
+    return InstrumentPage(instruments)
 
 
 def _instrument(market: Market, symbol: _Symbol) -> Instrument:
@@ -151,7 +151,7 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
     limit = MARKETS[stream.market].rest.candles_per_request
     params = {
         "symbol": stream.symbol,
-        "interval": MARKETS[stream.market].channels["candle"].intervals[stream.interval or ""],
+        "interval": MARKETS[stream.market].rest.intervals[stream.interval or ""],
         "startTime": str(start_ms),
         "endTime": str(end_ms - 1),
         "limit": str(limit),

@@ -29,9 +29,9 @@ class Binance:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def market_of(self, host: str) -> Market:
-        """The market a host serves."""
-        return names.HOSTS[host]
+    def market_of(self, call: HttpCall) -> Market | None:
+        """The market a call is about."""
+        return names.HOSTS[call.host]
 
     def open(self, call: HttpCall) -> BinanceSocket | HttpAnswer:
         """A handshake."""

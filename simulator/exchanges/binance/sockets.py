@@ -42,6 +42,10 @@ class BinanceSocket:
         self.first_topics = topics
         self._world, self._route, self._combined = world, route, combined
 
+    def greeting(self) -> Sequence[Effect]:
+        """Nothing: it waits to be asked."""
+        return ()
+
     # --- what it sends ----------------------------------------------------------------------
 
     def feed(self, topic: str) -> Wanted | None:

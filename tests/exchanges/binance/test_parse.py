@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from common.exchanges.binance.parse import parse, subscribe, topic, unsubscribe
+from common.exchanges.binance.parse import parse, subscribe, topics, unsubscribe
 from common.exchanges.protocol import Ack, Notice, Parsed, Refusal, Unreadable
 from common.model.events import Candle, Ticker
 from common.model.instruments import Instrument
@@ -271,9 +271,9 @@ def test_no_json_raises(value: Any, market: Market) -> None:
 
 def test_topics_and_requests() -> None:
     candle = Stream("binance", "inverse", "candle", "BTCUSD_PERP", "1M")
-    assert topic(candle) == "btcusd_perp@kline_1M"
-    assert topic(Stream("binance", "spot", "ticker", "BTCUSDT")) == "!miniTicker@arr"
-    assert topic(Stream("binance", "linear", "ticker", "BTCUSDT")) == "!ticker@arr"
+    assert topics(candle) == ("btcusd_perp@kline_1M",)
+    assert topics(Stream("binance", "spot", "ticker", "BTCUSDT")) == ("!miniTicker@arr",)
+    assert topics(Stream("binance", "linear", "ticker", "BTCUSDT")) == ("!ticker@arr",)
     asked = json.loads(subscribe("spot", ["a@kline_1m", "b@kline_1m"], 3).text)
     assert asked == {"method": "SUBSCRIBE", "params": ["a@kline_1m", "b@kline_1m"], "id": 3}
     given_up = json.loads(unsubscribe("spot", ["a@kline_1m"], 4).text)

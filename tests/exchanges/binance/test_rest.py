@@ -76,7 +76,7 @@ def spot_symbol(**changes: Any) -> dict[str, Any]:
 
 
 def instruments(market: Market, *symbols: dict[str, Any]) -> Any:
-    return rest.parse_instruments(market, json.dumps({"symbols": symbols}).encode())
+    return rest.parse_instruments(market, json.dumps({"symbols": symbols}).encode()).instruments
 
 
 def test_instruments_of_spot() -> None:
