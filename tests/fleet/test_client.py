@@ -190,3 +190,22 @@ async def test_waiting_is_told_when_it_begins_and_when_it_ends(
 async def test_a_redis_that_is_there_is_not_worth_a_line(redis: Redis, lines: list[str]) -> None:
     assert await wait_for_redis(redis) == "noeviction"
     assert lines == []
+
+
+async def test_a_cancellation_at_any_moment_of_a_call_is_never_lost(redis_url: str) -> None:
+    redis = connect(redis_url)
+
+    async def call_for_ever() -> None:
+        while True:
+            async with answered():
+                await redis.ping()
+
+    # The steps of the loop between two calls are few: every one of them is hit.
+    for steps in range(200):
+        calling = asyncio.create_task(call_for_ever())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        calling.cancel()
+        _, pending = await asyncio.wait({calling}, timeout=2)
+        assert not pending, f"a cancel after {steps} steps was lost"
+    await redis.aclose()
