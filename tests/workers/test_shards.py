@@ -47,7 +47,7 @@ class Worker:
             shard,
             lease,
             Outlet(),
-            gateway=None,
+            address=self.exchange.address,
             dial=self.exchange.dial,
             clock=MarketClock(),
             catalog=dict,
