@@ -1,12 +1,13 @@
-"""From one connection's events to the pipeline: which stream, may it go on, and what it says of it.
+"""From one connection's words to the pipeline: which stream, what goes out, and what is said of it.
 
-One feed per owned shard, kept over all its connections: closing state survives a reconnect.
+One feed per owned shard, kept over all its connections: what makes streams whole (closing, order,
+joining) survives a reconnect.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from loguru import logger
@@ -16,12 +17,11 @@ from common.clocks import MarketClock
 from common.exchanges.place import Place
 from common.exchanges.protocol import Refusal, TickerPart, Told, Topic, Unreadable
 from common.model.events import Candle, MarketEvent, Trade
-from common.model.intervals import DAY_MS, end_of, start_of
+from common.model.intervals import DAY_MS, length_ms
 from common.model.streams import Origin, Shard, Stream
-from common.recovery.closing import CandleGate
-
-# What a gate says of a candle that goes on; the other verdicts are counted and end here.
-_GOES_ON = frozenset({"open", "closed", "after_gap"})
+from common.recovery.lane import CandleLane
+from common.recovery.steps import Hole, Step
+from workers.lanes import Lane, Said
 
 
 class Outlet(Protocol):
@@ -43,23 +43,11 @@ class Outlet(Protocol):
         """Say that a stream changed its state; returns at once."""
 
 
-class _Lane:
-    """One stream of the shard."""
-
-    __slots__ = ("gate", "live", "stream", "topic")
-
-    def __init__(self, stream: Stream, topic: Topic) -> None:
-        self.stream = stream
-        self.topic = topic
-        self.gate = CandleGate() if stream.channel == "candle" else None
-        self.live = False
-
-
 class Feed:
-    """The sink of a shard's session (``common.session.connection.Sink``).
+    """The sink of a shard's session (``common.session.sink.Sink``).
 
     Attributes:
-        counts: verdicts and kinds of skipped frames, for metrics and health.
+        counts: kinds of skipped frames and refusals, for metrics and health.
         events: how many went on.
         lag_ms: market time from the exchange's stamp on the last event to its arrival here.
 
@@ -77,37 +65,50 @@ class Feed:
         self.epoch = epoch
         self.lag_ms: int | None = None
         self._clock = clock
-        self.counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self.events = 0
         self._place = place
         self._outlet = outlet
-        self._lanes: dict[tuple[str, str | None], _Lane] = {}
-        self._by_topic: dict[Topic, list[_Lane]] = {}
+        self._lanes: dict[Stream, Lane] = {}
+        self._by_symbol: dict[tuple[str, str | None], list[Lane]] = {}
+        self._by_topic: dict[Topic, list[Lane]] = {}
         self._said: set[str] = set()
         self._log = logger.bind(shard=shard.key)
+
+    # --- what is wanted -----------------------------------------------------------------------
 
     def want(self, streams: Iterable[Stream]) -> Mapping[Topic, float]:
         """Make this the wanted set of streams.
 
         Returns the topics that carry it, each with the longest it may be silent (machine seconds).
         """
-        lanes: dict[tuple[str, str | None], _Lane] = {}
-        by_topic: dict[Topic, list[_Lane]] = {}
-        for stream in streams:
-            key = (stream.symbol, stream.interval)
-            lane = self._lanes.get(key) or _Lane(stream, self._place.topics(stream)[-1])
-            lanes[key] = lane
-            by_topic.setdefault(lane.topic, []).append(lane)
-        self._lanes, self._by_topic = lanes, by_topic
-        return {topic: self._silence_s(lanes_of) for topic, lanes_of in by_topic.items()}
+        now_ms, speed = self._clock.now_ms(), self._clock.speed
+        wanted = {s: self._lanes.get(s) or Lane(s, self._place, now_ms, speed) for s in streams}
+        for stream, lane in self._lanes.items():
+            if stream not in wanted:
+                self._counts.update(lane.counts)
+        self._lanes, self._by_symbol, self._by_topic = wanted, {}, {}
+        for lane in wanted.values():
+            self._by_symbol.setdefault((lane.source.symbol, lane.source.interval), []).append(lane)
+            for topic in lane.topics:
+                self._by_topic.setdefault(topic, []).append(lane)
+        return {topic: self._silence_s(lanes) for topic, lanes in self._by_topic.items()}
 
-    def _silence_s(self, lanes: Iterable[_Lane]) -> float:
+    def _silence_s(self, lanes: Iterable[Lane]) -> float:
         """A candle says at least its close: two intervals of it and the channel's own patience."""
         cadence = self._place.rules.cadence
         if cadence.kind != "trade-driven":
             return cadence.stall_s
-        shortest_ms = min(_length_ms(lane.stream) for lane in lanes)
+        shortest_ms = min(length_ms(lane.source.interval) for lane in lanes)
         return cadence.stall_s + self._clock.machine_delay_s(2 * shortest_ms)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Everything counted here: by the feed itself, and by its lanes."""
+        counts = Counter(self._counts)
+        for lane in self._lanes.values():
+            counts.update(lane.counts)
+        return counts
 
     @property
     def streams(self) -> int:
@@ -116,8 +117,8 @@ class Feed:
 
     def is_live(self, stream: Stream) -> bool:
         """Whether a frame of this stream has come and nothing has been said against it since."""
-        lane = self._lanes.get((stream.symbol, stream.interval))
-        return lane is not None and lane.live and lane.stream == stream
+        lane = self._lanes.get(stream)
+        return lane is not None and lane.live
 
     def streams_of(self, topic: Topic) -> list[Stream]:
         """The streams a topic carries."""
@@ -127,78 +128,91 @@ class Feed:
 
     def event(self, event: Told) -> Topic | None:
         """See ``Sink``."""
-        if isinstance(event, TickerPart | Trade):
+        lanes = self._by_symbol.get((event.symbol, self._interval(event)))
+        if not lanes or not self._is_credible(event):
             return None
-        if not isinstance(event, Candle):
-            lane = self._lanes.get((event.symbol, None))
-        else:
-            lane = self._lanes.get((event.symbol, event.interval))
-            if lane is not None and not self._passes(lane, event):
-                return lane.topic
-        if lane is None:
-            return None
+        for lane in lanes:
+            self._heard(lane, event)
+        return lanes[0].topic_of(event)
+
+    def _interval(self, event: Told) -> str | None:
+        if isinstance(event, Candle):
+            return event.interval
+        # The intervals that are made of trades are built of the shortest one.
+        return (
+            min(self._place.rules.from_trades, default=None) if isinstance(event, Trade) else None
+        )
+
+    def _is_credible(self, event: Told) -> bool:
+        """Believed, a bar of the future would make every real one after it a late one."""
+        if isinstance(event, Candle) and event.start_ms > self._clock.now_ms() + DAY_MS:
+            self.unreadable(Unreadable("wrong_shape", f"a bar of the future: {event.start_ms}"))
+            return False
+        return True
+
+    def _heard(self, lane: Lane, event: Told) -> None:
+        before = lane.missing
+        now_ms = self._clock.now_ms()
+        said = lane.told(event, now_ms)
         if not lane.live:
             lane.live = True
-            self._outlet.status(lane.stream, "live", epoch=self.epoch)
-        self.events += 1
-        if event.event_ms is not UNSET:
-            self.lag_ms = self._clock.now_ms() - event.event_ms
-        self._outlet.publish(event, epoch=self.epoch, origin="live")
-        return lane.topic
+            self._status(lane.stream, "live")
+        if not isinstance(event, TickerPart | Trade) and event.event_ms is not UNSET:
+            self.lag_ms = now_ms - event.event_ms
+        self._go_out(said)
+        self._note_missing(lane, before)
 
-    def _passes(self, lane: _Lane, candle: Candle) -> bool:
-        gate = lane.gate
-        if gate is None:
-            return False
-        if candle.start_ms > self._clock.now_ms() + DAY_MS:
-            # Believed, it would make every real bar after it a late one.
-            self.unreadable(Unreadable("wrong_shape", f"a bar of the future: {candle.start_ms}"))
-            return False
-        verdict = gate.take(candle)
-        self.counts[verdict] += 1
-        if verdict == "after_gap" and gate.gap is not None:
-            self._log.bind(
-                stream=lane.stream.key, from_ms=gate.gap.from_ms, to_ms=gate.gap.to_ms
-            ).warning("closed candles are missing")
-            self._outlet.status(
-                lane.stream,
-                "gap",
-                epoch=self.epoch,
-                from_ms=gate.gap.from_ms,
-                to_ms=gate.gap.to_ms,
-            )
-        elif verdict == "conflicting":
-            self._log.bind(stream=lane.stream.key, start_ms=candle.start_ms).error(
-                "a closed candle came again and differs; the first one stands"
-            )
-        return verdict in _GOES_ON
+    def _go_out(self, said: Iterable[Said]) -> None:
+        for event, origin in said:
+            self.events += 1
+            self._outlet.publish(event, epoch=self.epoch, origin=origin)
+
+    def _note_missing(self, lane: Lane, before: Hole | None) -> None:
+        missing = lane.missing
+        if missing is None or before is not None:
+            return
+        self._log.bind(stream=lane.stream.key, from_ms=missing.from_ms, to_ms=missing.to_ms).info(
+            "closed candles are missing, fetching them"
+        )
+        self._status(lane.stream, "gap", stretch=missing)
+
+    def tick(self) -> None:
+        """Time has passed: bars may be over."""
+        now_ms = self._clock.now_ms()
+        for lane in self._lanes.values():
+            if lane.candles is not None and lane.candles.settling is not None:
+                before = lane.missing
+                self._go_out(lane.candles.tick(now_ms))
+                self._note_missing(lane, before)
+
+    def accepted(self, topic: Topic) -> None:
+        """See ``Sink``."""
+        for lane in self._by_topic.get(topic, ()):
+            lane.listening(self._clock.now_ms())
 
     def unreadable(self, problem: Unreadable) -> None:
         """See ``Sink``: counted always, logged once of its kind."""
-        self.counts[problem.kind] += 1
-        if problem.kind not in self._said:
-            self._said.add(problem.kind)
-            self._log.bind(kind=problem.kind, detail=problem.detail[:200]).warning(
-                "frame skipped; more of this kind are only counted"
-            )
+        self._complain(problem.kind, problem.detail, "frame skipped")
 
     def refused(self, refusal: Refusal) -> None:
         """See ``Sink``: counted always, logged once of its kind."""
-        kind = f"refused_{refusal.reason}"
-        self.counts[kind] += 1
+        self._complain(f"refused_{refusal.reason}", refusal.detail, "request refused")
+
+    def _complain(self, kind: str, detail: str, what: str) -> None:
+        self._counts[kind] += 1
         if kind not in self._said:
             self._said.add(kind)
-            self._log.bind(reason=refusal.reason, detail=refusal.detail[:200]).warning(
-                "request refused; more of this kind are only counted"
+            self._log.bind(kind=kind, detail=detail[:200]).warning(
+                f"{what}; more of this kind are only counted"
             )
 
     def ended(self, reason: str, *, parked: bool) -> None:
         """See ``Sink``: what was live says that it is not; its next event says that it is again."""
         for lane in self._lanes.values():
+            lane.interrupted()
             if lane.live or parked:
                 lane.live = False
-                state = "parked" if parked else "stale"
-                self._outlet.status(lane.stream, state, epoch=self.epoch, reason=reason)
+                self._status(lane.stream, "parked" if parked else "stale", reason)
 
     def rejected(self, topic: Topic, reason: str) -> None:
         """See ``Sink``."""
@@ -212,13 +226,49 @@ class Feed:
         lanes = self._by_topic.get(topic, ())
         self._log.bind(topic=topic, streams=len(lanes), reason=reason).warning("topic is {}", state)
         for lane in lanes:
+            lane.interrupted()
             lane.live = False
-            self._outlet.status(lane.stream, state, epoch=self.epoch, reason=reason)
+            self._status(lane.stream, state, reason)
 
+    def _status(
+        self, stream: Stream, state: str, reason: str = "", stretch: Hole | None = None
+    ) -> None:
+        from_ms, to_ms = (None, None) if stretch is None else stretch
+        self._outlet.status(
+            stream, state, epoch=self.epoch, reason=reason, from_ms=from_ms, to_ms=to_ms
+        )
 
-def _length_ms(stream: Stream) -> int:
-    """How long an interval of a candle stream lasts, in market time."""
-    if stream.interval is None:
-        return 0
-    start_ms = start_of(stream.interval, 0)
-    return end_of(stream.interval, start_ms) - start_ms
+    # --- what is read by REST (``workers.reading``) ---------------------------------------------
+
+    def candle_lanes(self) -> list[CandleLane]:
+        """The candle streams, for whoever fetches what they miss."""
+        return [lane.candles for lane in self._lanes.values() if lane.candles is not None]
+
+    def fetched(self, lane: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
+        """What was missing is here: it goes out before anything else of the stream."""
+        if lane.stream not in self._lanes:
+            return
+        self._go_out(lane.fetched(bars, stretch.to_ms))
+        if lane.missing is None:
+            self._log.bind(stream=lane.stream.key, candles=len(bars)).info("caught up")
+            self._status(lane.stream, "recovered", stretch=stretch)
+
+    def lost(self, lane: CandleLane, stretch: Hole, reason: str) -> None:
+        """What is missing cannot be had: the stream goes on behind it."""
+        if lane.stream not in self._lanes:
+            return
+        self._log.bind(
+            stream=lane.stream.key, from_ms=stretch.from_ms, to_ms=stretch.to_ms, reason=reason
+        ).error("closed candles are lost")
+        self._status(lane.stream, "gap", reason, stretch)
+        self._go_out(lane.skip())
+
+    def compared(self, lane: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
+        """REST has said finally what the bars of a stretch are: corrections go out."""
+        if lane.settling is None or lane.stream not in self._lanes:
+            return
+        for candle in lane.settling.compare(stretch, bars):
+            self._log.bind(stream=lane.stream.key, start_ms=candle.start_ms).warning(
+                "a closed candle is corrected by REST"
+            )
+            self._go_out([Step(candle, "reconcile")])

@@ -12,10 +12,12 @@ from common.exchanges.place import Place
 from common.fleet.leases import Lease
 from common.model.instruments import Catalog
 from common.model.streams import Shard, Stream
+from common.recovery.reading import CandleReader
 from common.session.address import Address
 from common.session.runner import Session
 from common.session.transport import Dial
 from workers.feed import Feed, Outlet
+from workers.reading import Reading, Sink
 
 # A session ends within this time of being told to: it closes its sockets with limits of its own.
 STOP_S = 10.0
@@ -29,6 +31,7 @@ class OwnedShard:
         lease: by what right.
         outlet: where its events go.
         address, dial: how the exchange is reached.
+        reader: candles by REST.
         clock: market time.
         catalog: gives the market's instruments as they are known now.
     """
@@ -41,6 +44,7 @@ class OwnedShard:
         *,
         address: Address,
         dial: Dial,
+        reader: CandleReader,
         clock: MarketClock,
         catalog: Callable[[], Catalog],
     ) -> None:
@@ -48,6 +52,15 @@ class OwnedShard:
         self.lease = lease
         place = Place(shard.exchange, shard.market, shard.channel)
         self.feed = Feed(shard, lease.epoch, place, outlet, clock)
+        sink = Sink(
+            self.feed.tick,
+            self.feed.candle_lanes,
+            self.feed.fetched,
+            self.feed.lost,
+            self.feed.compared,
+        )
+        rules = place.protocol.markets[place.market].rest
+        self._reading = Reading(rules, sink, reader, clock)
         self.session = Session(shard.key, place, address, dial, catalog, self.feed)
         self._streams: frozenset[Stream] = frozenset()
         self._task: asyncio.Task[None] | None = None
@@ -61,7 +74,13 @@ class OwnedShard:
 
     def start(self) -> None:
         """Begin to stream."""
-        self._task = asyncio.create_task(self.session.run(), name=f"shard {self.shard.key}")
+        self._task = asyncio.create_task(self._run(), name=f"shard {self.shard.key}")
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.session.run())
+            if self.shard.channel == "candle":
+                group.create_task(self._reading.run())
 
     def holds(self, lease: Lease) -> None:
         """The lease was renewed, perhaps under a new epoch."""

@@ -23,13 +23,14 @@ from common.fleet.leases import Lease, Leases
 from common.fleet.members import Member, Members, takers
 from common.fleet.plan import Plan, Planner
 from common.fleet.sharding import Problem, resolve
-from common.model.instruments import Instrument
+from common.model.instruments import Catalog, Instrument
 from common.model.streams import SERVED, Market, Pattern, Role, Shard
 from common.ops import records
 from common.ops.records import RedisState, WorkerRecord, WorkerState
 from common.publish.commands import Commands
 from common.publish.pipeline import Pipeline
 from common.publish.requests import Answer
+from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest, RestError
 from common.session.address import Addresses
 from common.session.transport import dial
@@ -76,6 +77,7 @@ class PriceWorker:
         keys = Keys(settings.redis_prefix)
         self._redis = connect(settings.redis_url.reveal())
         self._rest = Rest(settings.exchange_gateway)
+        self._reader = CandleReader(self._rest, self._catalog, settings.market_clock)
         self._addresses = Addresses(settings.exchange_gateway, self._rest.answer)
         self._members = Members(self._redis, keys, settings.lease_ttl_s)
         self._leases = Leases(self._redis, keys, self._id, settings.lease_ttl_s)
@@ -189,9 +191,13 @@ class PriceWorker:
             self._pipeline,
             address=self._addresses.of(Place(shard.exchange, shard.market, shard.channel)),
             dial=dial,
+            reader=self._reader,
             clock=self._settings.market_clock,
-            catalog=lambda: self._directory.known(shard.exchange, shard.market) or {},
+            catalog=lambda: self._catalog(shard.exchange, shard.market),
         )
+
+    def _catalog(self, exchange: str, market: Market) -> Catalog:
+        return self._directory.known(exchange, market) or {}
 
     async def _flush(self, limit_s: float) -> bool:
         return await self._pipeline.flush(limit_s, durable_only=True)

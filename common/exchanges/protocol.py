@@ -179,6 +179,7 @@ class RestRules(Struct, frozen=True, kw_only=True):
         candles_span_ms: the longest stretch of one request, where that is limited too.
         candles_per_s: candle requests that one process allows itself.
         settle_s: how long after its end a bar is final in REST (machine seconds).
+        tells_flat: intervals without trades have rows too: a row that is not there will come.
     """
 
     url: str
@@ -187,6 +188,7 @@ class RestRules(Struct, frozen=True, kw_only=True):
     candles_span_ms: int | None = None
     candles_per_s: float = 2.0
     settle_s: float = 5.0
+    tells_flat: bool = True
 
 
 class MarketRules(Struct, frozen=True, kw_only=True):

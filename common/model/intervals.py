@@ -59,6 +59,13 @@ def end_of(interval: str, start_ms: int) -> int:
     return start_ms + _FIXED_MS[interval]
 
 
+def length_ms(interval: str | None) -> int:
+    """How long an interval lasts, the longest of its kind; 0 for none."""
+    if interval is None:
+        return 0
+    return 31 * DAY_MS if interval == MONTH else _FIXED_MS[interval]
+
+
 def is_start(interval: str, time_ms: int) -> bool:
     """Whether an interval of this kind starts exactly at ``time_ms``."""
     return start_of(interval, time_ms) == time_ms

@@ -1,67 +1,113 @@
-"""Which candles go on: every closed bar once and in order, no state older than what was said.
+"""When a bar is over, where the exchange does not say so. Pure.
 
-One gate per candle stream, kept by the shard over all its connections, so that a reconnect, a
-rotation with two sockets open, or a repeated frame changes nothing. Pure.
+A bar is closed by a later one, or by the clock once its end and the exchange's grace have passed.
+What the exchange was silent about while we listened had no trades; what passed while we did not
+listen is a ``Hole``, never a guess.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
-from msgspec import Struct
-
 from common.model.events import Candle
-
-# open: a running bar. closed: the next closed bar. after_gap: a closed bar, but bars before it are
-# missing. repeated, late: said before. conflicting: a bar that was closed differently before.
-Verdict = Literal["open", "closed", "after_gap", "repeated", "late", "conflicting"]
+from common.model.intervals import end_of
+from common.recovery.steps import Hole, Step, closed, flat
 
 
-class Gap(Struct, frozen=True):
-    """Closed bars with ``from_ms <= start < to_ms`` are missing."""
+class InferredClose:
+    """The closing state of one stream of bars.
 
-    from_ms: int
-    to_ms: int
-
-
-class CandleGate:
-    """The closing state of one candle stream.
+    Args:
+        interval: of the bars.
+        grace_ms: how long after its end a bar may still change, in market time.
 
     Attributes:
-        last: the newest closed candle that went through; None before the first.
-        gap: the last stretch that was skipped, for whoever fetches it.
+        live_since_ms: market time since when the stream is listened to without an interruption;
+            None while it is not.
+        next_ms: the start of the next bar to close; None before the first.
     """
 
-    __slots__ = ("gap", "last", "running_ms")
+    def __init__(self, interval: str, grace_ms: int) -> None:
+        self._interval = interval
+        self._grace_ms = grace_ms
+        self._running: Candle | None = None
+        self._trusted = False
+        # The bar before ``next_ms``, whose close an empty bar repeats.
+        self._before: Candle | None = None
+        self.live_since_ms: int | None = None
+        self.next_ms: int | None = None
 
-    def __init__(self) -> None:
-        self.last: Candle | None = None
-        self.gap: Gap | None = None
-        self.running_ms = 0
+    def listening(self, now_ms: int) -> None:
+        """The exchange has accepted the stream; again makes no difference."""
+        if self.live_since_ms is None:
+            self.live_since_ms = now_ms
 
-    def take(self, candle: Candle) -> Verdict:
-        """Judge the next candle of the stream, and remember it."""
-        return self._closed(candle) if candle.closed else self._open(candle)
+    def interrupted(self) -> None:
+        """Nothing is heard now: the running bar may have changed unseen."""
+        self.live_since_ms = None
+        self._trusted = False
 
-    def _open(self, candle: Candle) -> Verdict:
-        if self.last is not None and candle.start_ms < self.last.end_ms:
-            return "late"
-        if candle.start_ms < self.running_ms:
-            return "late"
-        self.running_ms = candle.start_ms
-        return "open"
+    def know(self, before: Candle) -> None:
+        """A bar became known otherwise; an empty one after it can be filled."""
+        if before.end_ms == self.next_ms:
+            self._before = before
 
-    def _closed(self, candle: Candle) -> Verdict:
-        last = self.last
-        if last is None:
-            self.last = candle
-            return "closed"
-        if candle.start_ms == last.start_ms:
-            return "repeated" if candle == last else "conflicting"
-        if candle.start_ms < last.start_ms:
-            return "late"
-        self.last = candle
-        if candle.start_ms == last.end_ms:
-            return "closed"
-        self.gap = Gap(last.end_ms, candle.start_ms)
-        return "after_gap"
+    def take(
+        self, bar: Candle, now_ms: int, *, whole: bool = True, seamless: bool = True
+    ) -> list[Step | Hole]:
+        """What follows from a state of a bar: bars before it that are closed by it, and itself.
+
+        ``whole``: it is the whole bar so far. ``seamless``: nothing was missed just before it.
+        """
+        if self.next_ms is None:
+            if bar.end_ms <= now_ms or not whole:
+                # History, or half of a bar: the first bar is one that we see from its beginning.
+                self._before = bar if bar.end_ms <= now_ms else None
+                return []
+            self.next_ms = bar.start_ms
+        if bar.start_ms < self.next_ms:
+            return []
+        steps: list[Step | Hole] = []
+        if bar.start_ms > self.next_ms:
+            self._trusted = self._trusted and seamless
+            steps = self._close_until(bar.start_ms, seamless=seamless)
+        self._running, self._trusted = bar, whole
+        if whole:
+            steps.append(Step(bar))
+        return steps
+
+    def tick(self, now_ms: int) -> list[Step | Hole]:
+        """What the clock has closed."""
+        if self.next_ms is None or self.live_since_ms is None:
+            return []
+        until_ms = self.next_ms
+        while (end_ms := end_of(self._interval, until_ms)) + self._grace_ms <= now_ms:
+            until_ms = end_ms
+        return self._close_until(until_ms, seamless=True)
+
+    def _close_until(self, until_ms: int, *, seamless: bool) -> list[Step | Hole]:
+        steps: list[Step | Hole] = []
+        while self.next_ms is not None and self.next_ms < until_ms:
+            start_ms, self.next_ms = self.next_ms, end_of(self._interval, self.next_ms)
+            step = self._close_next(start_ms, seamless=seamless)
+            if step is None:
+                steps = _with_hole(steps, Hole(start_ms, self.next_ms))
+            else:
+                steps.append(step)
+            self._before = None if step is None else step.candle
+        return steps
+
+    def _close_next(self, start_ms: int, *, seamless: bool) -> Step | None:
+        running = self._running
+        if running is not None and running.start_ms == start_ms:
+            self._running = None
+            return Step(closed(running)) if self._trusted else None
+        listened = self.live_since_ms is not None and self.live_since_ms <= start_ms
+        if self._before is None or not listened or not seamless:
+            return None
+        return Step(flat(self._before, start_ms), "filled")
+
+
+def _with_hole(steps: list[Step | Hole], hole: Hole) -> list[Step | Hole]:
+    last = steps[-1] if steps else None
+    if isinstance(last, Hole) and last.to_ms == hole.from_ms:
+        return [*steps[:-1], Hole(last.from_ms, hole.to_ms)]
+    return [*steps, hole]

@@ -192,7 +192,8 @@ class Connection:
         if isinstance(said, Told):
             self._event(said, now_s)
         elif isinstance(said, Ack):
-            self.subscriptions.acked(said, now_s)
+            for topic in self.subscriptions.acked(said, now_s):
+                self._sink.accepted(topic)
         elif isinstance(said, Refusal):
             self._refusal(said, now_s)
         elif isinstance(said, Unreadable):

@@ -13,6 +13,9 @@ class Sink(Protocol):
     def event(self, event: Told) -> Topic | None:
         """Something of a market; returns the topic it came by, None if no wanted stream needs it."""
 
+    def accepted(self, topic: Topic) -> None:
+        """The exchange accepted this topic: from now on its silence means something."""
+
     def unreadable(self, problem: Unreadable) -> None:
         """A frame, or a part of one, was skipped."""
 

@@ -133,19 +133,22 @@ class Subscriptions:
 
     # --- answers in ---------------------------------------------------------------------------
 
-    def acked(self, ack: Ack, now_s: float) -> None:
-        """The exchange accepted something. An answer to nothing of ours is ignored."""
+    def acked(self, ack: Ack, now_s: float) -> tuple[Topic, ...]:
+        """The exchange accepted something: the topics. An answer to nothing of ours is ignored."""
+        accepted: list[Topic] = []
         for batch in self._sent.answered(ack.request_id, ack.topics):
             self.unanswered = 0
             if batch.subscribe:
-                self._accepted(batch.topics, now_s)
+                accepted += self._accepted(batch.topics, now_s)
+        return tuple(accepted)
 
-    def _accepted(self, topics: Sequence[Topic], now_s: float) -> None:
-        for topic in topics:
-            status = self.topics.get(topic)
+    def _accepted(self, topics: Sequence[Topic], now_s: float) -> list[Topic]:
+        accepted = [topic for topic in topics if topic in self.topics]
+        for topic in accepted:
             # Some exchanges push before they ack: a live topic stays live.
-            if status is not None and status.state is TopicState.ASKED:
+            if self.topics[topic].state is TopicState.ASKED:
                 self._set(topic, TopicState.ACKED, now_s)
+        return accepted
 
     def refused(self, refusal: Refusal, now_s: float) -> tuple[Topic, ...]:
         """The exchange refused something; the topics that are rejected by it.

@@ -41,6 +41,9 @@ class _Sink:
         self.events.put_nowait(json.loads(msgspec.json.encode(event)))
         return topics[event.source if isinstance(event, TickerPart) else -1]
 
+    def accepted(self, topic: Topic) -> None:
+        """What matters is what comes of it."""
+
     def unreadable(self, problem: Unreadable) -> None:
         self.problems.append(f"{problem.kind}: {problem.detail}")
 

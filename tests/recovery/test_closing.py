@@ -1,93 +1,133 @@
-"""Every closed bar once and in order; nothing older than what was said."""
+"""A bar is over by the next one or by the clock; what nobody listened to is a hole, not a guess."""
 
-from typing import Any
+from common.recovery.closing import InferredClose
+from common.recovery.steps import Hole, Step, closed
+from tests.recovery.bars import at, bar
 
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec.structs import replace
-
-from common.model.events import Candle
-from common.recovery.closing import CandleGate, Gap
-
-MINUTE_MS = 60_000
+GRACE_MS = 3_000
 
 
-def bar(minute: int, *, closed: bool = True, close: str = "1") -> Candle:
-    start_ms = 1_700_000_040_000 + minute * MINUTE_MS
-    event: dict[str, Any] = {} if closed else {"event_ms": start_ms + 1}
-    return Candle(
-        exchange="binance",
-        market="spot",
-        symbol="BTCUSDT",
-        interval="1m",
-        start_ms=start_ms,
-        end_ms=start_ms + MINUTE_MS,
-        open="1",
-        high="1",
-        low="1",
-        close=close,
-        volume="0",
-        closed=closed,
-        **event,
-    )
+def listening() -> InferredClose:
+    closing = InferredClose("1m", GRACE_MS)
+    closing.listening(at(0))
+    return closing
 
 
-def verdicts(*candles: Candle) -> list[str]:
-    gate = CandleGate()
-    return [gate.take(candle) for candle in candles]
+def state(minute: int, close: str = "1", volume: str = "1") -> Step:
+    return Step(bar(minute, close, closed=False, volume=volume))
 
 
-def test_bars_run_and_close_one_after_the_other() -> None:
-    assert verdicts(bar(0, closed=False), bar(0), bar(1, closed=False), bar(1)) == [
-        "open",
-        "closed",
-        "open",
-        "closed",
+def test_the_next_bar_closes_the_one_before() -> None:
+    closing = listening()
+    first, again, second = state(0), state(0, "2"), state(1)
+    assert closing.take(first.candle, at(0.2)) == [first]
+    assert closing.take(again.candle, at(0.9)) == [again]
+    assert closing.take(second.candle, at(1.1)) == [Step(closed(again.candle)), second]
+
+
+def test_the_clock_closes_a_bar_once_the_grace_is_over() -> None:
+    closing = listening()
+    last = state(0, "2")
+    closing.take(last.candle, at(0.5))
+    assert closing.tick(at(1) + GRACE_MS - 1) == []
+    assert closing.tick(at(1) + GRACE_MS) == [Step(closed(last.candle))]
+    assert closing.tick(at(1) + GRACE_MS) == []
+
+
+def test_a_late_state_within_the_grace_still_counts() -> None:
+    closing = listening()
+    closing.take(state(0).candle, at(0.5))
+    late = state(0, "2")
+    closing.take(late.candle, at(1) + GRACE_MS - 1)
+    assert closing.tick(at(1) + GRACE_MS) == [Step(closed(late.candle))]
+
+
+def test_a_state_after_the_close_changes_nothing() -> None:
+    closing = listening()
+    closing.take(state(0).candle, at(0.5))
+    closing.tick(at(1) + GRACE_MS)
+    assert closing.take(state(0, "9").candle, at(1) + GRACE_MS) == []
+
+
+def test_silence_that_was_listened_to_means_that_nothing_was_traded() -> None:
+    closing = listening()
+    closing.take(state(0, "2").candle, at(0.5))
+    steps = closing.tick(at(3) + GRACE_MS)
+    assert [(s.candle.start_ms, s.origin) for s in steps if isinstance(s, Step)] == [
+        (at(0), "live"),
+        (at(1), "filled"),
+        (at(2), "filled"),
     ]
+    empty = steps[1]
+    assert isinstance(empty, Step)
+    assert (empty.candle.open, empty.candle.close, empty.candle.volume) == ("2", "2", "0")
+    assert empty.candle.closed
 
 
-def test_a_repeated_close_is_not_said_twice() -> None:
-    assert verdicts(bar(0), bar(0), bar(1), bar(0)) == ["closed", "repeated", "closed", "late"]
+def test_a_bar_that_may_have_changed_unseen_is_a_hole() -> None:
+    closing = listening()
+    closing.take(state(0).candle, at(0.5))
+    closing.interrupted()
+    assert closing.tick(at(9)) == []
+    closing.listening(at(2.5))
+    after = state(4)
+    assert closing.take(after.candle, at(4.1)) == [Hole(at(0), at(4)), after]
 
 
-def test_a_close_that_contradicts_what_was_said_is_told_apart() -> None:
-    assert verdicts(bar(0), bar(0, close="2")) == ["closed", "conflicting"]
+def test_a_bar_that_was_seen_again_after_the_interruption_is_trusted() -> None:
+    closing = listening()
+    closing.take(state(0).candle, at(0.2))
+    closing.interrupted()
+    closing.listening(at(0.5))
+    seen = state(0, "3")
+    closing.take(seen.candle, at(0.6))
+    assert closing.tick(at(1) + GRACE_MS) == [Step(closed(seen.candle))]
 
 
-def test_a_state_older_than_the_close_is_late() -> None:
-    assert verdicts(bar(0), bar(0, closed=False)) == ["closed", "late"]
-    assert verdicts(bar(1, closed=False), bar(0, closed=False)) == ["open", "late"]
+def test_after_a_hole_an_empty_bar_can_be_filled_once_the_one_before_is_known() -> None:
+    closing = listening()
+    closing.take(state(0).candle, at(0.5))
+    closing.interrupted()
+    closing.listening(at(0.6))
+    assert closing.tick(at(1) + GRACE_MS) == [Hole(at(0), at(1))]
+    closing.know(bar(0, "7"))
+    (filled,) = closing.tick(at(2) + GRACE_MS)
+    assert isinstance(filled, Step)
+    assert (filled.candle.close, filled.origin) == ("7", "filled")
 
 
-def test_a_skipped_bar_is_a_gap_with_its_ends() -> None:
-    gate = CandleGate()
-    gate.take(bar(0))
-    assert gate.take(bar(3)) == "after_gap"
-    assert gate.gap == Gap(bar(1).start_ms, bar(3).start_ms)
+def test_history_before_the_first_running_bar_is_not_published() -> None:
+    closing = listening()
+    for minute in range(5):
+        assert closing.take(state(minute).candle, at(5.5)) == []
+    running = state(5)
+    assert closing.take(running.candle, at(5.5)) == [running]
 
 
-MOVES = st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=60)
+def test_rows_repeated_after_a_reconnect_close_what_was_missed_in_order() -> None:
+    closing = listening()
+    closing.take(state(0).candle, at(0.5))
+    closing.interrupted()
+    closing.listening(at(3.2))
+    rows = [state(minute, str(minute)) for minute in range(4)]
+    out = [step for row in rows for step in closing.take(row.candle, at(3.3))]
+    closes = [step.candle for step in out if isinstance(step, Step) and step.candle.closed]
+    assert closes == [closed(row.candle) for row in rows[:3]]
 
 
-@given(MOVES)
-def test_whatever_the_order_of_frames_closes_go_on_once_and_in_order(
-    moves: list[tuple[int, bool]],
-) -> None:
-    gate, said, missed = CandleGate(), [], []
-    for minute, closed in moves:
-        candle = bar(minute, closed=closed)
-        verdict = gate.take(candle)
-        if verdict in ("closed", "after_gap"):
-            if verdict == "after_gap":
-                assert gate.gap is not None
-                missed += range(gate.gap.from_ms, gate.gap.to_ms, MINUTE_MS)
-            said.append(candle.start_ms)
-        if verdict == "open" and said:
-            assert candle.start_ms > said[-1]
-    assert said == sorted(set(said))
-    if said:
-        assert sorted(said + missed) == list(range(said[0], said[-1] + 1, MINUTE_MS))
+def test_half_a_bar_is_not_the_first() -> None:
+    closing = listening()
+    assert closing.take(state(0).candle, at(0.5), whole=False) == []
+    whole = state(1)
+    assert closing.take(whole.candle, at(1.1)) == [whole]
 
 
-def test_a_corrected_copy_is_not_a_repeat() -> None:
-    assert verdicts(bar(0), replace(bar(0), revision=1)) == ["closed", "conflicting"]
+def test_what_was_missed_between_two_frames_makes_the_bars_before_untrusted() -> None:
+    closing = listening()
+    closing.take(state(0).candle, at(0.5))
+    after = state(2)
+    assert closing.take(after.candle, at(2.1), whole=False, seamless=False) == [
+        Hole(at(0), at(2)),
+    ]
+    # and the bar itself, of which a part is missing, is a hole at its end
+    assert closing.tick(at(3) + GRACE_MS) == [Hole(at(2), at(3))]

@@ -84,7 +84,8 @@ def test_a_request_to_end_while_it_starts_leaves_nothing(tmp_path: Path, delay_s
         run.send_signal(signal.SIGTERM)
         out, err = run.communicate(timeout=60)
     assert run.returncode == 1
-    assert (out, err) == ("", "interrupted while starting\n")
+    # How far it had come when it was told is the machine's affair.
+    assert (out, err.splitlines()[-1]) == ("", "interrupted while starting")
     assert running_in(tmp_path) == []
     assert is_empty(tmp_path)
 

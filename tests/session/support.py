@@ -27,6 +27,7 @@ class Memory:
         self.rejections: dict[Topic, str] = {}
         self.quiet: list[Topic] = []
         self.ends: list[tuple[str, bool]] = []
+        self.acks: list[Topic] = []
         self.refusals: list[Refusal] = []
 
     def event(self, event: MarketEvent) -> Topic | None:
@@ -34,6 +35,9 @@ class Memory:
         if topic is not None:
             self.events.append(event)
         return topic
+
+    def accepted(self, topic: Topic) -> None:
+        self.acks.append(topic)
 
     def unreadable(self, problem: Unreadable) -> None:
         self.problems.append(problem)

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from msgspec import UNSET
+
 from common.clocks import MarketClock
 from common.exchanges.place import Place
-from common.exchanges.protocol import Unreadable
+from common.exchanges.protocol import TickerPart, Unreadable
 from common.model.events import MarketEvent, Ticker
 from common.model.streams import Shard, Stream
-from tests.recovery.test_closing import bar
+from common.recovery.steps import Hole
+from tests.recovery.bars import at, bar
 from workers.feed import Feed
 
 CANDLE = Stream("binance", "spot", "candle", "BTCUSDT", "1m")
-NOW_MS = 1_700_000_100_250
+NOW_MS = at(1) + 250
 TOPIC = "btcusdt@kline_1m"
 
 
@@ -74,12 +77,46 @@ def test_a_repeated_close_goes_no_further_but_proves_the_topic_alive() -> None:
     assert feed.counts["repeated"] == 1
 
 
-def test_a_gap_is_said_with_its_ends() -> None:
+def test_bars_behind_a_gap_wait_until_it_is_fetched_and_both_are_said() -> None:
     feed, outlet, _ = make(CANDLE)
     feed.event(bar(0))
     feed.event(bar(3))
+    assert [event for event, _, _ in outlet.events] == [bar(0)]
+    assert outlet.states[-1] == ("BTCUSDT", "gap", at(1), at(3))
+    (lane,) = feed.candle_lanes()
+    missing = lane.missing
+    assert missing == Hole(at(1), at(3))
+    feed.fetched(lane, missing, [bar(1), bar(2)])
+    assert [(event, origin) for event, _, origin in outlet.events[1:]] == [
+        (bar(1), "backfill"),
+        (bar(2), "backfill"),
+        (bar(3), "live"),
+    ]
+    assert outlet.states[-1] == ("BTCUSDT", "recovered", at(1), at(3))
+
+
+def test_what_cannot_be_fetched_is_said_and_the_stream_goes_on() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    feed.event(bar(3))
+    (lane,) = feed.candle_lanes()
+    feed.lost(lane, Hole(at(1), at(3)), "delisted")
     assert [event for event, _, _ in outlet.events] == [bar(0), bar(3)]
-    assert outlet.states[-1] == ("BTCUSDT", "gap", bar(1).start_ms, bar(3).start_ms)
+    assert outlet.states[-1] == ("BTCUSDT", "gap", "delisted", at(3))
+
+
+def test_the_parts_of_a_ticker_go_out_as_one_and_not_from_an_older_connection() -> None:
+    ticker = Stream("binance", "spot", "ticker", "BTCUSDT")
+    feed, outlet, _ = make(ticker)
+    feed.event(TickerPart(symbol="BTCUSDT", event_ms=1, last="10"))
+    feed.event(TickerPart(symbol="BTCUSDT", event_ms=2, whole=False, bid="9"))
+    assert [(event.last, event.bid) for event, _, _ in outlet.events] == [
+        ("10", UNSET),
+        ("10", "9"),
+    ]
+    feed.ended("closed: 1006", parked=False)
+    feed.event(TickerPart(symbol="BTCUSDT", event_ms=3, whole=False, bid="8"))
+    assert len(outlet.events) == 2
 
 
 def test_closing_state_survives_a_change_of_what_is_wanted() -> None:
@@ -141,7 +178,7 @@ def test_without_a_connection_every_live_stream_says_so_once() -> None:
 def test_a_bar_of_the_future_is_not_believed() -> None:
     feed, outlet, _ = make(CANDLE)
     feed.event(bar(0))
-    assert feed.event(bar(1_000_000)) == TOPIC
+    assert feed.event(bar(1_000_000)) is None
     feed.event(bar(1))
     assert [event for event, _, _ in outlet.events] == [bar(0), bar(1)]
     assert feed.counts["wrong_shape"] == 1

@@ -15,6 +15,8 @@ from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
 from common.model.streams import Role, Shard, Stream
+from common.recovery.reading import CandleReader
+from common.recovery.rest import Rest
 from tests.support.scripted import ScriptedExchange
 from tests.workers.test_feed import Outlet
 from workers.owned import OwnedShard
@@ -48,6 +50,7 @@ class Worker:
             lease,
             Outlet(),
             address=self.exchange.address,
+            reader=CandleReader(Rest(None), lambda exchange, market: {}, MarketClock()),
             dial=self.exchange.dial,
             clock=MarketClock(),
             catalog=dict,

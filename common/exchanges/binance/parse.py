@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from common.exchanges.binance.describe import ERRORS, MARKETS, NAME, SYMBOL_TYPE
 from common.exchanges.protocol import Ack, Notice, Parsed, Refusal, Request, Topic, Unreadable
+from common.model.decimals import product
 from common.model.events import Candle, Ticker
 from common.model.instruments import Catalog
 from common.model.streams import Market, Stream
@@ -117,8 +117,6 @@ class _Frame(Struct, gc=False):
 _frame = msgspec.json.Decoder(_Frame)
 _bare = msgspec.json.Decoder(_Data)
 _CODE = re.compile(r"-?\d{1,9}", re.ASCII)
-# Products of what an exchange writes are exact; what would not be is no number of an exchange.
-_EXACT = Context(prec=60, Emax=60, Emin=-60, traps=[InvalidOperation, Overflow, Inexact])
 _KNOWN = ("kline", "24hrTicker", "24hrMiniTicker", "serverShutdown")
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -223,8 +221,7 @@ def volumes(
     instrument = catalog.get(symbol)
     if instrument is None or instrument.contract_size is None:
         return q, UNSET, v
-    quote_volume = _EXACT.multiply(Decimal(v), Decimal(instrument.contract_size))
-    return q, f"{quote_volume:f}", v
+    return q, product(v, instrument.contract_size), v
 
 
 def _is_of(market: Market, day: _Day, catalog: Catalog) -> bool:

@@ -1,0 +1,44 @@
+"""Decimal strings as numbers, exactly: what an exchange writes is added and multiplied, never rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+
+# Sums and products of what an exchange writes are exact in this; what would not be is no number of
+# an exchange, and raises ``ArithmeticError``.
+EXACT = Context(prec=60, Emax=60, Emin=-60, traps=[InvalidOperation, Overflow, Inexact])
+
+
+def plain(number: Decimal) -> str:
+    """As digits, without an exponent."""
+    return f"{number:f}"
+
+
+def product(*factors: str) -> str:
+    """Their exact product.
+
+    Raises:
+        ArithmeticError: one of them is no number, or has more digits than any exchange writes.
+    """
+    result = Decimal(1)
+    for factor in factors:
+        result = EXACT.multiply(result, EXACT.create_decimal(factor))
+    return plain(result)
+
+
+def total(terms: Iterable[str]) -> str:
+    """Their exact sum, with as many decimals as the longest of them.
+
+    Raises:
+        ArithmeticError: one of them is no number, or has more digits than any exchange writes.
+    """
+    result = Decimal(0)
+    for term in terms:
+        result = EXACT.add(result, EXACT.create_decimal(term))
+    return plain(result)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether they are the same number, however it is written."""
+    return one == other or EXACT.create_decimal(one) == EXACT.create_decimal(other)

@@ -1,0 +1,62 @@
+"""One ticker out of what several frames tell of it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from common.exchanges.protocol import TickerPart
+from common.model.events import Ticker
+from common.model.streams import Stream
+
+# What a part says besides the ticker's own fields.
+_OF_PARTS = frozenset({"symbol", "event_ms", "source", "whole"})
+
+
+class TickerJoin:
+    """The latest parts of one ticker stream, by source."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._parts: dict[int, dict[str, Any]] = {}
+        self._event_ms = 0
+
+    def take(self, part: TickerPart) -> Ticker | None:
+        """The ticker with this part; None as long as its last price is not known.
+
+        A part that only amends is of no use before a whole one of its source.
+        """
+        told = {
+            name: value
+            for name, value in msgspec.structs.asdict(part).items()
+            if name not in _OF_PARTS and value is not UNSET
+        }
+        if part.whole:
+            self._parts[part.source] = told
+        elif part.source in self._parts:
+            self._parts[part.source] |= told
+        else:
+            return None
+        self._event_ms = max(self._event_ms, part.event_ms)
+        return self._joined()
+
+    def _joined(self) -> Ticker | None:
+        fields: dict[str, Any] = {}
+        # The first source is the quicker one: where two tell the same, it is right.
+        for source in sorted(self._parts, reverse=True):
+            fields |= self._parts[source]
+        if "last" not in fields:
+            return None
+        return Ticker(
+            exchange=self._stream.exchange,
+            market=self._stream.market,
+            symbol=self._stream.symbol,
+            event_ms=self._event_ms,
+            **fields,
+        )
+
+    def forget(self) -> None:
+        """The connection is gone: what was told on it is old."""
+        self._parts.clear()

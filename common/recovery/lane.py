@@ -1,0 +1,137 @@
+"""One candle stream from what its exchange says to what goes out. Pure: told the time.
+
+    trades → bars → closing → succession → building → out
+
+Each stage is there only where the exchange needs it. Bars are the exchange's own interval until
+the last stage; whatever is missing of them is fetched by whoever owns the lane (``missing``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from common.exchanges.place import Place
+from common.model.events import Candle, Trade
+from common.model.intervals import start_of
+from common.model.streams import Stream
+from common.recovery.building import Builder
+from common.recovery.closing import InferredClose
+from common.recovery.settling import Settling
+from common.recovery.steps import Hole, Step
+from common.recovery.succession import Succession
+from common.recovery.trades import TradeBars
+
+
+class CandleLane:
+    """The state of one candle stream, kept over all its connections.
+
+    Args:
+        stream: what is wanted.
+        place: where it is.
+        now_ms: market time.
+        speed: of the market clock: the exchange's grace is machine time.
+
+    Attributes:
+        source: the exchange's own stream that it is taken or built from.
+        settling: what is to be compared with REST; None where the exchange marks its closes.
+    """
+
+    def __init__(self, stream: Stream, place: Place, now_ms: int, speed: float) -> None:
+        source = place.source(stream)
+        if source is None or source.interval is None or stream.interval is None:
+            raise ValueError(f"{stream.key} cannot be had")
+        rules, interval = place.rules, source.interval
+        self.stream = stream
+        self.source = source
+        self._trades = TradeBars(interval) if interval in rules.from_trades else None
+        inferred = rules.closes == "inferred"
+        grace_ms = int(rules.grace_s * 1000 * speed)
+        self._closing = InferredClose(interval, grace_ms) if inferred else None
+        self._builder = None if source == stream else Builder(stream.interval)
+        begins_ms = None if self._builder is None else start_of(stream.interval, now_ms)
+        self.succession = Succession(interval, begins_ms)
+        self.settling = Settling() if inferred else None
+
+    # --- what comes live ----------------------------------------------------------------------
+
+    def listening(self, now_ms: int) -> None:
+        """The exchange has accepted the stream."""
+        if self._closing is not None:
+            self._closing.listening(now_ms)
+
+    def interrupted(self) -> None:
+        """Nothing is heard of it now."""
+        if self._closing is not None:
+            self._closing.interrupted()
+
+    def candle(self, candle: Candle, now_ms: int) -> list[Step]:
+        """A bar's state came: what goes out."""
+        if self._closing is None:
+            return self._through([Step(candle)])
+        return self._through(self._closing.take(candle, now_ms))
+
+    def trade(self, trade: Trade, now_ms: int) -> list[Step]:
+        """A trade came: what goes out."""
+        if self._trades is None or self._closing is None:
+            return []
+        bar = self._trades.take(trade, self._closing.live_since_ms)
+        if bar is None:
+            return []
+        return self._through(
+            self._closing.take(bar.candle, now_ms, whole=bar.whole, seamless=bar.seamless)
+        )
+
+    def tick(self, now_ms: int) -> list[Step]:
+        """Time has passed: what the clock has closed."""
+        return [] if self._closing is None else self._through(self._closing.tick(now_ms))
+
+    # --- what was fetched ---------------------------------------------------------------------
+
+    @property
+    def missing(self) -> Hole | None:
+        """What of ``source`` has to be fetched before anything else goes out."""
+        return self.succession.missing
+
+    def fetched(self, bars: Iterable[Candle], to_ms: int) -> list[Step]:
+        """The bars of ``source`` before ``to_ms`` were fetched: what goes out."""
+        steps = self._built(self.succession.fetched(bars, to_ms))
+        if self._closing is not None and self.succession.last is not None:
+            self._closing.know(self.succession.last)
+        return steps
+
+    def skip(self) -> list[Step]:
+        """Go on behind what cannot be fetched: what goes out."""
+        return self._built(self.succession.skip())
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What became of its candles."""
+        settled = Counter() if self.settling is None else self.settling.counts
+        return self.succession.counts + settled
+
+    # --- on the way out -----------------------------------------------------------------------
+
+    def _through(self, steps: Iterable[Step | Hole]) -> list[Step]:
+        out: list[Step] = []
+        for step in steps:
+            if isinstance(step, Hole):
+                self.succession.lack(step)
+            elif step.candle.closed:
+                out += self._built(self.succession.take(step))
+            elif self.succession.open(step.candle):
+                out += self._built([step])
+        return out
+
+    def _built(self, steps: list[Step]) -> list[Step]:
+        out = steps if self._builder is None else []
+        for step in () if self._builder is None else steps:
+            candle = self._builder.take(step.candle) if self._builder is not None else None
+            if candle is not None:
+                out.append(Step(candle, step.origin))
+        if self.settling is not None:
+            for step in out:
+                # What was fetched is REST's own word already.
+                if step.candle.closed and step.origin != "backfill":
+                    self.settling.note(step.candle)
+        return out

@@ -1,0 +1,145 @@
+"""Closed candles by REST: paged, paced, built where the exchange lacks the interval.
+
+One reader per process. What streams are waiting for goes first; comparing what was published
+already takes the requests that are left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import groupby
+
+import msgspec
+
+from common.clocks import MarketClock, machine_s
+from common.exchanges.place import Place
+from common.exchanges.protocol import RestFailure, RestRules
+from common.model.events import Candle
+from common.model.instruments import Catalog
+from common.model.intervals import end_of, source_of, start_of
+from common.model.streams import Market, Stream
+from common.recovery.building import fold
+from common.recovery.rest import Rest, RestError
+from common.recovery.steps import Hole, closed
+
+
+class CandleReader:
+    """Reads candles for all streams of one process.
+
+    Args:
+        rest: the client.
+        catalog: the instruments of a market as they are known now.
+        clock: market time: tells which bars have ended.
+    """
+
+    def __init__(
+        self, rest: Rest, catalog: Callable[[str, Market], Catalog], clock: MarketClock
+    ) -> None:
+        self._rest = rest
+        self._catalog = catalog
+        self._clock = clock
+        self._turns: dict[tuple[str, Market], _Turns] = {}
+
+    async def read(self, stream: Stream, stretch: Hole, *, urgent: bool) -> list[Candle]:
+        """The closed candles of the stretch, oldest first; those without trades may be left out.
+
+        ``stretch`` begins and ends with intervals of the stream.
+
+        Raises:
+            RestError: they could not be had (all of them), or are not all there yet.
+        """
+        place = Place(stream.exchange, stream.market, stream.channel)
+        rules = place.protocol.markets[stream.market].rest
+        interval = source_of(stream.interval or "", rules.intervals)
+        if interval is None:
+            detail = f"REST has nothing to build {stream.key} of"
+            raise RestError(RestFailure("unsupported", detail))
+        source = msgspec.structs.replace(stream, interval=interval)
+        bars: dict[int, Candle] = {}
+        for page in _pages(rules, interval, stretch):
+            for candle in await self._page(place, source, page, urgent=urgent):
+                if candle.closed and page.from_ms <= candle.start_ms < page.to_ms:
+                    bars[candle.start_ms] = candle
+        if rules.tells_flat and _last_is_missing(bars, interval, stretch):
+            raise RestError(RestFailure("transient", f"{stream.key} is not all there yet"))
+        ordered = [bars[start_ms] for start_ms in sorted(bars)]
+        if interval == stream.interval:
+            return ordered
+        return _built(stream.interval or "", ordered, stretch.to_ms)
+
+    async def _page(
+        self, place: Place, source: Stream, page: Hole, *, urgent: bool
+    ) -> list[Candle]:
+        exchange, market = place.protocol, place.market
+        rules = exchange.markets[market].rest
+        turns = self._turns.setdefault((exchange.name, market), _Turns(1 / rules.candles_per_s))
+        await turns.wait(urgent=urgent)
+        request = exchange.candles_request(source, page.from_ms, page.to_ms)
+        body = await self._rest.ask(exchange, request)
+        catalog = self._catalog(exchange.name, market)
+        try:
+            return list(exchange.parse_candles(source, body, catalog, self._clock.now_ms()))
+        except (msgspec.DecodeError, ArithmeticError) as error:
+            detail = f"{request.url} answered something else: {error}"
+            raise RestError(RestFailure("transient", detail)) from error
+
+
+class _Turns:
+    """Whose request is next: those that are waited for first, then the others."""
+
+    def __init__(self, gap_s: float) -> None:
+        self._gap_s = gap_s
+        self._next_s = 0.0
+        self._urgent = 0
+        self._none_urgent = asyncio.Event()
+        self._none_urgent.set()
+
+    async def wait(self, *, urgent: bool) -> None:
+        """Return when it is this request's turn."""
+        if not urgent:
+            await self._none_urgent.wait()
+            await self._turn()
+            return
+        self._urgent += 1
+        self._none_urgent.clear()
+        try:
+            await self._turn()
+        finally:
+            self._urgent -= 1
+            if not self._urgent:
+                self._none_urgent.set()
+
+    async def _turn(self) -> None:
+        now_s = machine_s()
+        turn_s = max(now_s, self._next_s)
+        self._next_s = turn_s + self._gap_s
+        await asyncio.sleep(turn_s - now_s)
+
+
+def _pages(rules: RestRules, interval: str, stretch: Hole) -> Iterator[Hole]:
+    """The stretch in pieces of one request each."""
+    from_ms = stretch.from_ms
+    while from_ms < stretch.to_ms:
+        to_ms = from_ms
+        for _ in range(rules.candles_per_request):
+            next_ms = end_of(interval, to_ms)
+            too_long = rules.candles_span_ms and next_ms - from_ms > rules.candles_span_ms
+            if next_ms > stretch.to_ms or (too_long and to_ms > from_ms):
+                break
+            to_ms = next_ms
+        if to_ms == from_ms:
+            to_ms = stretch.to_ms
+        yield Hole(from_ms, to_ms)
+        from_ms = to_ms
+
+
+def _last_is_missing(bars: dict[int, Candle], interval: str, stretch: Hole) -> bool:
+    return start_of(interval, stretch.to_ms - 1) not in bars
+
+
+def _built(interval: str, bars: list[Candle], to_ms: int) -> list[Candle]:
+    """Whole candles of a longer interval; bars that are left out had no trades."""
+    groups = groupby(bars, key=lambda bar: start_of(interval, bar.start_ms))
+    candles = [fold(interval, list(group)) for _, group in groups]
+    return [closed(candle) for candle in candles if candle.end_ms <= to_ms]

@@ -1,0 +1,75 @@
+"""One stream of a shard: what it is carried by, and what makes it whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from common.exchanges.place import Place
+from common.exchanges.protocol import TickerPart, Told, Topic
+from common.model.events import MarketEvent, Ticker, Trade
+from common.model.streams import Origin, Stream
+from common.recovery.joining import TickerJoin
+from common.recovery.lane import CandleLane
+from common.recovery.steps import Hole
+
+# An event on its way out, and how it came; a ``Step`` is one.
+Said = tuple[MarketEvent, Origin]
+
+
+class Lane:
+    """A stream while its shard is owned.
+
+    Attributes:
+        source: the exchange's own stream that carries it.
+        topics: what is subscribed for it.
+        live: whether something of it has come and nothing has been said against it since.
+        candles: its closing and order, for candles.
+    """
+
+    def __init__(self, stream: Stream, place: Place, now_ms: int, speed: float) -> None:
+        self.stream = stream
+        self.source = place.source(stream) or stream
+        self.topics = place.topics(stream)
+        self.live = False
+        is_candle = stream.channel == "candle"
+        self.candles = CandleLane(stream, place, now_ms, speed) if is_candle else None
+        self._join = TickerJoin(stream)
+
+    def told(self, told: Told, now_ms: int) -> Sequence[Said]:
+        """What goes out of it."""
+        if isinstance(told, Ticker):
+            return ((told, "live"),)
+        if isinstance(told, TickerPart):
+            ticker = self._join.take(told)
+            return () if ticker is None else ((ticker, "live"),)
+        if self.candles is None:
+            return ()
+        if isinstance(told, Trade):
+            return self.candles.trade(told, now_ms)
+        return self.candles.candle(told, now_ms)
+
+    def topic_of(self, told: Told) -> Topic:
+        """The topic it came by."""
+        return self.topics[told.source if isinstance(told, TickerPart) else -1]
+
+    @property
+    def missing(self) -> Hole | None:
+        """Closed candles that have to be fetched first."""
+        return None if self.candles is None else self.candles.missing
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What became of its candles."""
+        return Counter() if self.candles is None else self.candles.counts
+
+    def listening(self, now_ms: int) -> None:
+        """The exchange has accepted it."""
+        if self.candles is not None:
+            self.candles.listening(now_ms)
+
+    def interrupted(self) -> None:
+        """Nothing is heard of it now."""
+        self._join.forget()
+        if self.candles is not None:
+            self.candles.interrupted()

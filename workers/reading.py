@@ -1,0 +1,152 @@
+"""Fetches by REST what the candle streams of one shard miss, and compares what was closed by guess.
+
+One task per shard, one request at a time. A stream that misses something comes first, the one that
+has waited longest before the others; a read that fails is repeated with a growing, jittered wait,
+never sooner than the exchange has said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from loguru import logger
+from msgspec import Struct
+
+from common.clocks import MarketClock, machine_s
+from common.exchanges.protocol import Reason, RestRules
+from common.model.events import Candle
+from common.model.streams import Stream
+from common.recovery.lane import CandleLane
+from common.recovery.reading import CandleReader
+from common.recovery.rest import RestError
+from common.recovery.steps import Hole
+
+# How often the lanes are looked at; bars are closed by the clock in the same beat.
+LOOK_S = 0.2
+FIRST_WAIT_S = 1.0
+LAST_WAIT_S = 60.0
+# An answer that will not change is believed the third time: the stream goes on without the bars.
+FINAL: frozenset[Reason] = frozenset({"config", "unsupported"})
+FINAL_TRIES = 3
+
+
+class Sink(Struct, frozen=True):
+    """Who owns the lanes, and hears what was read."""
+
+    tick: Callable[[], None]
+    lanes: Callable[[], Sequence[CandleLane]]
+    fetched: Callable[[CandleLane, Hole, Sequence[Candle]], None]
+    lost: Callable[[CandleLane, Hole, str], None]
+    compared: Callable[[CandleLane, Hole, Sequence[Candle]], None]
+
+
+class _Task(NamedTuple):
+    lane: CandleLane
+    stream: Stream
+    stretch: Hole
+    urgent: bool
+
+
+class _Trouble(Struct):
+    tries: int = 0
+    not_before_s: float = 0.0
+
+
+class Reading:
+    """What one shard reads by REST. ``run`` works until cancelled.
+
+    Args:
+        rules: the market's REST.
+        sink: the shard's feed.
+        reader: the process's.
+        clock: market time.
+    """
+
+    def __init__(
+        self, rules: RestRules, sink: Sink, reader: CandleReader, clock: MarketClock
+    ) -> None:
+        self._sink = sink
+        self._reader = reader
+        self._clock = clock
+        # REST is final about a bar so long after its end: machine time, seen from the market.
+        self._settle_ms = int(rules.settle_s * 1000 * clock.speed)
+        self._trouble: dict[Stream, _Trouble] = {}
+
+    async def run(self) -> None:
+        """Look, read, hand on, for ever."""
+        while True:
+            self._sink.tick()
+            task = self._next()
+            if task is None:
+                await asyncio.sleep(LOOK_S)
+            else:
+                await self._carry_out(task)
+
+    def _next(self) -> _Task | None:
+        """The most urgent read that may be tried now."""
+        lanes = self._sink.lanes()
+        self._forget_gone(lanes)
+        final_ms = self._clock.now_ms() - self._settle_ms
+        ready = [lane for lane in lanes if self._may_try(lane.stream)]
+        for lane in sorted(
+            (lane for lane in ready if lane.missing), key=lambda lane: lane.missing or ()
+        ):
+            missing = lane.missing
+            if missing is not None and missing.to_ms <= final_ms:
+                return _Task(lane, lane.source, missing, urgent=True)
+        dues = [
+            _Task(lane, lane.stream, due, urgent=False)
+            for lane in ready
+            if lane.settling is not None and (due := lane.settling.due(final_ms)) is not None
+        ]
+        return min(dues, key=lambda task: task.stretch, default=None)
+
+    async def _carry_out(self, task: _Task) -> None:
+        try:
+            bars = await self._reading(task)
+        except RestError as error:
+            self._failed(task, error)
+            return
+        self._trouble.pop(task.lane.stream, None)
+        if task.urgent:
+            self._sink.fetched(task.lane, task.stretch, bars)
+        else:
+            self._sink.compared(task.lane, task.stretch, bars)
+
+    async def _reading(self, task: _Task) -> Sequence[Candle]:
+        """Bars are closed by the clock meanwhile: one slow answer holds up no other stream."""
+        reading = asyncio.ensure_future(
+            self._reader.read(task.stream, task.stretch, urgent=task.urgent)
+        )
+        try:
+            while not (await asyncio.wait({reading}, timeout=LOOK_S))[0]:
+                self._sink.tick()
+        finally:
+            reading.cancel()
+        return reading.result()
+
+    def _failed(self, task: _Task, error: RestError) -> None:
+        trouble = self._trouble.setdefault(task.lane.stream, _Trouble())
+        trouble.tries += 1
+        wait_s = min(FIRST_WAIT_S * 2.0 ** min(trouble.tries - 1, 10), LAST_WAIT_S)
+        wait_s = max(wait_s * random.uniform(0.5, 1.0), error.wait_s)
+        trouble.not_before_s = machine_s() + wait_s
+        if trouble.tries in (1, FINAL_TRIES):
+            logger.bind(stream=task.lane.stream.key, error=str(error), tries=trouble.tries).warning(
+                "candles not read, trying again"
+            )
+        if task.urgent and error.failure.reason in FINAL and trouble.tries >= FINAL_TRIES:
+            self._sink.lost(task.lane, task.stretch, error.failure.detail)
+            del self._trouble[task.lane.stream]
+
+    def _may_try(self, stream: Stream) -> bool:
+        trouble = self._trouble.get(stream)
+        return trouble is None or trouble.not_before_s <= machine_s()
+
+    def _forget_gone(self, lanes: Sequence[CandleLane]) -> None:
+        if self._trouble:
+            wanted = {lane.stream for lane in lanes}
+            self._trouble = {s: t for s, t in self._trouble.items() if s in wanted}
