@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from textwrap import wrap
 
-from config.table import TABLE, Setting
+from config.setting import Setting
+from config.table import TABLE
 
 _HEAD = """\
 # Settings. Copy to .env and change what you need: every line that is commented out shows its

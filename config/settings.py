@@ -19,8 +19,9 @@ from common.clocks import MarketClock
 from common.exchanges.registry import EXCHANGES
 from common.model.streams import Pattern, Role
 from config.secret import Secret, SecretUrl
+from config.setting import Setting
 from config.sources import Problem, Text, find, read_dotenv
-from config.table import TABLE, Setting
+from config.table import TABLE
 from config.values import LogFormat, LogLevel, Topology, Wrong
 
 EXIT_BAD_SETTINGS = 2
@@ -42,6 +43,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     topology: Topology
     publish_buffer: int
     publish_linger_ms: float
+    last_values_ttl_s: float
     streams: tuple[Pattern, ...]
     exchanges: tuple[str, ...]
     exchange_gateway: str | None

@@ -15,7 +15,8 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from msgspec import Struct
 
-from config.table import NAMES, Setting
+from config.setting import Setting
+from config.table import NAMES
 
 # A secret is a line or a certificate, not a disk image.
 SECRET_FILE_BYTES = 64 * 1024

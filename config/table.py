@@ -2,160 +2,26 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from common.exchanges.registry import EXCHANGES
 from common.model.streams import ROLES
-from config import values
-from config.values import LOG_FORMATS, LOG_LEVELS, NAME_LENGTH, TOPOLOGIES, Reader
+from config import engines, values
+from config.setting import Setting
+from config.values import LOG_FORMATS, LOG_LEVELS, NAME_LENGTH
 
 SECONDS_A_DAY = 86_400
 # supervisord kills after its stopwaitsecs: a longer wait would be cut off in the middle.
 MOST_DRAIN_S = 30
 
 
-class Setting(Struct, frozen=True, kw_only=True):
-    """One setting.
-
-    ``default`` is a text as the operator would write it, empty where there is none;
-    ``computed`` says in words what an empty one becomes. A ``secret`` one may also be given as
-    ``NAME_FILE``, a file that holds it, and is never printed.
-    """
-
-    name: str
-    group: str
-    read: Reader
-    allowed: str
-    meaning: str
-    default: str = ""
-    computed: str = ""
-    secret: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The variables it may be given by."""
-        return (self.name, f"{self.name}_FILE") if self.secret else (self.name,)
-
-
-_ENGINES = "Redis and RabbitMQ"
 _STREAMS = "What is streamed"
 _FLEET = "The fleet"
 _OPERATION = "Health and logs"
 _SERVICES = "Services around it (read and checked; used by account and paper streams to come)"
 _NAME = f"visible ASCII, at most {NAME_LENGTH} characters"
-_HOST = "a host name or address, with a port or http:// if you like"
 _SERVICE_URL = "an http, https, ws or wss address without user and password"
 
 TABLE: tuple[Setting, ...] = (
-    Setting(
-        name="REDIS_URL",
-        group=_ENGINES,
-        read=values.redis_url,
-        allowed="redis://[user:password@]host[:port][/database], rediss:// for TLS",
-        meaning="Redis in one line; wins over the parts below.",
-        computed="built from the parts",
-        secret=True,
-    ),
-    Setting(
-        name="REDIS_HOST",
-        group=_ENGINES,
-        read=values.host,
-        allowed=_HOST,
-        meaning="Where Redis is.",
-        default="localhost",
-    ),
-    Setting(
-        name="REDIS_PORT",
-        group=_ENGINES,
-        read=values.whole(1, 65535),
-        allowed="1 to 65535",
-        meaning="Redis' port.",
-        default="6379",
-    ),
-    Setting(
-        name="REDIS_PASSWORD",
-        group=_ENGINES,
-        read=values.secret,
-        allowed="any text; it is escaped for you",
-        meaning="Redis' password.",
-        computed="none",
-        secret=True,
-    ),
-    Setting(
-        name="REDIS_PREFIX",
-        group=_ENGINES,
-        read=values.name,
-        allowed=_NAME,
-        meaning="What every Redis key of this fleet starts with; two fleets need two.",
-        default="fleet:",
-    ),
-    Setting(
-        name="RABBIT_URL",
-        group=_ENGINES,
-        read=values.rabbit_url,
-        allowed="amqp://[user:password@]host[:port][/vhost], amqps:// for TLS",
-        meaning="RabbitMQ in one line; wins over the parts below.",
-        computed="built from the parts",
-        secret=True,
-    ),
-    Setting(
-        name="RABBIT_HOST",
-        group=_ENGINES,
-        read=values.host,
-        allowed=_HOST,
-        meaning="Where RabbitMQ is.",
-        default="localhost",
-    ),
-    Setting(
-        name="RABBIT_PORT",
-        group=_ENGINES,
-        read=values.whole(1, 65535),
-        allowed="1 to 65535",
-        meaning="RabbitMQ's port.",
-        default="5672",
-    ),
-    Setting(
-        name="RABBIT_USER",
-        group=_ENGINES,
-        read=values.name,
-        allowed=f"{_NAME}; it is escaped for you",
-        meaning="RabbitMQ's user.",
-        default="guest",
-    ),
-    Setting(
-        name="RABBIT_PASSWORD",
-        group=_ENGINES,
-        read=values.secret,
-        allowed="any text; it is escaped for you",
-        meaning="RabbitMQ's password.",
-        default="guest",
-        secret=True,
-    ),
-    Setting(
-        name="TOPOLOGY",
-        group=_ENGINES,
-        read=values.one_of(TOPOLOGIES),
-        allowed=", ".join(TOPOLOGIES),
-        meaning="What is declared in RabbitMQ at start: everything, only the topic exchanges, "
-        "or nothing (their presence is checked).",
-        default="full",
-    ),
-    Setting(
-        name="PUBLISH_BUFFER",
-        group=_ENGINES,
-        read=values.whole(1, 1_000_000),
-        allowed="1 to 1000000",
-        meaning="How many unconfirmed durable messages a worker keeps before it refuses more.",
-        default="20000",
-    ),
-    Setting(
-        name="PUBLISH_LINGER_MS",
-        group=_ENGINES,
-        read=values.number(0, 1000),
-        allowed="0 to 1000",
-        meaning="How long a message may wait for company before it is written; 0 writes at once.",
-        default="0",
-    ),
+    *engines.SETTINGS,
     Setting(
         name="STREAMS",
         group=_STREAMS,

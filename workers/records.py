@@ -4,14 +4,93 @@ from __future__ import annotations
 
 from collections import Counter
 
+from msgspec import Struct
+
 from common.clocks import machine_s, wall_ms
-from common.ops.records import MOST_NAMED, ShardRecord, named
+from common.model.streams import Role
+from common.ops.records import (
+    MOST_NAMED,
+    RedisState,
+    ShardRecord,
+    WorkerRecord,
+    WorkerState,
+    named,
+)
 from common.session.topics import TopicState, TopicStatus
+from workers.broker import Stats, rabbit_state
 from workers.owned import OwnedShard
 from workers.shards import Shards
 
-# Verdicts and frame kinds of a feed that are not about skipped frames.
-_VERDICTS = frozenset({"open", "closed", "after_gap", "repeated", "late", "conflicting"})
+# What became of candles: what a feed counts beside skipped frames and refusals.
+_VERDICTS = frozenset(
+    {
+        "open",
+        "closed",
+        "filled",
+        "backfill",
+        "held",
+        "lost",
+        "repeated",
+        "late",
+        "conflicting",
+        "settled",
+        "unsettled",
+        "revised",
+    }
+)
+# What the pipeline tells that goes up and down; everything else it counts only grows.
+_LEVELS = frozenset(
+    {
+        "unconfirmed",
+        "latest_pending",
+        "latest_unconfirmed",
+        "last_confirm_age_s",
+        "durable_waiting_s",
+    }
+)
+
+
+class Identity(Struct, frozen=True):
+    """Which worker this is, for its whole life."""
+
+    worker_id: str
+    name: str
+    role: Role
+    host: str
+    pid: int
+    started_ms: int
+
+
+def worker_record(
+    who: Identity,
+    state: WorkerState,
+    redis: RedisState,
+    stats: Stats,
+    shards: Shards,
+    returned: int,
+) -> WorkerRecord:
+    """The worker as health and people see it. ``stats`` are the pipeline's."""
+    numbers = {name: number for name, number in stats.items() if type(number) in (int, float)}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    return WorkerRecord(
+        worker_id=who.worker_id,
+        name=who.name,
+        role=who.role,
+        host=who.host,
+        pid=who.pid,
+        started_ms=who.started_ms,
+        updated_ms=wall_ms(),
+        state=state,
+        redis=redis,
+        rabbit=rabbit_state(stats),
+        shards=tuple(shard_record(owned) for owned in list(shards.owned.values())),
+        counters={
+            **{name: int(number) for name, number in known.items() if name not in _LEVELS},
+            **verdict_counts(shards),
+        },
+        gauges={name: number for name, number in known.items() if name in _LEVELS},
+        returned=returned,
+    )
 
 
 def shard_record(owned: OwnedShard) -> ShardRecord:
@@ -44,6 +123,7 @@ def shard_record(owned: OwnedShard) -> ShardRecord:
         last_outcome=_last_outcome(owned),
         frames=session.frames,
         events=feed.events,
+        behind=sum(lane.missing is not None for lane in feed.candle_lanes()),
         ends=dict(session.ends),
         unreadable={k: n for k, n in feed.counts.items() if k not in _VERDICTS},
     )

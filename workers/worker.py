@@ -19,6 +19,7 @@ from common.fleet.client import RedisAway, connect, wait_for_redis
 from common.fleet.desired import Desired, TooManyWants
 from common.fleet.directory import Directory, FetchFailed
 from common.fleet.keys import Keys
+from common.fleet.last import LastValues
 from common.fleet.leases import Lease, Leases
 from common.fleet.members import Member, Members, takers
 from common.fleet.plan import Plan, Planner
@@ -26,7 +27,7 @@ from common.fleet.sharding import Problem, resolve
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import SERVED, Market, Pattern, Role, Shard
 from common.ops import records
-from common.ops.records import RedisState, WorkerRecord, WorkerState
+from common.ops.records import RedisState, WorkerState
 from common.publish.commands import Commands
 from common.publish.pipeline import Pipeline
 from common.publish.requests import Answer
@@ -35,26 +36,17 @@ from common.recovery.rest import Rest, RestError
 from common.session.address import Addresses
 from common.session.transport import dial
 from config.settings import Settings
-from workers.broker import Returns, rabbit_state
+from workers.broker import Returns
 from workers.instruments import fetch_instruments
+from workers.outlets import Outlets
 from workers.owned import OwnedShard
-from workers.records import shard_record, verdict_counts
+from workers.records import Identity, worker_record
 from workers.shards import Shards
 
 # Workers that start together see each other before they claim, so that little moves afterwards.
 JOIN_S = 3.0
 # What the confirms of the last messages may take when the worker stops.
 FLUSH_S = 5.0
-# What the pipeline tells that goes up and down; everything else it counts only grows.
-_LEVELS = frozenset(
-    {
-        "unconfirmed",
-        "latest_pending",
-        "latest_unconfirmed",
-        "last_confirm_age_s",
-        "durable_waiting_s",
-    }
-)
 # Ticks of many workers must not fall into step.
 TICK_JITTER = 0.1
 # Many commands are one tick: each of them wakes it, and a tick reads the whole plan.
@@ -69,7 +61,14 @@ class PriceWorker:
         self._role: Role = role
         # Every life is a worker of its own: a restarted process inherits nothing by its name.
         self._id = f"{settings.worker_name}:{secrets.token_hex(3)}"
-        self._started_ms = wall_ms()
+        self._who = Identity(
+            worker_id=self._id,
+            name=settings.worker_name,
+            role=role,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_ms=wall_ms(),
+        )
         self._state: WorkerState = "starting"
         self._redis_state: RedisState = "away"
         self._plan = Plan()
@@ -96,6 +95,9 @@ class PriceWorker:
             durable_limit=settings.publish_buffer,
             linger_s=settings.publish_linger_ms / 1000,
         )
+        ttl_s = settings.last_values_ttl_s
+        self._last = LastValues(self._redis, keys, ttl_s) if ttl_s else None
+        self._outlets = Outlets(self._pipeline, self._last)
         self._returns = Returns()
         self._commands = Commands(
             settings.rabbit_url.reveal(),
@@ -137,6 +139,8 @@ class PriceWorker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._directory.keep_fresh(self._planner.markets))
             group.create_task(self._tick_for_ever())
+            if self._last is not None:
+                group.create_task(self._last.run())
 
     def _tell_exchanges(self) -> None:
         for name in EXCHANGES:
@@ -188,7 +192,7 @@ class PriceWorker:
         return OwnedShard(
             shard,
             lease,
-            self._pipeline,
+            self._outlets,
             address=self._addresses.of(Place(shard.exchange, shard.market, shard.channel)),
             dial=dial,
             reader=self._reader,
@@ -231,7 +235,11 @@ class PriceWorker:
         return list(self._shards.owned.values())
 
     def _member(self) -> Member:
-        record = self._record()
+        stats = self._pipeline.stats
+        returned = self._returns.recent(int(stats["candles_returned"] or 0), machine_s())
+        record = worker_record(
+            self._who, self._state, self._redis_state, stats, self._shards, returned
+        )
         return Member(
             worker_id=record.worker_id,
             role=self._role,
@@ -241,28 +249,6 @@ class PriceWorker:
             updated_ms=record.updated_ms,
             state=self._state,
             record=Raw(records.encode(record)),
-        )
-
-    def _record(self) -> WorkerRecord:
-        stats = self._pipeline.stats
-        numbers = {k: v for k, v in stats.items() if type(v) in (int, float)}
-        gauges = {k: v for k, v in numbers.items() if k in _LEVELS and v is not None}
-        counters = {k: int(v) for k, v in numbers.items() if k not in _LEVELS and v is not None}
-        return WorkerRecord(
-            worker_id=self._id,
-            name=self._settings.worker_name,
-            role=self._role,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            started_ms=self._started_ms,
-            updated_ms=wall_ms(),
-            state=self._state,
-            redis=self._redis_state,
-            rabbit=rabbit_state(stats),
-            shards=tuple(shard_record(owned) for owned in self._owned()),
-            counters={**counters, **verdict_counts(self._shards)},
-            gauges=gauges,
-            returned=self._returns.recent(int(stats["candles_returned"] or 0), machine_s()),
         )
 
     # --- stopping -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ key (after the prefix)           type    lives                     holds
 ``instruments:<place>``          string  for good                  instruments, JSON, deflated
 ``instruments:<place>:version``  string  for good                  version, fetch time in ms
 ``instruments:<place>:lock``     string  one fetch, or one wait    token of the worker that fetches
+``last:<place>:<symbol>``        hash    a setting                 its ticker, its last candles
 ===============================  ======  ========================  ===================================
 
 A place is ``exchange:market``. What lives for good is bounded by what exists (shards, listed
@@ -66,6 +67,10 @@ class Keys(Struct, frozen=True):
     def buckets(self) -> str:
         """Into how many shards a channel is divided."""
         return f"{self.prefix}buckets"
+
+    def last(self, exchange: str, market: Market, symbol: str) -> str:
+        """The last values of a symbol."""
+        return f"{self.prefix}last:{exchange}:{market}:{symbol}"
 
     def instruments(self, exchange: str, market: Market) -> str:
         """What a market lists."""

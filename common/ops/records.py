@@ -40,7 +40,8 @@ class ShardRecord(Struct, frozen=True, rename="camel", omit_defaults=True):
     acknowledged and may be silent until somebody trades. ``last_frame_age_s`` is None before the
     first frame. ``rejected`` and ``stale`` name some of the streams that are, their ``_count`` says
     how many there are. ``lag_ms`` is the market time from the exchange's stamp on the last event to
-    its arrival: a way that is long, or clocks that differ. ``ends`` counts ended connections by reason, ``unreadable``
+    its arrival: a way that is long, or clocks that differ. ``behind`` counts the candle streams
+    that wait for closed candles fetched by REST. ``ends`` counts ended connections by reason, ``unreadable``
     frames that were skipped by kind.
     """
 
@@ -63,6 +64,7 @@ class ShardRecord(Struct, frozen=True, rename="camel", omit_defaults=True):
     last_outcome: str | None = None
     frames: int = 0
     events: int = 0
+    behind: int = 0
     ends: Mapping[str, int] = {}
     unreadable: Mapping[str, int] = {}
 

@@ -28,6 +28,7 @@ WRONG = {
     "TOPOLOGY": "half",
     "PUBLISH_BUFFER": "0",
     "PUBLISH_LINGER_MS": "-1",
+    "LAST_VALUES_TTL_S": "-1",
     "STREAMS": "binance:spot:ticker",
     "EXCHANGES": "binance,mtgox",
     "EXCHANGE_GATEWAY": "localhost:9000",

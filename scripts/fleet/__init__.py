@@ -1,0 +1,1 @@
+"""``python -m scripts.fleet``: what people ask a running fleet, and what the code can do."""
