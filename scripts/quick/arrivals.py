@@ -72,7 +72,9 @@ class Arrivals:
             self._closed(place, message_id, body)
         elif kind == "candle.open.v1":
             place.open += 1
-            place.latest.arrived(stream_key(body), message_id, body["eventMs"])
+            # Not every exchange says when it said it.
+            told_ms = body.get("eventMs", body["startMs"])
+            place.latest.arrived(stream_key(body), message_id, told_ms)
             if self._keep_bodies:
                 place.open_bodies[stream_key(body)] = body
         elif kind == "ticker.v1":

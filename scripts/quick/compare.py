@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 Body = Mapping[str, Any]
@@ -51,9 +52,23 @@ def candle_id(body: Body) -> str:
 
 def difference(body: Body, truth: Body) -> str:
     """The fields in which two bodies differ, for people."""
-    names = sorted(name for name in {*body, *truth} if body.get(name) != truth.get(name))
+    names = sorted(name for name in {*body, *truth} if not _same(body.get(name), truth.get(name)))
     shown = [f"{name} {body.get(name)!r} instead of {truth.get(name)!r}" for name in names]
     return ", ".join(shown)
+
+
+def agree(body: Body, truth: Body) -> bool:
+    """Whether they say the same: the same fields, and the same numbers however they are written."""
+    return body.keys() == truth.keys() and all(_same(body[name], truth[name]) for name in truth)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one == other:
+        return True
+    try:
+        return isinstance(one, str) and isinstance(other, str) and Decimal(one) == Decimal(other)
+    except InvalidOperation:
+        return False
 
 
 class StreamCheck:
@@ -122,7 +137,7 @@ class StreamCheck:
             self._missed[row["startMs"]] = None
             if len(self._missed) > MOST_REASONS:
                 del self._missed[next(iter(self._missed))]
-        elif body != row:
+        elif not agree(body, row):
             self._score.blame("wrong", f"{candle_id(row)}: {difference(body, row)}")
 
     def _never_true(self, before_ms: int) -> None:

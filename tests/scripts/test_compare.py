@@ -128,10 +128,15 @@ def test_the_same_message_twice_is_a_duplicate(judged_between: bool) -> None:
 
 
 def test_any_other_field_is_wrong_and_said_which() -> None:
-    run = Run().deliver(0).deliver(1, close="101.1").judge(2)
+    run = Run().deliver(0).deliver(1, close="101.2").judge(2)
     assert run.faults == (0, 0, 1)
-    assert "close '101.1' instead of '101.10'" in run.score.reasons[0]
+    assert "close '101.2' instead of '101.10'" in run.score.reasons[0]
     assert Run().deliver(0, extra="field").judge(1).faults == (0, 0, 1)
+
+
+def test_the_same_number_written_otherwise_is_right() -> None:
+    assert Run().deliver(0).deliver(1, close="101.1").judge(2).faults == (0, 0, 0)
+    assert Run().deliver(0, symbol="1e2").judge(1).faults == (0, 0, 1)
 
 
 def test_out_of_order_is_wrong() -> None:
