@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -136,5 +137,5 @@ def test_pages_cover_the_stretch_without_overlap() -> None:
     pages = list(reading._pages(rules, "1h", hole))
     assert pages[0].from_ms == hole.from_ms
     assert pages[-1].to_ms == hole.to_ms
-    assert all(one.to_ms == two.from_ms for one, two in zip(pages, pages[1:], strict=False))
+    assert all(one.to_ms == two.from_ms for one, two in pairwise(pages))
     assert all(page.to_ms - page.from_ms <= rules.candles_per_request * 3_600_000 for page in pages)

@@ -304,3 +304,66 @@ def test_an_answer_to_nothing_of_ours_changes_nothing() -> None:
     subs.acked(Ack(99), 0.0)
     assert subs.refused(Refusal(99, "config", "x"), 0.0) == ()
     assert states(subs) == {"a": "wanted"}
+
+
+# --- answers that name topics, or nothing ---------------------------------------------------
+
+
+def test_an_exchange_may_answer_topic_by_topic() -> None:
+    subs = make()
+    want(subs, ["a", "b", "c"], 0.0)
+    request = subs.next_request(0.0)
+    assert request is not None
+    assert subs.acked(Ack(request.request_id, ("b",)), 0.1) == ("b",)
+    assert subs.refused(Refusal(request.request_id, "unsupported", "no such", ("c",)), 0.1) == (
+        "c",
+    )
+    states = {topic: status.state for topic, status in subs.topics.items()}
+    assert states == {"a": TopicState.ASKED, "b": TopicState.ACKED, "c": TopicState.REJECTED}
+    assert subs.acked(Ack(request.request_id, ("a",)), 0.2) == ("a",)
+    assert subs.settled
+
+
+def test_answers_without_an_id_find_their_request_by_the_topic() -> None:
+    subs = make()
+    want(subs, ["a", "b"], 0.0)
+    subs.next_request(0.0)
+    want(subs, ["b", "c"], 1.0)
+    subs.next_request(1.0)  # gives a up
+    subs.next_request(2.0)  # asks for c
+    assert subs.acked(Ack(topics=("b", "c")), 2.1) == ("b", "c")
+    assert subs.acked(Ack(topics=("a",)), 2.2) == ()
+
+
+def test_answers_that_name_nothing_come_in_order() -> None:
+    subs = make()
+    want(subs, ["/x:a", "/y:b"], 0.0)
+    first, second = subs.next_request(0.0), subs.next_request(1.0)
+    assert first is not None
+    assert second is not None
+    assert subs.acked(Ack(), 1.1) == ("/x:a",)
+    assert subs.acked(Ack(), 1.2) == ("/y:b",)
+    assert subs.acked(Ack(), 1.3) == ()
+
+
+def test_topics_of_different_families_never_share_a_request() -> None:
+    subs = make()
+    want(subs, ["/x:a", "/y:b", "/x:c"], 0.0)
+    sent = []
+    for second in range(3):
+        request = subs.next_request(float(second))
+        if request is not None:
+            sent.append(json.loads(request.text)[1:])
+    assert sent == [["/x:a", "/x:c"], ["/y:b"]]
+
+
+def test_what_is_unanswered_topic_by_topic_is_asked_again_without_the_rest() -> None:
+    subs = make()
+    want(subs, ["a", "b"], 0.0)
+    request = subs.next_request(0.0)
+    assert request is not None
+    subs.acked(Ack(request.request_id, ("a",)), 0.1)
+    subs.overdue(LIMITS.ack_s + 0.1)
+    again = subs.next_request(LIMITS.ack_s + 0.2)
+    assert again is not None
+    assert json.loads(again.text) == ["+", "b"]

@@ -1,0 +1,188 @@
+"""Before and beside the data: where to dial, the welcome, and the pings an exchange demands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace as changed
+
+from common.clocks import machine_s
+from common.exchanges.protocol import Exchange, Parsed, Pong, RestFailure, RestRequest, Welcome
+from common.exchanges.registry import EXCHANGES
+from common.session.address import Addresses
+from common.session.connection import PROBE_S, Connection
+from common.session.transport import DialFailed
+from tests.session.support import BINANCE, Memory, candles, kline, place
+from tests.support.scripted import ScriptedExchange, ScriptedSocket
+from tests.support.virtual_time import virtual_time
+
+TOPIC = "btcusdt@kline_1m"
+
+
+def parse(market: Any, frame: bytes, catalog: Any) -> Any:
+    """Binance, with a welcome and pongs of its own."""
+    words: dict[bytes, Parsed] = {b'"welcome"': Welcome(), b'"pong"': Pong()}
+    return (words[frame],) if frame in words else BINANCE.parse(market, frame, catalog)
+
+
+def unlike_binance(monkeypatch: pytest.MonkeyPatch, **limits: Any) -> None:
+    """An exchange that speaks like Binance, but greets and wants pings of its own."""
+    spot = BINANCE.markets["spot"]
+    other = changed(spot, limits=changed(spot.limits, **limits))
+    exchange: Exchange = replace(
+        BINANCE,
+        markets={**BINANCE.markets, "spot": other},
+        parse=parse,
+        ping=lambda number: f'{{"ping":{number}}}',
+    )
+    monkeypatch.setitem(EXCHANGES, "binance", exchange)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[tuple[Connection, ScriptedSocket, asyncio.Task[Any]]]:
+    exchange = ScriptedExchange()
+    sink = Memory(*candles("BTCUSDT"))
+    connection = Connection(place(), exchange.address, exchange.dial, dict, sink)
+    connection.want({TOPIC: 600.0})
+    task = asyncio.create_task(connection.run())
+    yield connection, await exchange.accepted(), task
+    task.cancel()
+    await asyncio.wait({task})
+
+
+@virtual_time
+async def test_nothing_is_asked_before_the_welcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlike_binance(monkeypatch, welcomes=True)
+    async with opened() as (connection, socket, _):
+        await asyncio.sleep(2)
+        assert socket.sent.empty()
+        assert connection.state == "logging_in"
+        socket.push("welcome")
+        assert (await socket.request())["params"] == [TOPIC]
+        assert connection.state == "subscribing"
+
+
+@virtual_time
+async def test_without_a_welcome_the_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlike_binance(monkeypatch, welcomes=True)
+    async with opened() as (_, _, task):
+        outcome = await task
+    assert (outcome.cause, outcome.detail) == ("unanswered", "the exchange did not say welcome")
+
+
+@virtual_time
+async def test_pings_are_sent_as_often_as_demanded_whatever_else_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unlike_binance(monkeypatch, ping_s=18.0)
+    begun_s = machine_s()
+    async with opened() as (_, socket, _):
+        socket.push({"result": None, "id": (await socket.request())["id"]})
+        for number in (1, 2, 3):
+            assert await socket.request() == {"ping": number}
+            assert machine_s() - begun_s == pytest.approx(18 * number, abs=2 * number)
+            socket.push(kline("BTCUSDT"))
+
+
+@virtual_time
+async def test_silence_is_answered_by_a_ping_of_the_exchanges_own_and_a_pong_proves_it_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unlike_binance(monkeypatch)
+    async with opened() as (_, socket, task):
+        request = await socket.request()
+        socket.push({"result": None, "id": request["id"]})
+        assert await socket.request(timeout_s=120) == {"ping": 1}
+        socket.push("pong")
+        assert await socket.request(timeout_s=120) == {"ping": 2}
+        outcome = await task
+    assert (outcome.cause, outcome.detail) == (
+        "stalled",
+        f"a ping was not answered in {PROBE_S:g} s",
+    )
+    assert socket.probes == 0
+
+
+# --- where to dial --------------------------------------------------------------------------
+
+
+def with_token(monkeypatch: pytest.MonkeyPatch, *, gap_s: float = 0.0) -> None:
+    spot = BINANCE.markets["spot"]
+    exchange = replace(
+        BINANCE,
+        markets={
+            **BINANCE.markets,
+            "spot": changed(spot, limits=changed(spot.limits, dial_gap_s=gap_s)),
+        },
+        address_request=lambda market: RestRequest(f"https://api/{market}/token", method="POST"),
+        parse_address=lambda market, body: msgspec.json.decode(body, type=dict[str, str])["url"],
+    )
+    monkeypatch.setitem(EXCHANGES, "binance", exchange)  # type: ignore[arg-type]
+
+
+@virtual_time
+async def test_every_attempt_asks_anew_where_to_dial(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_token(monkeypatch)
+    asked: list[str] = []
+
+    async def ask(exchange: Exchange, request: RestRequest) -> bytes:
+        asked.append(f"{request.method} {request.url}")
+        return json.dumps({"url": f"wss://x?token={len(asked)}"}).encode()
+
+    address = Addresses(None, ask).of(place())
+    assert [await address(), await address()] == ["wss://x?token=1", "wss://x?token=2"]
+    assert asked == ["POST https://api/spot/token"] * 2
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    ("answer", "reason", "wait_s"),
+    [
+        (RestFailure("rate", "429 too many", 7.0), "rate", 7.0),
+        (RestFailure("transient", "no route"), "transient", None),
+        (b"<html>", None, None),
+    ],
+)
+async def test_without_an_address_the_dial_has_failed_for_the_same_reason(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, reason: Any, wait_s: Any
+) -> None:
+    with_token(monkeypatch)
+
+    async def ask(exchange: Exchange, request: RestRequest) -> bytes | RestFailure:
+        return answer  # type: ignore[no-any-return]
+
+    with pytest.raises(DialFailed) as failed:
+        await Addresses(None, ask).of(place())()
+    assert (failed.value.reason, failed.value.retry_after_s) == (reason, wait_s)
+    connection = Connection(
+        place(), Addresses(None, ask).of(place()), ScriptedExchange().dial, dict, Memory()
+    )
+    outcome = await connection.run()
+    assert (outcome.reason, outcome.retry_after_s) == (reason or "transient", wait_s)
+
+
+@virtual_time
+async def test_the_connections_of_a_process_are_opened_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_token(monkeypatch, gap_s=2.0)
+
+    async def ask(exchange: Exchange, request: RestRequest) -> bytes:
+        return b'{"url":"wss://x"}'
+
+    addresses, begun_s = Addresses("http://door", ask), machine_s()
+    ends: list[float] = []
+
+    async def dial() -> None:
+        assert await addresses.of(place())() == "ws://door/x"
+        ends.append(machine_s() - begun_s)
+
+    await asyncio.gather(*(dial() for _ in range(3)))
+    assert ends == [0.0, 2.0, 4.0]

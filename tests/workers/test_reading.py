@@ -1,0 +1,177 @@
+"""What a shard reads by REST: what is missing first, again after failures, corrections last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from common.clocks import MarketClock, machine_s
+from common.exchanges.place import Place
+from common.exchanges.protocol import RestFailure
+from common.exchanges.registry import EXCHANGES
+from common.model.events import Candle
+from common.model.streams import Stream
+from common.recovery.lane import CandleLane
+from common.recovery.rest import RestError
+from common.recovery.settling import Settling
+from common.recovery.steps import Hole
+from tests.recovery.bars import at, bar
+from tests.support.virtual_time import virtual_time
+from workers.reading import FINAL_TRIES, Reading, Sink
+
+RULES = EXCHANGES["binance"].markets["spot"].rest
+SETTLED_S = RULES.settle_s
+
+
+class Reader:
+    """REST as the test wants it: bars, or failures first."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, Stream, Hole, bool]] = []
+        self.failures: list[RestFailure] = []
+        self.bars: Sequence[Candle] = ()
+        self.takes_s = 0.0
+
+    async def read(self, stream: Stream, stretch: Hole, *, urgent: bool) -> Sequence[Candle]:
+        self.asked.append((machine_s(), stream, stretch, urgent))
+        await asyncio.sleep(self.takes_s)
+        if self.failures:
+            raise RestError(self.failures.pop(0))
+        return [b for b in self.bars if stretch.from_ms <= b.start_ms < stretch.to_ms]
+
+
+class Shard:
+    """Lanes, and what was said of them."""
+
+    def __init__(self, *symbols: str) -> None:
+        self.begun_s = machine_s()
+        clock = MarketClock(wall=lambda: at(10) + int((machine_s() - self.begun_s) * 1000))
+        place = Place("binance", "spot", "candle")
+        streams = [Stream("binance", "spot", "candle", symbol, "1m") for symbol in symbols]
+        self.lanes = [CandleLane(stream, place, at(0), 1.0) for stream in streams]
+        self.said: list[tuple[str, str, Hole]] = []
+        self.ticks = 0
+        self.reader: Any = Reader()
+        sink = Sink(self._tick, lambda: self.lanes, self._fetched, self._lost, self._compared)
+        self.reading = Reading(RULES, sink, self.reader, clock)
+
+    def _tick(self) -> None:
+        self.ticks += 1
+
+    def _fetched(self, lane: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
+        self.said.append((lane.stream.symbol, "fetched", stretch))
+        lane.fetched(bars, stretch.to_ms)
+
+    def _lost(self, lane: CandleLane, stretch: Hole, reason: str) -> None:
+        self.said.append((lane.stream.symbol, f"lost: {reason}", stretch))
+        lane.skip()
+
+    def _compared(self, lane: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
+        self.said.append((lane.stream.symbol, "compared", stretch))
+        assert lane.settling is not None
+        lane.settling.compare(stretch, bars)
+
+    def jump(self, lane: int, *, first: int, then: int) -> None:
+        """A stream that went from one bar to a later one."""
+        self.lanes[lane].candle(bar(first), at(first))
+        self.lanes[lane].candle(bar(then), at(then))
+
+
+@asynccontextmanager
+async def working(shard: Shard) -> AsyncIterator[None]:
+    task = asyncio.create_task(shard.reading.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+@virtual_time
+async def test_what_is_missing_is_fetched_and_the_longest_waiting_first() -> None:
+    shard = Shard("A", "B")
+    shard.jump(0, first=3, then=6)
+    shard.jump(1, first=1, then=5)
+    async with working(shard):
+        await asyncio.sleep(1)
+    assert shard.said == [
+        ("B", "fetched", Hole(at(2), at(5))),
+        ("A", "fetched", Hole(at(4), at(6))),
+    ]
+    assert all(lane.missing is None for lane in shard.lanes)
+
+
+@virtual_time
+async def test_rest_is_not_asked_before_it_is_final() -> None:
+    shard = Shard("A")
+    shard.jump(0, first=3, then=10)  # the missing bars ended just now
+    async with working(shard):
+        await asyncio.sleep(SETTLED_S - 0.5)
+        assert shard.said == []
+        await asyncio.sleep(1)
+    assert shard.said == [("A", "fetched", Hole(at(4), at(10)))]
+
+
+@virtual_time
+async def test_a_failure_is_tried_again_later_and_never_before_the_exchange_said() -> None:
+    shard = Shard("A")
+    shard.jump(0, first=1, then=4)
+    shard.reader.failures = [RestFailure("transient", "503"), RestFailure("rate", "429", 30.0)]
+    async with working(shard):
+        await asyncio.sleep(60)
+    times = [asked_s for asked_s, *_ in shard.reader.asked]
+    assert len(times) == 3
+    assert 0.5 <= times[1] - times[0] <= 1.5
+    assert times[2] - times[1] >= 30
+    assert shard.said == [("A", "fetched", Hole(at(2), at(4)))]
+
+
+@virtual_time
+async def test_one_failing_stream_does_not_hold_up_another() -> None:
+    shard = Shard("A", "B")
+    shard.jump(0, first=1, then=4)
+    shard.jump(1, first=2, then=4)
+    shard.reader.failures = [RestFailure("transient", "503")]
+    async with working(shard):
+        await asyncio.sleep(5)
+    assert [symbol for symbol, _, _ in shard.said] == ["B", "A"]
+
+
+@virtual_time
+async def test_an_answer_that_will_not_change_is_believed_and_said() -> None:
+    shard = Shard("A")
+    shard.jump(0, first=1, then=4)
+    shard.reader.failures = [RestFailure("unsupported", "no such symbol")] * FINAL_TRIES
+    async with working(shard):
+        await asyncio.sleep(60)
+    assert shard.said == [("A", "lost: no such symbol", Hole(at(2), at(4)))]
+    assert shard.lanes[0].missing is None
+
+
+@virtual_time
+async def test_bars_are_closed_by_the_clock_while_an_answer_is_slow() -> None:
+    shard = Shard("A")
+    shard.jump(0, first=1, then=4)
+    shard.reader.takes_s = 10.0
+    async with working(shard):
+        await asyncio.sleep(5)
+        assert shard.ticks > 20
+
+
+@virtual_time
+async def test_what_was_closed_by_guess_is_compared_after_all_that_is_missing() -> None:
+    shard = Shard("A", "B")
+    settling = shard.lanes[0].settling = Settling()
+    settling.note(bar(1))
+    settling.note(bar(2))
+    shard.jump(1, first=1, then=4)
+    async with working(shard):
+        await asyncio.sleep(1)
+    assert shard.said == [
+        ("B", "fetched", Hole(at(2), at(4))),
+        ("A", "compared", Hole(at(1), at(3))),
+    ]
+    assert [urgent for *_, urgent in shard.reader.asked] == [True, False]
+    assert settling.counts == {"settled": 2}
