@@ -17,7 +17,8 @@ class Candle(Struct, frozen=True, gc=False, rename="camel"):
     ``volume`` is in the base asset, ``quote_volume`` in the quote asset, on every market;
     ``contracts`` keeps the raw count where the exchange trades contracts. ``end_ms`` is exclusive.
     A closed candle holds only what any teller of it would say (live frame or REST row), so that
-    the same candle always has the same body; the frame's own time is on open ones only.
+    the same candle always has the same body; the frame's own time is on open ones only, where the
+    exchange stamps one.
     """
 
     exchange: str

@@ -58,6 +58,10 @@ def test_ids_say_what_an_event_is() -> None:
     assert candle_id(corrected) == "candle:binance:spot:BTCUSDT:1m:1700000040000:r2"
     running = msgspec.structs.replace(CANDLE, closed=False, event_ms=1700000050000)
     assert candle_id(running) == "candle:binance:spot:BTCUSDT:1m:1700000040000:open:1700000050000"
+    unstamped = msgspec.structs.replace(CANDLE, closed=False)
+    assert candle_id(unstamped) == "candle:binance:spot:BTCUSDT:1m:1700000040000:open:v12.5000"
+    counted = msgspec.structs.replace(unstamped, contracts="156")
+    assert candle_id(counted) == "candle:binance:spot:BTCUSDT:1m:1700000040000:open:v156"
     ticker = Ticker("binance", "linear", "BTCUSDT", 1700000040123, "1.15")
     assert ticker_id(ticker) == "ticker:binance:linear:BTCUSDT:1700000040123"
 
