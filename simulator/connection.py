@@ -70,7 +70,7 @@ class Connection:
         self._waiting = asyncio.Event()
         self._end: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._inbound = SlidingCount(dialect.rules.messages_within_s)
-        self._heard_s = self.opened_s
+        self._heard_s = self._said_s = self.opened_s
         # Pings not yet answered, and when each must be.
         self._pings: dict[bytes, float] = {}
 
@@ -191,6 +191,7 @@ class Connection:
             except ConnectionError:
                 raise Ended(None, "the client is gone") from None
             self.sent += 1
+            self._said_s = machine_s()
 
     async def _send(self, kind: WSMsgType, data: str | bytes) -> None:
         if kind is WSMsgType.TEXT:
@@ -221,6 +222,8 @@ class Connection:
                 raise Ended(1008, "Pong timeout")
             if now_s - self._heard_s > self.rules.quiet_s:
                 raise Ended(1000, "nothing came from the client")
+            if now_s - self._said_s > self.rules.idle_s:
+                raise Ended(self.rules.idle_code, "nothing was pushed")
             if not self.topics and now_s - self.opened_s > self.rules.first_topic_s:
                 raise Ended(1000, "nothing was subscribed")
             # Rules may be changed while it is open: they are looked at again every quarter second.

@@ -52,6 +52,7 @@ class SocketRules(Struct, frozen=True, kw_only=True):
         ping_every_s, pong_within_s: WebSocket pings of the exchange's own; none where inf.
         quiet_s: it ends a socket on which the client says nothing for so long.
         first_topic_s: it ends a socket without any topic after so long.
+        idle_s, idle_code: it ends a socket on which it has said nothing itself for so long.
         handshakes: connection attempts of one address within ``handshakes_within_s``.
         answer_s: how long it takes to answer.
     """
@@ -66,6 +67,8 @@ class SocketRules(Struct, frozen=True, kw_only=True):
     pong_within_s: float = 600.0
     quiet_s: float = inf
     first_topic_s: float = inf
+    idle_s: float = inf
+    idle_code: int = 1000
     answer_s: float = 0.02
 
 
