@@ -190,15 +190,16 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:
     """The bars of an answer, oldest first (it has the newest first), closed by their flag.
 
-    A running one bears the time it was asked for.
+    The flag decides, not the clock: a bar that has ended may still change before it is confirmed.
+    One that is not bears the time it was asked for.
     """
     candles: list[Candle] = []
-    for row in reversed(_rows.decode(body).data):
+    for row in _rows.decode(body).data:
         bar = candle(stream, row)
         if isinstance(bar, Unreadable):
             raise msgspec.ValidationError(bar.detail)
         candles.append(bar if bar.closed else msgspec.structs.replace(bar, event_ms=now_ms))
-    return candles
+    return sorted(candles, key=lambda bar: bar.start_ms)
 
 
 # --- failures -------------------------------------------------------------------------------
