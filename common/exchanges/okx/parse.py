@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -26,6 +25,7 @@ from common.exchanges.protocol import (
     Topic,
     Unreadable,
 )
+from common.model.decimals import product
 from common.model.events import Candle, Ticker
 from common.model.instruments import Catalog
 from common.model.intervals import end_of, is_start
@@ -141,8 +141,6 @@ _CANDLE_CHANNELS: Mapping[str, str] = {f"candle{name}": ours for ours, name in I
 # The only place where an error says which of several topics it is about.
 _ABOUT = re.compile(r"\bchannel:\s?([^\s,]+),\s?instId:(\S+) doesn't exist")
 _REQUEST_ID = re.compile(r"[0-9]{1,18}")
-# Products of what an exchange writes are exact; what would not be is no number of an exchange.
-_EXACT = Context(prec=60, Emax=60, Emin=-60, traps=[InvalidOperation, Overflow, Inexact])
 
 
 # --- frames in ------------------------------------------------------------------------------
@@ -267,16 +265,7 @@ def _size(market: Market, symbol: str, size: str, catalog: Catalog) -> str | Uns
         return UNSET
     if instrument.contract_unit != instrument.base:
         return UNSET
-    return f"{product(size, instrument.contract_size):f}"
-
-
-def product(one: str, other: str) -> Decimal:
-    """Both multiplied, exactly.
-
-    Raises:
-        ArithmeticError: one of them is no number, or the product has too many digits.
-    """
-    return _EXACT.multiply(Decimal(one), Decimal(other))
+    return product(size, instrument.contract_size)
 
 
 def _answer(message: _Frame) -> Parsed:

@@ -18,7 +18,7 @@ from common.exchanges.okx.describe import (
     NAME,
     RATE_WINDOW_S,
 )
-from common.exchanges.okx.parse import MaybeNumber, MaybeTimeMs, Row, TimeMs, candle, product
+from common.exchanges.okx.parse import MaybeNumber, MaybeTimeMs, Row, TimeMs, candle
 from common.exchanges.protocol import (
     InstrumentPage,
     Reason,
@@ -26,6 +26,7 @@ from common.exchanges.protocol import (
     RestRequest,
     Unreadable,
 )
+from common.model.decimals import product
 from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Trading
 from common.model.streams import Market, Stream
@@ -138,7 +139,7 @@ def _instrument(market: Market, listing: _Listing) -> Instrument:
     else:
         base, _, quote = listing.underlying.partition("-")
         settle = listing.settle
-        size = f"{product(listing.contract_value, listing.contract_multiplier or '1'):f}"
+        size = product(listing.contract_value, listing.contract_multiplier or "1")
     if not (base and quote and settle):
         raise msgspec.ValidationError(f"{listing.symbol} does not name its coins")
     dated = listing.kind == "FUTURES" and listing.expiry_ms != ""
