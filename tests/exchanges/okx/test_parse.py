@@ -12,6 +12,7 @@ from msgspec import UNSET
 from common.exchanges.okx.describe import ERRORS, INTERVALS, MARKETS
 from common.exchanges.okx.parse import parse, ping, subscribe, topics, unsubscribe
 from common.exchanges.protocol import Ack, Notice, Parsed, Pong, Refusal, Unreadable
+from common.exchanges.registry import by_seed_name
 from common.model.events import Candle, Ticker
 from common.model.ids import candle_id
 from common.model.instruments import Instrument
@@ -379,6 +380,15 @@ def test_topics_and_requests() -> None:
     }
     given_up = json.loads(unsubscribe("spot", ["tickers:BTC-USDT"], 4).text)
     assert (given_up["op"], given_up["id"]) == ("unsubscribe", "4")
+
+
+@pytest.mark.parametrize(
+    ("name", "market"), [("okx", "spot"), ("okxLinear", "linear"), ("paperOkxInverse", "inverse")]
+)
+def test_older_backends_know_the_markets_by_these_names(name: str, market: str) -> None:
+    found = by_seed_name(name)
+    assert found is not None
+    assert (found[0].name, found[1]) == ("okx", market)
 
 
 def test_each_channel_has_its_own_address_without_the_retired_port() -> None:
