@@ -9,8 +9,7 @@ import msgspec
 
 from common.model.streams import Market, Stream
 
-# A contract folder holds linear and inverse ones alike; what a frame says is read the same way but
-# for the sizes of offers.
+# A folder of contracts holds linear and inverse ones alike: see ``market_of``.
 FOLDERS: Mapping[str, Market] = {
     "spot": "spot",
     "swap": "linear",
@@ -20,7 +19,17 @@ FOLDERS: Mapping[str, Market] = {
 
 _PLACES_OF_A_BAR = 9
 _UTC_8 = ("6H", "12H", "1D", "2D", "3D", "1W", "1M", "3M")
-_SIZES = range(5, 8)
+
+
+def market_of(folder: str, message: Any) -> Market:
+    """Contracts whose quote is the dollar itself are inverse."""
+    if folder not in ("swap", "futures") or not isinstance(message, dict):
+        return FOLDERS[folder]
+    symbol = message.get("arg", {}).get("instId", "")
+    rows = message.get("data") or [{}]
+    if not symbol and isinstance(rows[0], dict):
+        symbol = rows[0].get("instId", "")
+    return "inverse" if "-USD-" in symbol else FOLDERS[folder]
 
 
 def explain(folder: str, channel: str, message: Any) -> str | None:
