@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from common.exchanges.binance import BINANCE
+from common.exchanges.bybit import BYBIT
 from common.exchanges.protocol import Exchange
 from common.model.streams import Market
 
-EXCHANGES: Mapping[str, Exchange] = {exchange.name: exchange for exchange in (BINANCE,)}
+EXCHANGES: Mapping[str, Exchange] = {exchange.name: exchange for exchange in (BINANCE, BYBIT)}
 
 
 def by_seed_name(name: str) -> tuple[Exchange, Market] | None:

@@ -4,7 +4,7 @@ import pytest
 
 from common.exchanges.protocol import Exchange
 from common.exchanges.registry import EXCHANGES, by_seed_name
-from common.model.intervals import INTERVALS
+from common.model.intervals import INTERVALS, source_of
 from common.model.streams import Market, Stream
 
 PLACES = [
@@ -15,12 +15,19 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("exchange", "market"), PLACES)
-def test_every_interval_of_ours_has_a_topic_of_its_own(exchange: Exchange, market: Market) -> None:
+def test_every_native_interval_has_a_topic_of_its_own_and_the_others_are_built_of_them(
+    exchange: Exchange, market: Market
+) -> None:
+    rules = exchange.markets[market]
+    native = rules.channels["candle"].intervals
     topics = {
         exchange.topics(Stream(exchange.name, market, "candle", "BTCUSDT", interval))
-        for interval in INTERVALS
+        for interval in native
     }
-    assert len(topics) == len(INTERVALS)
+    assert len(topics) == len(native)
+    for interval in INTERVALS:
+        assert source_of(interval, native), interval
+        assert source_of(interval, rules.rest.intervals), interval
 
 
 @pytest.mark.parametrize(("exchange", "market"), PLACES)
