@@ -8,11 +8,12 @@ from pathlib import Path
 import msgspec
 
 from simulator.exchanges.binance import Binance, recorded
+from simulator.exchanges.bybit import Bybit
 from simulator.exchanges.protocol import Exchange
 from simulator.replay import Line, Recording
 from simulator.world import World
 
-_EXCHANGES: tuple[Callable[[World], Exchange], ...] = (Binance,)
+_EXCHANGES: tuple[Callable[[World], Exchange], ...] = (Binance, Bybit)
 # Whose recording is it, and how is it read: the first reader that knows the address takes it.
 _READERS = (recorded,)
 
