@@ -41,9 +41,11 @@ INTERVALS: Mapping[str, str] = {
 
 # Documented as a push every 1 to 60 s; seen: one per change, and the close within a second.
 _CANDLE = Cadence(kind="trade-driven", probe_s=60.0, stall_s=60.0)
-# On spot the best prices come again after 3 s without a change. On the others the mark price moves
-# the ticker all the time; the thinnest contracts were quiet for several seconds.
+# On spot the best prices come again after 3 s without a change, while the day of a thin symbol may
+# not change for minutes. On the others the mark price moves the day all the time; the thinnest
+# contracts were quiet for several seconds.
 _TICKER = Cadence(kind="periodic", probe_s=15.0, stall_s=30.0)
+_SPOT_DAY = 0
 
 # The args of one connection may be 21,000 characters long, commas and quotes included. The longest
 # topic there is, "orderbook.1.1000000BABYDOGEUSDT", takes 34 of them: 617 would fit. 500 (reserve)
@@ -54,11 +56,12 @@ _TOPICS_PER_CONNECTION = 500
 
 def _market(market: Market, seed_name: str, topics_per_request: int) -> MarketRules:
     url = f"wss://stream.bybit.com/v5/public/{market}"
+    quiet = frozenset({_SPOT_DAY}) if market == "spot" else frozenset()
     return MarketRules(
         seed_name=seed_name,
         channels={
             "candle": ChannelRules(url=url, cadence=_CANDLE, intervals=INTERVALS, closes="flag"),
-            "ticker": ChannelRules(url=url, cadence=_TICKER),
+            "ticker": ChannelRules(url=url, cadence=_TICKER, quiet_sources=quiet),
         },
         limits=Limits(
             topics_per_connection=_TOPICS_PER_CONNECTION,
