@@ -122,6 +122,7 @@ class _Frame(Struct, gc=False):
 
 _frame = msgspec.json.Decoder(_Frame)
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
+_bars = msgspec.json.Decoder(list[_Bar])
 _bar = msgspec.json.Decoder(_Bar)
 _day = msgspec.json.Decoder(_Day)
 _book = msgspec.json.Decoder(_Book)
@@ -162,22 +163,29 @@ def _candles(market: Market, name: str, message: _Frame, _: int) -> Sequence[Par
     if interval is None or not symbol:
         return (Unreadable("wrong_shape", f"topic kline.{name:.60}"),)
     stream = Stream(NAME, market, "candle", symbol, interval)
-    return [_candle(stream, row) for row in _rows.decode(message.data)]
-
-
-def _candle(stream: Stream, row: msgspec.Raw) -> Candle | Unreadable:
     try:
-        bar = _bar.decode(row)
-        return candle(
-            stream,
-            bar.start_ms,
-            (bar.open, bar.high, bar.low, bar.close),
-            (bar.volume, bar.turnover),
-            closed=bar.confirm,
-            event_ms=UNSET if bar.confirm else bar.event_ms,
-        )
+        return [_candle(stream, bar) for bar in _bars.decode(message.data)]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # One strange bar must not cost the others: they are read one by one.
+        return [_salvaged(stream, row) for row in _rows.decode(message.data)]
+
+
+def _salvaged(stream: Stream, row: msgspec.Raw) -> Candle | Unreadable:
+    try:
+        return _candle(stream, _bar.decode(row))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Unreadable("wrong_shape", str(error))
+
+
+def _candle(stream: Stream, bar: _Bar) -> Candle:
+    return candle(
+        stream,
+        bar.start_ms,
+        (bar.open, bar.high, bar.low, bar.close),
+        (bar.volume, bar.turnover),
+        closed=bar.confirm,
+        event_ms=UNSET if bar.confirm else bar.event_ms,
+    )
 
 
 def candle(
