@@ -6,6 +6,7 @@ joining) survives a reconnect.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -88,11 +89,17 @@ class Feed:
             if stream not in wanted:
                 self._counts.update(lane.counts)
         self._lanes, self._by_symbol, self._by_topic = wanted, {}, {}
+        quiet: set[Topic] = set()
         for lane in wanted.values():
             self._by_symbol.setdefault((lane.source.symbol, lane.source.interval), []).append(lane)
-            for topic in lane.topics:
+            for source, topic in enumerate(lane.topics):
                 self._by_topic.setdefault(topic, []).append(lane)
-        return {topic: self._silence_s(lanes) for topic, lanes in self._by_topic.items()}
+                if source in self._place.rules.quiet_sources:
+                    quiet.add(topic)
+        return {
+            topic: math.inf if topic in quiet else self._silence_s(lanes)
+            for topic, lanes in self._by_topic.items()
+        }
 
     def _silence_s(self, lanes: Iterable[Lane]) -> float:
         """A candle says at least its close: two intervals of it and the channel's own patience."""

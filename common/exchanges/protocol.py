@@ -135,6 +135,8 @@ class ChannelRules(Struct, frozen=True, kw_only=True):
         from_trades: native intervals whose bars the exchange does not send: made of its trades.
         all_symbols_topic: the one topic that carries every symbol of the market, where there is.
         standing_topics: subscribed on every connection beside what is wanted (heartbeats).
+        quiet_sources: sources (see ``TickerPart.source``) that speak of changes only and may be
+            silent for any time; the stream's other topics are its sign of life.
     """
 
     url: str
@@ -145,6 +147,7 @@ class ChannelRules(Struct, frozen=True, kw_only=True):
     from_trades: frozenset[str] = frozenset()
     all_symbols_topic: Topic | None = None
     standing_topics: tuple[Topic, ...] = ()
+    quiet_sources: frozenset[int] = frozenset()
 
 
 class Limits(Struct, frozen=True, kw_only=True):

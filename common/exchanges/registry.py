@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from common.exchanges.binance import BINANCE
+from common.exchanges.bybit import BYBIT
 from common.exchanges.okx import OKX
 from common.exchanges.protocol import Exchange
 from common.model.streams import Market
 
-EXCHANGES: Mapping[str, Exchange] = {exchange.name: exchange for exchange in (BINANCE, OKX)}
+EXCHANGES: Mapping[str, Exchange] = {
+    exchange.name: exchange
+    for exchange in (
+        BINANCE,
+        BYBIT,
+        OKX,
+    )
+}
 
 
 def by_seed_name(name: str) -> tuple[Exchange, Market] | None:

@@ -8,12 +8,17 @@ from pathlib import Path
 import msgspec
 
 from simulator.exchanges.binance import Binance, recorded
+from simulator.exchanges.bybit import Bybit
 from simulator.exchanges.okx import Okx
 from simulator.exchanges.protocol import Exchange
 from simulator.replay import Line, Recording
 from simulator.world import World
 
-_EXCHANGES: tuple[Callable[[World], Exchange], ...] = (Binance, Okx)
+_EXCHANGES: tuple[Callable[[World], Exchange], ...] = (
+    Binance,
+    Bybit,
+    Okx,
+)
 # Whose recording is it, and how is it read: the first reader that knows the address takes it.
 _READERS = (recorded,)
 

@@ -1,5 +1,6 @@
 """From a connection's events to the pipeline: which go on, and what is said of the others."""
 
+import math
 from typing import Any
 
 from msgspec import UNSET
@@ -160,6 +161,16 @@ def test_a_candle_topic_may_be_silent_for_two_of_its_intervals_and_some_patience
     }
     feed, _, _ = make(Stream("binance", "spot", "ticker", "BTCUSDT"))
     assert feed.want([Stream("binance", "spot", "ticker", "BTCUSDT")]) == {"!miniTicker@arr": 10.0}
+
+
+def test_a_topic_that_speaks_of_changes_only_may_be_silent_for_any_time() -> None:
+    place = Place("bybit", "spot", "ticker")
+    clock = MarketClock(wall=lambda: NOW_MS)
+    feed = Feed(Shard("bybit", "spot", "ticker", 0), 7, place, Outlet(), clock)
+    assert feed.want([Stream("bybit", "spot", "ticker", "BTCUSDT")]) == {
+        "tickers.BTCUSDT": math.inf,
+        "orderbook.1.BTCUSDT": place.rules.cadence.stall_s,
+    }
 
 
 def test_without_a_connection_every_live_stream_says_so_once() -> None:
