@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from zlib import crc32
 
 from common.model.events import Candle, Ticker
 
 
 def candle_id(candle: Candle) -> str:
-    """``candle:binance:spot:BTCUSDT:1m:1700000000000:r0``; an open one ends in its frame's time.
+    """Of a closed candle: ``candle:binance:spot:BTCUSDT:1m:1700000000000:r0``."""
+    return f"{_candle(candle)}:r{candle.revision}"
 
-    Where the exchange stamps no time on its frames, an open one ends in its volume: a bar changes
-    with every trade, and every trade makes it larger.
+
+def value_id(event: Candle | Ticker, body: bytes) -> str:
+    """Of a value that the next one replaces: it ends in a sum of what it says.
+
+    ``candle:binance:spot:BTCUSDT:1m:1700000000000:open:9a0e3b1c``,
+    ``ticker:binance:spot:BTCUSDT:1700000000123:9a0e3b1c``. The time alone would not do: not every
+    exchange stamps one, and a ticker that is joined of several frames may change without it.
     """
-    name = (
-        f"candle:{candle.exchange}:{candle.market}:{candle.symbol}"
-        f":{candle.interval}:{candle.start_ms}"
-    )
-    if candle.closed:
-        return f"{name}:r{candle.revision}"
-    if candle.event_ms is not UNSET:
-        return f"{name}:open:{candle.event_ms}"
-    size = candle.volume if candle.contracts is UNSET else candle.contracts
-    return f"{name}:open:v{size}"
+    if isinstance(event, Candle):
+        return f"{_candle(event)}:open:{crc32(body):08x}"
+    place = f"{event.exchange}:{event.market}:{event.symbol}"
+    return f"ticker:{place}:{event.event_ms}:{crc32(body):08x}"
 
 
-def ticker_id(ticker: Ticker) -> str:
-    """``ticker:binance:spot:BTCUSDT:1700000000123``."""
-    return f"ticker:{ticker.exchange}:{ticker.market}:{ticker.symbol}:{ticker.event_ms}"
+def _candle(candle: Candle) -> str:
+    place = f"{candle.exchange}:{candle.market}:{candle.symbol}"
+    return f"candle:{place}:{candle.interval}:{candle.start_ms}"

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from msgspec import UNSET, Struct, UnsetType
 
 from common.model.events import Candle, MarketEvent
-from common.model.ids import candle_id, ticker_id
+from common.model.ids import candle_id, value_id
 from common.model.streams import Channel, Market, Stream
 
 # What became of a durable message. ``refused``: there was no room for it, or it cannot be named;
@@ -90,9 +90,11 @@ def type_of(event: MarketEvent) -> str:
     return CANDLE_CLOSED if event.closed else CANDLE_OPEN
 
 
-def id_of(event: MarketEvent) -> str:
+def id_of(event: MarketEvent, body: bytes) -> str:
     """The event's own name (DESIGN P4)."""
-    return candle_id(event) if isinstance(event, Candle) else ticker_id(event)
+    if isinstance(event, Candle) and event.closed:
+        return candle_id(event)
+    return value_id(event, body)
 
 
 def time_ms_of(event: MarketEvent) -> int:

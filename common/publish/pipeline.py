@@ -265,7 +265,8 @@ class Pipeline:
         try:
             envelope = route.envelope(event, value.epoch, value.origin)
             stamp_s = time_s(messages.time_ms_of(event))
-            return envelope.pack(messages.id_of(event), stamp_s, encode(event), most_bytes)
+            body = encode(event)
+            return envelope.pack(messages.id_of(event, body), stamp_s, body, most_bytes)
         except _UNWRITABLE as error:
             self._complain(event, error)
             return None

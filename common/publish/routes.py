@@ -9,6 +9,7 @@ from msgspec import Struct
 from pamqp.common import FieldValue
 
 from common.model.events import Candle, MarketEvent
+from common.model.ids import candle_id
 from common.model.streams import Origin, Stream
 from common.publish import messages
 from common.publish.durable import Message, OnOutcome
@@ -56,7 +57,7 @@ class Route:
 
     def __init__(self, event: MarketEvent, app_id: str) -> None:
         messages.routing_key(event)
-        check_id(messages.id_of(event) + "0" * _ID_SPARE_BYTES)
+        check_id(messages.id_of(event, b"") + "0" * _ID_SPARE_BYTES)
         self.slot = Slot(self)
         self._app_id = app_id
         self._envelopes: dict[tuple[bool, int, Origin], Envelope] = {}
@@ -87,7 +88,7 @@ def candle_message(envelope: Envelope, candle: Candle, on_outcome: OnOutcome) ->
     return Message(
         lane=lane_of(envelope.amqp_exchange, envelope.routing_key),
         envelope=envelope,
-        message_id=messages.id_of(candle),
+        message_id=candle_id(candle),
         timestamp_s=time_s(messages.time_ms_of(candle)),
         body=encode(candle),
         subject=candle,

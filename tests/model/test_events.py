@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from common.model.events import Candle, Ticker
-from common.model.ids import candle_id, ticker_id
+from common.model.ids import candle_id, value_id
 from common.model.instruments import Instrument
 
 CANDLE = Candle(
@@ -57,13 +57,14 @@ def test_ids_say_what_an_event_is() -> None:
     corrected = msgspec.structs.replace(CANDLE, revision=2)
     assert candle_id(corrected) == "candle:binance:spot:BTCUSDT:1m:1700000040000:r2"
     running = msgspec.structs.replace(CANDLE, closed=False, event_ms=1700000050000)
-    assert candle_id(running) == "candle:binance:spot:BTCUSDT:1m:1700000040000:open:1700000050000"
-    unstamped = msgspec.structs.replace(CANDLE, closed=False)
-    assert candle_id(unstamped) == "candle:binance:spot:BTCUSDT:1m:1700000040000:open:v12.5000"
-    counted = msgspec.structs.replace(unstamped, contracts="156")
-    assert candle_id(counted) == "candle:binance:spot:BTCUSDT:1m:1700000040000:open:v156"
+    name = "candle:binance:spot:BTCUSDT:1m:1700000040000:open:"
+    assert value_id(running, b"what it says") == f"{name}e33e6311"
+    assert value_id(running, b"something else").startswith(name)
+    assert value_id(running, b"something else") != f"{name}e33e6311"
     ticker = Ticker("binance", "linear", "BTCUSDT", 1700000040123, "1.15")
-    assert ticker_id(ticker) == "ticker:binance:linear:BTCUSDT:1700000040123"
+    assert value_id(ticker, b"what it says") == (
+        "ticker:binance:linear:BTCUSDT:1700000040123:e33e6311"
+    )
 
 
 def test_unified_names_are_those_of_ccxt() -> None:

@@ -128,10 +128,10 @@ async def test_tickers_and_open_candles_arrive_transient(rabbit_url: str) -> Non
     assert a.headers["symbol"] == "BTC.P"
     assert json.loads(a.body)["last"] == "0.10"
     assert (a.type, a.delivery_mode) == ("ticker.v1", 1)
-    assert a.message_id == f"ticker:binance:spot:BTC.P:{START_MS}"
+    assert a.message_id.startswith(f"ticker:binance:spot:BTC.P:{START_MS}:")
     assert b.routing_key == "candle.open.binance.spot.BTCUSDT.1m"
     assert (b.type, b.delivery_mode) == ("candle.open.v1", 1)
-    assert b.message_id == f"candle:binance:spot:BTCUSDT:1m:{START_MS}:open:{START_MS + 1500}"
+    assert b.message_id.startswith(f"candle:binance:spot:BTCUSDT:1m:{START_MS}:open:")
     # Checkpoints hang on outcomes: what may be lost has none.
     assert outcomes.all == []
 
