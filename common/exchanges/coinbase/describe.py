@@ -65,24 +65,26 @@ MARKETS: Mapping[Market, MarketRules] = {
         seed_name="coinbase",
         channels=_CHANNELS,
         # An address may send 8 messages and open 8 connections a second, over all its connections.
-        # A new one says three things (heartbeats and two channels), so one every half second is 6
-        # messages a second: reserve. How many products a message or a connection may name is not
-        # documented (others put all on one connection): reserve, so that an end costs 200.
+        # A new one says three things (heartbeats and two channels), so that one a second is 3
+        # messages a second: reserve, for the other processes of the address. How many products a
+        # message or a connection may name is not documented (others put all of them on one):
+        # reserve, so that an end costs no more than 200.
         limits=Limits(
             topics_per_connection=200,
             topics_per_request=200,
             requests_per_s=2.0,
             # No planned cut is documented: reserve.
             lifetime_s=23.5 * 3600,
-            dial_gap_s=0.5,
+            dial_gap_s=1.0,
         ),
         rest=RestRules(
             url="https://api.coinbase.com",
             intervals=_REST_INTERVALS,
             # 350 by the documents, which do not say whether the end counts: reserve.
             candles_per_request=300,
-            # 10 requests a second of an address in older documents, none in newer ones: reserve.
-            candles_per_s=4.0,
+            # 10 requests a second of an address in older documents, none in newer ones: reserve,
+            # for four processes of the address.
+            candles_per_s=2.0,
         ),
     ),
 }

@@ -174,7 +174,7 @@ _LISTS: dict[str, tuple[str, msgspec.json.Decoder[_BarEvent | _DayEvent | _Print
 }
 _CHANNELS = (*_LISTS, HEARTBEATS, "subscriptions")
 
-_PRODUCT = re.compile(r"([A-Za-z0-9.]{1,20}-[A-Za-z0-9.]{1,20}) is not a valid product")
+_PRODUCT = re.compile(r"([^\s-]{1,40}-[^\s-]{1,40}) is not a valid product")
 _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?Z"
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
+from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, field
@@ -157,7 +158,8 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
         "end": str((end_ms - 1) // 1000),
         "limit": str(rules.candles_per_request),
     }
-    return _request(stream.market, f"/market/products/{stream.symbol}/candles", params)
+    product = quote(stream.symbol, safe="")
+    return _request(stream.market, f"/market/products/{product}/candles", params)
 
 
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:
