@@ -148,15 +148,30 @@ async def test_who_subscribes_to_nothing_is_sent_away_after_five_seconds() -> No
         await speaking.until(of("heartbeats"))
 
 
+async def test_a_socket_without_anything_to_say_is_ended_and_heartbeats_keep_it() -> None:
+    async with simulator() as exchange, socket(exchange) as quiet, socket(exchange) as beating:
+        await subscribe(quiet, "candles", "LUNC-BTC")
+        await subscribe(beating, "candles", "LUNC-BTC")
+        await subscribe(beating, "heartbeats")
+        await exchange.control("limits", host="advanced-trade-ws.coinbase.com", idleS=2)
+        assert (await quiet.closed()).code == 1000
+        await beating.collect(of("heartbeats"), 3)
+
+
 async def test_an_address_may_send_eight_messages_a_second_over_all_its_sockets() -> None:
     async with simulator() as exchange, socket(exchange) as one, socket(exchange) as other:
         for _ in range(4):
             await one.say({"type": "subscribe", "channel": "heartbeats"})
             await other.say({"type": "subscribe", "channel": "heartbeats"})
         assert await exchange.sockets(2)
-        await one.say({"type": "subscribe", "channel": "heartbeats"})
-        assert (await one.closed()).code == 1008
-        await other.until(of("heartbeats"))
+        await one.say({"type": "subscribe", "channel": "candles", "product_ids": ["BTC-USDT"]})
+        answer = await one.until(lambda m: m.get("type") == "error")
+        assert answer["message"] == "rate limit exceeded"
+        (refusal,) = parsed(answer)
+        assert isinstance(refusal, Refusal)
+        assert refusal.reason == "rate"
+        for wire in (one, other):
+            assert (await wire.until(of("heartbeats")))["events"]
 
 
 async def test_an_address_may_open_eight_sockets_a_second() -> None:

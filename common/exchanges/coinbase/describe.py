@@ -85,6 +85,7 @@ MARKETS: Mapping[Market, MarketRules] = {
             # 10 requests a second of an address in older documents, none in newer ones: reserve,
             # for four processes of the address.
             candles_per_s=2.0,
+            tells_flat=False,
         ),
     ),
 }

@@ -13,11 +13,14 @@ NAME = "coinbase"
 SOCKET_HOST = "advanced-trade-ws.coinbase.com"
 REST_HOST = "api.coinbase.com"
 
-# Handshakes and messages are counted per address; who subscribes to nothing is sent away.
+# Who subscribes to nothing is sent away, and who has nothing to hear: heartbeats keep a socket.
+# Handshakes are counted per address.
 RULES = SocketRules(
-    messages_per_s=8, streams=10_000, lifetime_s=24 * 3600.0, first_topic_s=5.0,
+    messages_per_s=100, streams=10_000, lifetime_s=24 * 3600.0, first_topic_s=5.0, idle_s=90.0,
     handshakes=8, handshakes_within_s=1.0,
 )  # fmt: skip
+# Requests of an address, over all its sockets: what is too much is refused and nothing more.
+REQUESTS_PER_S = 8
 
 HEARTBEATS, TRADES, CANDLES = "heartbeats", "market_trades", "candles"
 TICKER, TICKER_BATCH = "ticker", "ticker_batch"

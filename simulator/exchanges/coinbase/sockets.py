@@ -14,6 +14,7 @@ from simulator.exchanges.coinbase.names import (
     CHANNELS,
     HEARTBEATS,
     NAME,
+    REQUESTS_PER_S,
     RULES,
     SOCKET_HOST,
     find,
@@ -21,7 +22,6 @@ from simulator.exchanges.coinbase.names import (
 )
 from simulator.exchanges.protocol import (
     Effect,
-    End,
     HttpAnswer,
     HttpCall,
     Join,
@@ -33,6 +33,7 @@ from simulator.feeds import Wanted
 from simulator.world import World
 
 _REFUSED = Reply('{"type":"error","message":"failure to subscribe"}')
+_TOO_MANY = Reply('{"type":"error","message":"rate limit exceeded"}')
 
 
 class CoinbaseSocket:
@@ -73,8 +74,8 @@ class CoinbaseSocket:
     def receive(self, text: str, topics: Collection[str]) -> Sequence[Effect]:
         """A request: what it changes, the snapshots, and the list of everything subscribed."""
         said = self._world.meters.window(f"{NAME}:messages", self._address, 1.0)
-        if said.exceeds(RULES.messages_per_s, machine_s()):
-            return (End(1008, "Too many requests"),)
+        if said.exceeds(REQUESTS_PER_S, machine_s()):
+            return (_TOO_MANY,)
         request = _request(text)
         if request is None:
             return (_REFUSED,)
