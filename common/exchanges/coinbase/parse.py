@@ -217,13 +217,11 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
         )
     except msgspec.ValidationError as error:
         return _salvage(market, frame, str(error))
-    except ValueError as error:
-        # Bytes that are no JSON at all, or a time that is none.
-        if isinstance(error, (msgspec.DecodeError, UnicodeDecodeError)):
-            return (Unreadable("not_json", str(error)),)
-        return _salvage(market, frame, str(error))
-    except RecursionError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return (Unreadable("not_json", str(error)),)
+    except ValueError as error:
+        # A time that is none, somewhere.
+        return _salvage(market, frame, str(error))
 
 
 def _told(market: Market, row: _Bar | _Day | _Print, at_ms: int) -> Candle | Ticker | Trade:
