@@ -153,7 +153,7 @@ class Connection:
             if self.faults.frozen:
                 continue
             if message.type is WSMsgType.PING:
-                self._put((WSMsgType.PONG, message.data))
+                self._put((WSMsgType.PONG, bytes(message.data)))
             elif message.type is WSMsgType.PONG:
                 self._ponged(bytes(message.data))
             else:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from common.exchanges.binance import BINANCE
 from common.exchanges.bybit import BYBIT
+from common.exchanges.coinbase import COINBASE
 from common.exchanges.okx import OKX
 from common.exchanges.protocol import Exchange
 from common.model.streams import Market
@@ -15,6 +16,7 @@ EXCHANGES: Mapping[str, Exchange] = {
     for exchange in (
         BINANCE,
         BYBIT,
+        COINBASE,
         OKX,
     )
 }

@@ -46,7 +46,7 @@ async def listen(command: list[str], home: Path, enough: dict[tuple[str, str], i
                 if not line.startswith(b'{"kind"'):
                     continue  # a client's own chatter
                 told = json.loads(line)
-                key = told.get("startMs", told.get("eventMs", 0))
+                key = told.get("startMs", told.get("eventMs", told.get("id", 0)))
                 said[told["kind"], told.get("market", "")][key] = told
     except TimeoutError:
         pass

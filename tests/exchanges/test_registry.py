@@ -38,17 +38,19 @@ def test_limits_can_be_kept(exchange: Exchange, market: Market) -> None:
 
 def test_seed_names_lead_to_exchange_and_market() -> None:
     names = {
-        "binance": "spot",
-        "binanceUsdm": "linear",
-        "binanceCoinm": "inverse",
-        "paperBinance": "spot",
-        "paperBinanceUsdm": "linear",
-        "paperBinanceCoinm": "inverse",
+        "binance": ("binance", "spot"),
+        "binanceUsdm": ("binance", "linear"),
+        "binanceCoinm": ("binance", "inverse"),
+        "paperBinance": ("binance", "spot"),
+        "paperBinanceUsdm": ("binance", "linear"),
+        "paperBinanceCoinm": ("binance", "inverse"),
+        "coinbase": ("coinbase", "spot"),
+        "paperCoinbase": ("coinbase", "spot"),
     }
-    for name, market in names.items():
+    for name, place in names.items():
         found = by_seed_name(name)
         assert found is not None
-        assert (found[0].name, found[1]) == ("binance", market)
+        assert (found[0].name, found[1]) == place
 
 
 @pytest.mark.parametrize("name", ["", "paper", "nowhere", "paperNowhere", "binanceusdm"])

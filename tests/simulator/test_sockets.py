@@ -222,6 +222,15 @@ async def test_more_streams_than_allowed_are_refused() -> None:
         assert "too many" in (await wire.ask("SUBSCRIBE", "btcusdt@trade", id_=2))["error"]["msg"]
 
 
+@pytest.mark.parametrize("payload", [b"", b"are you there"])
+async def test_a_ping_of_the_client_is_answered(payload: bytes) -> None:
+    async with simulator() as exchange, aiohttp.ClientSession() as session:
+        async with session.ws_connect(f"{exchange.ws_url}{SPOT}/ws", autoping=False) as socket:
+            await socket.ping(payload)
+            answer = await socket.receive(timeout=5)
+            assert (answer.type, bytes(answer.data)) == (aiohttp.WSMsgType.PONG, payload)
+
+
 @pytest.mark.parametrize(("path", "limit"), [(f"{SPOT}/ws", 5), (f"{LINEAR}/market/ws", 10)])
 async def test_too_many_messages_a_second_end_the_socket(path: str, limit: int) -> None:
     async with simulator() as exchange, dial(exchange, path) as wire:
