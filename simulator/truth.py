@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import web
 
 from common.model.intervals import INTERVALS
-from common.model.streams import MARKETS, Market
+from common.model.streams import Market
 from simulator.exchanges.protocol import Exchange
 from simulator.listing import Listed
 from simulator.world import World
@@ -96,7 +96,7 @@ def _symbols(
         }
         for exchange in exchanges.values()
         if query.get("exchange", exchange.name) == exchange.name
-        for market in MARKETS
+        for market in exchange.markets
         if query.get("market", market) == market
         for listed in world.catalog.of(market)
     ]
@@ -136,10 +136,10 @@ def _place(exchanges: Mapping[str, Exchange], query: Mapping[str, str]) -> tuple
     if exchange is None:
         raise _Wrong(f"exchange {query['exchange']!r} is none of {', '.join(exchanges)}")
     wanted = _needed(query, "market")
-    for market in MARKETS:
+    for market in exchange.markets:
         if market == wanted:
             return exchange, market
-    raise _Wrong(f"market {wanted!r} is none of {', '.join(MARKETS)}")
+    raise _Wrong(f"market {wanted!r} is none of {', '.join(exchange.markets)}")
 
 
 def _needed(query: Mapping[str, str], name: str) -> str:

@@ -255,10 +255,11 @@ class Feed:
         """What was missing is here: it goes out before anything else of the stream."""
         if lane.stream not in self._lanes:
             return
+        missing = lane.missing or stretch
         self._go_out(lane.fetched(bars, stretch.to_ms))
         if lane.missing is None:
             self._log.bind(stream=lane.stream.key, candles=len(bars)).info("caught up")
-            self._status(lane.stream, "recovered", stretch=stretch)
+            self._status(lane.stream, "recovered", stretch=missing)
 
     def lost(self, lane: CandleLane, stretch: Hole, reason: str) -> None:
         """What is missing cannot be had: the stream goes on behind it."""

@@ -18,6 +18,7 @@ from msgspec import Struct
 from common.clocks import MarketClock, machine_s
 from common.exchanges.protocol import Reason, RestRules
 from common.model.events import Candle
+from common.model.intervals import start_of
 from common.model.streams import Stream
 from common.recovery.lane import CandleLane
 from common.recovery.reading import CandleReader
@@ -28,6 +29,10 @@ from common.recovery.steps import Hole
 LOOK_S = 0.2
 FIRST_WAIT_S = 1.0
 LAST_WAIT_S = 60.0
+# A stream that begins with intervals without trades repeats the close before them: it is looked
+# for so many bars back, and if there is none, again after so long.
+BARS_BEFORE = 200
+NOTHING_WAIT_S = 600.0
 # An answer that will not change is believed the third time: the stream goes on without the bars.
 FINAL: frozenset[Reason] = frozenset({"config", "unsupported"})
 FINAL_TRIES = 3
@@ -53,6 +58,16 @@ class _Task(NamedTuple):
 class _Trouble(Struct):
     tries: int = 0
     not_before_s: float = 0.0
+
+
+def _with_bars_before(lane: CandleLane, missing: Hole) -> Hole:
+    """What is to be read: more than is missing, where the first bar may have no trades."""
+    if lane.succession.last is not None:
+        return missing
+    from_ms, interval = missing.from_ms, lane.source.interval or ""
+    for _ in range(BARS_BEFORE):
+        from_ms = start_of(interval, from_ms - 1)
+    return Hole(from_ms, missing.to_ms)
 
 
 class Reading:
@@ -90,13 +105,13 @@ class Reading:
         lanes = self._sink.lanes()
         self._forget_gone(lanes)
         final_ms = self._clock.now_ms() - self._settle_ms
-        ready = [lane for lane in lanes if self._may_try(lane.stream)]
+        ready = [lane for lane in lanes if self._may_try(lane)]
         for lane in sorted(
             (lane for lane in ready if lane.missing), key=lambda lane: lane.missing or ()
         ):
             missing = lane.missing
             if missing is not None and missing.to_ms <= final_ms:
-                return _Task(lane, lane.source, missing, urgent=True)
+                return _Task(lane, lane.source, _with_bars_before(lane, missing), urgent=True)
         dues = [
             _Task(lane, lane.stream, due, urgent=False)
             for lane in ready
@@ -113,6 +128,10 @@ class Reading:
         self._trouble.pop(task.lane.stream, None)
         if task.urgent:
             self._sink.fetched(task.lane, task.stretch, bars)
+            if not bars and task.lane.succession.last is None:
+                # Nothing was traded for so long that it will not be soon: asked again seldom.
+                not_before_s = machine_s() + NOTHING_WAIT_S * random.uniform(0.5, 1.0)
+                self._trouble[task.lane.stream] = _Trouble(not_before_s=not_before_s)
         else:
             self._sink.compared(task.lane, task.stretch, bars)
 
@@ -142,9 +161,12 @@ class Reading:
             self._sink.lost(task.lane, task.stretch, error.failure.detail)
             del self._trouble[task.lane.stream]
 
-    def _may_try(self, stream: Stream) -> bool:
-        trouble = self._trouble.get(stream)
-        return trouble is None or trouble.not_before_s <= machine_s()
+    def _may_try(self, lane: CandleLane) -> bool:
+        trouble = self._trouble.get(lane.stream)
+        if trouble is None or trouble.not_before_s <= machine_s():
+            return True
+        # It was only that nothing was traded, and now something is.
+        return not trouble.tries and lane.succession.waiting
 
     def _forget_gone(self, lanes: Sequence[CandleLane]) -> None:
         if self._trouble:

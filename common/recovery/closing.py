@@ -8,7 +8,7 @@ listen is a ``Hole``, never a guess.
 from __future__ import annotations
 
 from common.model.events import Candle
-from common.model.intervals import end_of
+from common.model.intervals import end_of, start_of
 from common.recovery.steps import Hole, Step, closed, flat
 
 
@@ -58,9 +58,8 @@ class InferredClose:
         ``whole``: it is the whole bar so far. ``seamless``: nothing was missed just before it.
         """
         if self.next_ms is None:
-            if bar.end_ms <= now_ms or not whole:
-                # History, or half of a bar: the first bar is one that we see from its beginning.
-                self._before = bar if bar.end_ms <= now_ms else None
+            if bar.end_ms <= now_ms:  # history: nobody wanted it yet
+                self._before = bar
                 return []
             self.next_ms = bar.start_ms
         if bar.start_ms < self.next_ms:
@@ -75,12 +74,15 @@ class InferredClose:
         return steps
 
     def tick(self, now_ms: int) -> list[Step | Hole]:
-        """What the clock has closed."""
-        if self.next_ms is None or self.live_since_ms is None:
+        """What the clock has closed. A stream that says nothing begins when it was accepted."""
+        if self.live_since_ms is None:
             return []
-        until_ms = self.next_ms
+        begins_ms = start_of(self._interval, self.live_since_ms)
+        until_ms = begins_ms if self.next_ms is None else self.next_ms
         while (end_ms := end_of(self._interval, until_ms)) + self._grace_ms <= now_ms:
             until_ms = end_ms
+        if self.next_ms is None and until_ms > begins_ms:
+            self.next_ms = begins_ms
         return self._close_until(until_ms, seamless=True)
 
     def _close_until(self, until_ms: int, *, seamless: bool) -> list[Step | Hole]:

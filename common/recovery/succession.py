@@ -26,7 +26,7 @@ class Succession:
         next_ms: where it begins; None: with the first bar that comes.
 
     Attributes:
-        last: the newest bar that went out; None before the first.
+        last: the newest bar that went out, or the one before the first; None before that.
         counts: what became of all bars that came: ``open``, ``closed``, ``filled``, ``backfill``,
             ``repeated``, ``late``, ``conflicting``, ``held``.
     """
@@ -47,6 +47,11 @@ class Succession:
         if self._until_ms is None or self._next_ms is None:
             return None
         return Hole(self._next_ms, self._until_ms)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether bars are here that have to wait for what is missing."""
+        return bool(self._held)
 
     # --- what comes live ----------------------------------------------------------------------
 
@@ -81,8 +86,8 @@ class Succession:
     def lack(self, hole: Hole) -> None:
         """These bars are not known and have to be fetched."""
         if self._next_ms is None:
-            self._next_ms = hole.to_ms
-        elif hole.to_ms > self._next_ms:
+            self._next_ms = hole.from_ms
+        if hole.to_ms > self._next_ms:
             self._lack(hole.to_ms)
 
     def _lack(self, until_ms: int) -> None:
@@ -99,9 +104,13 @@ class Succession:
     def fetched(self, bars: Iterable[Candle], to_ms: int) -> list[Step]:
         """The bars that go out now that everything before ``to_ms`` has been fetched.
 
-        What the exchange leaves out had no trades.
+        What the exchange leaves out had no trades. Bars from before the beginning are welcome:
+        the first bar may be one without trades, and repeats the close before it.
         """
         known = {bar.start_ms: bar for bar in bars}
+        earlier = [start_ms for start_ms in known if start_ms < (self._next_ms or 0)]
+        if self.last is None and earlier:
+            self.last = known[max(earlier)]
         steps: list[Step] = []
         while self._next_ms is not None and self._next_ms < to_ms:
             start_ms = self._next_ms

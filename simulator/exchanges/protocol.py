@@ -137,6 +137,7 @@ class Exchange(Protocol):
 
     name: str
     hosts: Collection[str]
+    markets: Collection[Market]
 
     def market_of(self, call: HttpCall) -> Market | None:
         """The market a call is about; None where that cannot be told from its address."""

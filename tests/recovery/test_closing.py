@@ -115,11 +115,24 @@ def test_rows_repeated_after_a_reconnect_close_what_was_missed_in_order() -> Non
     assert closes == [closed(row.candle) for row in rows[:3]]
 
 
-def test_half_a_bar_is_not_the_first() -> None:
+def test_a_first_bar_that_was_seen_only_in_part_is_a_hole() -> None:
     closing = listening()
     assert closing.take(state(0).candle, at(0.5), whole=False) == []
     whole = state(1)
-    assert closing.take(whole.candle, at(1.1)) == [whole]
+    assert closing.take(whole.candle, at(1.1)) == [Hole(at(0), at(1)), whole]
+
+
+def test_a_stream_that_says_nothing_begins_with_the_bar_in_which_it_was_accepted() -> None:
+    closing = InferredClose("1m", GRACE_MS)
+    assert closing.tick(at(9)) == []
+    closing.listening(at(2.5))
+    assert closing.tick(at(3)) == []
+    assert closing.tick(at(3) + GRACE_MS) == [Hole(at(2), at(3))]
+    closing.know(bar(2, "7"))
+    assert [s.origin for s in closing.tick(at(5) + GRACE_MS) if isinstance(s, Step)] == [
+        "filled",
+        "filled",
+    ]
 
 
 def test_what_was_missed_between_two_frames_makes_the_bars_before_untrusted() -> None:

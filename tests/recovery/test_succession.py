@@ -71,6 +71,15 @@ def test_before_the_first_bar_there_is_nothing_to_fill() -> None:
     ]
 
 
+def test_a_first_bar_without_trades_repeats_the_close_before_the_beginning() -> None:
+    succession = Succession("1m")
+    succession.lack(Hole(at(9), at(11)))
+    assert succession.missing == Hole(at(9), at(11))
+    steps = succession.fetched([bar(2, "5"), bar(4, "6")], at(11))
+    assert starts(steps) == [(9, "filled"), (10, "filled")]
+    assert {step.candle.close for step in steps} == {"6"}
+
+
 def test_a_running_bar_beyond_the_next_tells_that_a_close_was_missed() -> None:
     succession = Succession("1m")
     take(succession, 4)

@@ -16,10 +16,10 @@ from common.model.streams import Stream
 from common.recovery.lane import CandleLane
 from common.recovery.rest import RestError
 from common.recovery.settling import Settling
-from common.recovery.steps import Hole
+from common.recovery.steps import Hole, Step
 from tests.recovery.bars import at, bar
 from tests.support.virtual_time import virtual_time
-from workers.reading import FINAL_TRIES, Reading, Sink
+from workers.reading import BARS_BEFORE, FINAL_TRIES, Reading, Sink
 
 RULES = EXCHANGES["binance"].markets["spot"].rest
 SETTLED_S = RULES.settle_s
@@ -175,3 +175,28 @@ async def test_what_was_closed_by_guess_is_compared_after_all_that_is_missing() 
     ]
     assert [urgent for *_, urgent in shard.reader.asked] == [True, False]
     assert settling.counts == {"settled": 2}
+
+
+@virtual_time
+async def test_a_stream_that_begins_without_trades_is_looked_for_further_back() -> None:
+    shard = Shard("A")
+    shard.lanes[0].succession.lack(Hole(at(2), at(4)))
+    async with working(shard):
+        await asyncio.sleep(1)
+    ((_, _, read, _),) = shard.reader.asked
+    assert (read.from_ms, read.to_ms) == (at(2 - BARS_BEFORE), at(4))
+
+
+@virtual_time
+async def test_what_never_traded_is_asked_for_seldom_until_it_trades() -> None:
+    shard = Shard("A")
+    succession = shard.lanes[0].succession
+    succession.lack(Hole(at(2), at(4)))
+    async with working(shard):
+        await asyncio.sleep(1)
+        succession.lack(Hole(at(4), at(5)))
+        await asyncio.sleep(60)
+        assert len(shard.reader.asked) == 1
+        succession.take(Step(bar(7)))
+        await asyncio.sleep(1)
+        assert len(shard.reader.asked) == 2

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from common.model.events import Candle, Ticker
 from common.model.intervals import end_of
-from common.model.streams import Market
+from common.model.streams import MARKETS, Market
 from simulator.digits import decimal_text
 from simulator.exchanges.binance import names, rest, topics
 from simulator.exchanges.binance.sockets import BinanceSocket, open_socket
@@ -25,6 +25,7 @@ class Binance:
 
     name = names.NAME
     hosts: Collection[str] = tuple(names.HOSTS)
+    markets: Collection[Market] = MARKETS
 
     def __init__(self, world: World) -> None:
         self._world = world

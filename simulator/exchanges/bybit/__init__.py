@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from common.model.events import Candle, Ticker
 from common.model.intervals import end_of
-from common.model.streams import Market
+from common.model.streams import MARKETS, Market
 from simulator.exchanges.bybit import frames, names, rest
 from simulator.exchanges.bybit.sockets import BybitSocket, open_socket
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
@@ -25,6 +25,7 @@ class Bybit:
 
     name = names.NAME
     hosts: Collection[str] = (names.SOCKET_HOST, *names.REST_HOSTS)
+    markets: Collection[Market] = MARKETS
 
     def __init__(self, world: World) -> None:
         self._world = world

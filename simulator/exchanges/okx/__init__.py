@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from common.model.events import Candle, Ticker
 from common.model.intervals import DAY_MS, end_of
-from common.model.streams import Market
+from common.model.streams import MARKETS, Market
 from simulator.digits import decimal_text
 from simulator.exchanges.okx import names, rest
 from simulator.exchanges.okx.sockets import OkxSocket, open_socket
@@ -24,6 +24,7 @@ class Okx:
 
     name = names.NAME
     hosts: Collection[str] = names.HOSTS
+    markets: Collection[Market] = MARKETS
 
     def __init__(self, world: World) -> None:
         self._world = world
