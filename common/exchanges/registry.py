@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from common.exchanges.binance import BINANCE
+from common.exchanges.bitget import BITGET
 from common.exchanges.bybit import BYBIT
 from common.exchanges.okx import OKX
 from common.exchanges.protocol import Exchange
@@ -14,6 +15,7 @@ EXCHANGES: Mapping[str, Exchange] = {
     exchange.name: exchange
     for exchange in (
         BINANCE,
+        BITGET,
         BYBIT,
         OKX,
     )
