@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from simulator.exchanges.binance import Binance, recorded
+from simulator.exchanges.bitget import Bitget
 from simulator.exchanges.bybit import Bybit
 from simulator.exchanges.okx import Okx
 from simulator.exchanges.protocol import Exchange
@@ -16,6 +17,7 @@ from simulator.world import World
 
 _EXCHANGES: tuple[Callable[[World], Exchange], ...] = (
     Binance,
+    Bitget,
     Bybit,
     Okx,
 )
