@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, field
@@ -23,6 +23,8 @@ from common.model.streams import Market, Stream
 
 _SUCCESS = "00000"
 
+_T = TypeVar("_T")
+
 
 def _request(market: Market, path: str, params: Mapping[str, str] | None = None) -> RestRequest:
     return RestRequest(url=MARKETS[market].rest.url + path, params=params or {})
@@ -31,6 +33,14 @@ def _request(market: Market, path: str, params: Mapping[str, str] | None = None)
 def _product(market: Market) -> dict[str, str]:
     """Both futures markets share their paths: the product type tells them apart."""
     return {} if market == "spot" else {"productType": INST_TYPES[market]}
+
+
+def _read(decoder: msgspec.json.Decoder[_T], body: bytes | msgspec.Raw) -> _T:
+    """Decoded; whatever is wrong with the body is a ``DecodeError``."""
+    try:
+        return decoder.decode(body)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 # --- time -----------------------------------------------------------------------------------
@@ -44,6 +54,9 @@ class _Time(Struct):
     data: _Clock
 
 
+_time = msgspec.json.Decoder(_Time)
+
+
 def time_request(market: Market) -> RestRequest:
     """``GET /api/v2/public/time``."""
     return _request(market, "/api/v2/public/time")
@@ -51,7 +64,7 @@ def time_request(market: Market) -> RestRequest:
 
 def parse_time(market: Market, body: bytes) -> int:
     """The exchange's clock, ms UTC."""
-    text = msgspec.json.decode(body, type=_Time).data.server_time
+    text = _read(_time, body).data.server_time
     if not (text.isascii() and text.isdigit()):
         raise msgspec.ValidationError(f"serverTime {text!r:.40}")
     return int(text)
@@ -94,6 +107,7 @@ class _List(Struct):
     data: list[msgspec.Raw]
 
 
+_list = msgspec.json.Decoder(_List)
 _pair = msgspec.json.Decoder(_Pair)
 _contract = msgspec.json.Decoder(_Contract)
 
@@ -121,22 +135,21 @@ def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
     One strange listing must not cost the others; whoever wants it is told it is unknown. A list
     of nothing but strange ones is another protocol, and raises.
     """
-    rows = msgspec.json.decode(body, type=_List).data
+    rows = _read(_list, body).data
     instruments: list[Instrument] = []
-    refused: msgspec.ValidationError | None = None
+    refused: msgspec.DecodeError | None = None
     for row in rows:
         try:
-            instruments.append(
-                _spot(_pair.decode(row)) if market == "spot" else _future(market, row)
-            )
-        except msgspec.ValidationError as error:
+            instruments.append(_spot(row) if market == "spot" else _future(market, row))
+        except msgspec.DecodeError as error:
             refused = error
     if refused is not None and not instruments:
         raise refused
     return InstrumentPage(instruments)
 
 
-def _spot(pair: _Pair) -> Instrument:
+def _spot(row: msgspec.Raw) -> Instrument:
+    pair = _read(_pair, row)
     return Instrument(
         exchange=NAME,
         market="spot",
@@ -152,7 +165,7 @@ def _spot(pair: _Pair) -> Instrument:
 
 
 def _future(market: Market, row: msgspec.Raw) -> Instrument:
-    contract = _contract.decode(row)
+    contract = _read(_contract, row)
     return Instrument(
         exchange=NAME,
         market=market,
@@ -221,7 +234,7 @@ def _bars(interval: str, start_ms: int, end_ms: int, most: int) -> int:
 
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:
     """The bars of an answer, oldest first. No row has a flag: it is closed once it has ended."""
-    rows = sorted(_candles.decode(body).data, key=lambda row: row.start)
+    rows = sorted(_read(_candles, body).data, key=lambda row: row.start)
     return [_candle(stream, row, now_ms) for row in rows]
 
 
