@@ -1,7 +1,7 @@
 """Independent clients receive Bitget's markets from the simulator as the truth has them.
 
-ccxt.pro turns everything into numbers, the exchange's Node SDK hands on the text. Neither is told
-when a bar is closed: one is, once a later one has come.
+ccxt.pro turns everything into numbers, the Node SDK hands on the text, and typed-bitget validates
+every field. None is told when a bar is closed: one is, once a later one has come.
 """
 
 from __future__ import annotations
@@ -76,21 +76,35 @@ async def test_ccxt_pro_sees_candles_and_tickers_of_every_market(clients: Path) 
         assert check_open_bars(said) >= len(SYMBOLS)
 
 
+async def check_digits(exchange: RunningSimulator, said: Said) -> None:
+    for market in SYMBOLS:
+        for kind, interval in (("candle", "1m"), ("history", "5m")):
+            for start_ms, told in said[kind, market].items():
+                truth = await true_candle(exchange, market, start_ms, interval)
+                base, quote = truth["volume"], truth["quoteVolume"]
+                pair = (quote, base) if market == "inverse" else (base, quote)
+                assert {name: told[name] for name in PRICES} == {
+                    name: truth[name] for name in PRICES
+                }
+                assert (told["first"], told["second"]) == pair
+        for at_ms, told in said["ticker", market].items():
+            truth = await true_ticker(exchange, market, at_ms)
+            assert {name: told[name] for name in DAY} == {name: truth[name] for name in DAY}
+    assert check_open_bars(said) >= len(SYMBOLS)
+
+
 async def test_npm_bitget_api_sees_them_digit_for_digit(clients: Path) -> None:
     async with simulator(speed=60) as exchange:
         command = [str(node()), str(PROGRAMS / "npm_bitget.mjs"), exchange.url]
         said = await listen(command, clients, ENOUGH)
         assert ("error", "") not in said
-        for market in SYMBOLS:
-            for kind, interval in (("candle", "1m"), ("history", "5m")):
-                for start_ms, told in said[kind, market].items():
-                    truth = await true_candle(exchange, market, start_ms, interval)
-                    base, quote = truth["volume"], truth["quoteVolume"]
-                    pair = (quote, base) if market == "inverse" else (base, quote)
-                    expected = {name: truth[name] for name in PRICES}
-                    assert {name: told[name] for name in PRICES} == expected
-                    assert (told["first"], told["second"]) == pair
-            for at_ms, told in said["ticker", market].items():
-                truth = await true_ticker(exchange, market, at_ms)
-                assert {name: told[name] for name in DAY} == {name: truth[name] for name in DAY}
-        assert check_open_bars(said) >= len(SYMBOLS)
+        await check_digits(exchange, said)
+
+
+async def test_typed_bitget_finds_every_field_valid(clients: Path) -> None:
+    lists = {("markets", market): 1 for market in SYMBOLS}
+    async with simulator(speed=60) as exchange:
+        command = [str(PYTHON), str(PROGRAMS / "bitget_typed.py"), exchange.url]
+        said = await listen(command, clients, ENOUGH | lists)
+        assert len(said["markets", "inverse"][0]["symbols"]) == 3  # a dated one among them
+        await check_digits(exchange, said)

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, field
 
-from common.exchanges.bitget.describe import ERRORS, INST_TYPES, MARKETS, NAME
+from common.exchanges.bitget.describe import ERRORS, INST_TYPES, MARKETS, NAME, SPARE_ROWS
 from common.exchanges.bitget.parse import Row, candle
 from common.exchanges.protocol import InstrumentPage, Reason, RestFailure, RestRequest
 from common.model.events import Candle
@@ -201,25 +201,25 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
     """``GET …/history-candles`` for the bars that start in ``[start_ms, end_ms)``.
 
     The other endpoint (``candles``) has larger answers, but forgets: its minutes go back a month,
-    its hours 83 days. The history has every age, the latest ended bar included, in answers of 200
-    counted back from ``endTime``, which is exclusive. Spot's documents know no ``startTime`` there
-    (it is sent and may be ignored), so no more bars are asked for than the range has.
+    its hours 83 days. The history has every age, the latest ended bar included, in answers counted
+    back from ``endTime``, which is exclusive: seen on spot, and read so by clients on futures,
+    against one that has it inclusive. Spot has no ``startTime`` there, so no more bars are asked
+    for than the range has; futures have one, and are asked for one more.
     """
-    market = stream.market
+    market, interval = stream.market, stream.interval or ""
     folder = "spot" if market == "spot" else "mix"
+    span = {} if market == "spot" else {"startTime": str(start_ms)}
+    rules = MARKETS[market].rest
+    count = _bars(interval, start_ms, end_ms, rules.candles_per_request)
     params = {
         "symbol": stream.symbol,
         **_product(market),
-        "granularity": MARKETS[market].rest.intervals[stream.interval or ""],
-        "startTime": str(start_ms),
+        "granularity": rules.intervals[interval],
+        **span,
         "endTime": str(end_ms),
-        "limit": str(_bars(stream.interval or "", start_ms, end_ms, _most(market))),
+        "limit": str(count + SPARE_ROWS[market]),
     }
     return _request(market, f"/api/v2/{folder}/market/history-candles", params)
-
-
-def _most(market: Market) -> int:
-    return MARKETS[market].rest.candles_per_request
 
 
 def _bars(interval: str, start_ms: int, end_ms: int, most: int) -> int:

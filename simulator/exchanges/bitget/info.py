@@ -29,6 +29,8 @@ def pair(entry: Listed) -> dict[str, str]:
         "sellLimitPriceRatio": "0.05",
         "areaSymbol": "no",
         "orderQuantity": "200",
+        "maxLimitOrderValue": "1000000",
+        "maxMarketOrderValue": "1000000",
         "openTime": str(entry.begins_ms),
         "offTime": "",
     }
@@ -71,6 +73,8 @@ def contract(entry: Listed) -> dict[str, Any]:
         "maxLever": "125",
         "posLimit": "0.05",
         "maintainTime": "",
+        "maxOrderQty": "1200",
+        "isRwa": "NO",
     }
 
 

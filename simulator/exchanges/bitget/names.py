@@ -43,10 +43,10 @@ CHANNELS: Mapping[str, str] = {
 }  # fmt: skip
 GRANULARITIES: Mapping[str, Mapping[str, str]] = {
     "spot": {
-        "1min": "1m", "3min": "3m", "5min": "5m", "15min": "15m", "30min": "30m", "1h": "1h",
+        "1min": "1m", "5min": "5m", "15min": "15m", "30min": "30m", "1h": "1h",
         "4h": "4h", **FROM_UTC,
     },
-    "mix": {**CHANNELS, "3m": "3m"},
+    "mix": {**CHANNELS, "3m": "3m", "2H": "2h"},
 }  # fmt: skip
 
 # Futures' letters of the months.

@@ -100,8 +100,11 @@ def _candles(folder: str, most: int) -> Callable[[World, Query], object]:
         interval = GRANULARITIES[folder].get(_needed(query, "granularity"))
         limit = _number(query, "limit")
         limit = 100 if limit is None else limit
-        if interval is None or not 1 <= limit <= most:
+        if interval is None:
             raise _Refused("400172", "Parameter verification failed")
+        if not 1 <= limit <= most:
+            within = f"limit should be between 1~{most}"
+            raise _Refused("40053", f"Value range verification failed: {within}")
         start_ms, end_ms = _number(query, "startTime"), _number(query, "endTime")
         if history and folder == "spot":
             start_ms = None  # its documents do not know it

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from common.exchanges.bitget import rest
+from common.exchanges.bitget import BITGET, rest
 from common.exchanges.bitget.describe import ERRORS
 from common.exchanges.bitget.parse import parse
-from common.model.intervals import DAY_MS, end_of
+from common.model.intervals import DAY_MS, INTERVALS, end_of, source_of
 from common.model.streams import MARKETS, Market, Stream
 from tests.exchanges.bitget.test_parse import LATER, ROW, SENT_MS, frame
 
@@ -30,24 +30,40 @@ def body(data: Any, **changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("market", "path", "product", "name"),
-    [
-        ("spot", "/api/v2/spot/market/history-candles", None, "1min"),
-        ("linear", "/api/v2/mix/market/history-candles", "USDT-FUTURES", "1m"),
-        ("inverse", "/api/v2/mix/market/history-candles", "COIN-FUTURES", "1m"),
-    ],
+    ("market", "product"), [("linear", "USDT-FUTURES"), ("inverse", "COIN-FUTURES")]
 )
-def test_candles_are_asked_of_the_history_with_both_ends_and_their_number(
-    market: Market, path: str, product: str | None, name: str
+def test_futures_are_asked_for_both_ends_and_one_bar_more_than_they_hold(
+    market: Market, product: str
 ) -> None:
+    """Should ``endTime`` be inclusive after all, the row too many pushes out none."""
     request = rest.candles_request(stream(market), 1786540380000, 1786540560000)
-    assert request.url == f"https://api.bitget.com{path}"
-    assert request.params.get("productType") == product
-    assert request.params["symbol"] == "BTCUSDT"
-    assert request.params["granularity"] == name
-    assert request.params["startTime"] == "1786540380000"
-    assert request.params["endTime"] == "1786540560000"  # exclusive
-    assert request.params["limit"] == "3"
+    assert request.url == "https://api.bitget.com/api/v2/mix/market/history-candles"
+    assert request.params == {
+        "symbol": "BTCUSDT",
+        "productType": product,
+        "granularity": "1m",
+        "startTime": "1786540380000",
+        "endTime": "1786540560000",
+        "limit": "4",
+    }
+
+
+def test_spot_is_asked_for_as_many_bars_as_the_range_holds() -> None:
+    request = rest.candles_request(stream("spot"), 1786540380000, 1786540560000)
+    assert request.url == "https://api.bitget.com/api/v2/spot/market/history-candles"
+    assert request.params == {
+        "symbol": "BTCUSDT",
+        "granularity": "1min",
+        "endTime": "1786540560000",
+        "limit": "3",
+    }
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_no_answer_is_asked_to_be_longer_than_it_can_be(market: Market) -> None:
+    most = BITGET.markets[market].rest.candles_per_request
+    request = rest.candles_request(stream(market), 0, most * 60_000)
+    assert request.params["limit"] == "200"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +82,7 @@ def test_candles_are_asked_of_the_history_with_both_ends_and_their_number(
 def test_no_more_bars_are_asked_for_than_the_range_has(
     interval: str, start_ms: int, end_ms: int, limit: str
 ) -> None:
-    """Where ``startTime`` is ignored (spot), more would reach back beyond the start."""
+    """Spot's history has no start: more would reach back beyond it."""
     assert rest.candles_request(stream("spot", interval), start_ms, end_ms).params["limit"] == limit
 
 
@@ -76,13 +92,26 @@ def test_the_names_of_spot_and_futures_differ_and_count_from_utc() -> None:
             rest.candles_request(stream(market, interval), 0, end_of(interval, 0)).params[
                 "granularity"
             ]
-            for interval in ("3m", "30m", "1h", "4h", "6h", "12h", "1d", "1w", "1M")
+            for interval in ("30m", "1h", "4h", "6h", "12h", "1d", "1w", "1M")
         ]
         for market in MARKETS
     }
     utc = ["6Hutc", "12Hutc", "1Dutc", "1Wutc", "1Mutc"]
-    assert asked["spot"] == ["3min", "30min", "1h", "4h", *utc]
-    assert asked["linear"] == asked["inverse"] == ["3m", "30m", "1H", "4H", *utc]
+    assert asked["spot"] == ["30min", "1h", "4h", *utc]
+    assert asked["linear"] == asked["inverse"] == ["30m", "1H", "4H", *utc]
+
+
+@pytest.mark.parametrize(
+    ("market", "built"),
+    [
+        ("spot", {"3m": "1m", "2h": "1h", "8h": "4h", "3d": "1d"}),
+        ("linear", {"8h": "4h", "3d": "1d"}),
+        ("inverse", {"8h": "4h", "3d": "1d"}),
+    ],
+)
+def test_what_is_built_and_of_what(market: Market, built: dict[str, str]) -> None:
+    native = BITGET.markets[market].rest.intervals
+    assert {one: source_of(one, native) for one in INTERVALS if one not in native} == built
 
 
 @pytest.mark.parametrize("market", MARKETS)
