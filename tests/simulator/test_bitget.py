@@ -11,12 +11,17 @@ import msgspec
 import pytest
 
 from common.exchanges.bitget import BITGET
+from common.exchanges.place import Place
 from common.exchanges.protocol import Pong, Unreadable
+from common.gateway import through
 from common.model.events import Candle, Ticker
 from common.model.intervals import DAY_MS, INTERVALS, MINUTE_MS, end_of
 from common.model.streams import MARKETS, Market, Stream
+from common.session import transport
+from common.session.connection import Connection
 from tests.simulator.wire import Wire, dial
 from tests.support.simulator import RunningSimulator, simulator
+from tests.support.waiting import until
 
 PUBLIC = "/ws.bitget.com/v2/ws/public"
 REST = "api.bitget.com"
@@ -415,3 +420,73 @@ async def test_every_native_interval_is_pushed(market: Market) -> None:
                 assert isinstance(candle, Candle)
                 seen[candle.interval] = candle.start_ms
         assert seen.keys() == native.keys() <= set(INTERVALS)
+
+
+# --- the fleet's own connection -------------------------------------------------------------
+
+
+class _Sink:
+    """Hears what a connection tells."""
+
+    def __init__(self) -> None:
+        self.heard: set[str] = set()
+        self.rejections: dict[str, str] = {}
+        self.problems: list[Any] = []
+
+    def event(self, event: Any) -> str | None:
+        interval = getattr(event, "interval", None)
+        channel = "ticker" if interval is None else "candle"
+        (topic,) = BITGET.topics(Stream("bitget", event.market, channel, event.symbol, interval))
+        self.heard.add(topic)
+        return topic
+
+    def unreadable(self, problem: Any) -> None:
+        self.problems.append(problem)
+
+    def refused(self, refusal: Any) -> None:
+        self.problems.append(refusal)
+
+    def ended(self, reason: str, *, parked: bool) -> None:
+        self.problems.append((reason, parked))
+
+    def rejected(self, topic: str, reason: str) -> None:
+        self.rejections[topic] = reason
+
+    def silent(self, topic: str) -> None:
+        self.problems.append(topic)
+
+
+@pytest.mark.parametrize("market", MARKETS)
+async def test_the_fleet_s_connection_goes_live_on_every_topic_but_the_unknown(
+    market: Market,
+) -> None:
+    """A full connection: more topics than one request holds, one of them of no symbol."""
+    native = BITGET.markets[market].channels["candle"].intervals
+    symbols = {"spot": ("BTCUSDT", "ETHUSDT", "SOLUSDT", "QUIETUSDT"),
+               "linear": ("BTCUSDT", "ETHUSDT", "1000PEPEUSDT", "QUIETUSDT"),
+               "inverse": ("BTCUSD", "ETHUSD")}[market]  # fmt: skip
+    streams = [
+        Stream("bitget", market, "candle", symbol, interval)
+        for symbol in symbols
+        for interval in native
+    ]
+    topics = {BITGET.topics(stream)[0] for stream in streams}
+    unknown = "candle1m:NOSUCH"
+    sink = _Sink()
+    async with simulator() as exchange:
+        place = Place("bitget", market, "candle")
+
+        async def address() -> str:
+            return through(exchange.url, place.rules.url)
+
+        connection = Connection(place, address, transport.dial, dict, sink)
+        connection.want(dict.fromkeys((*topics, unknown), 600.0))
+        life = asyncio.create_task(connection.run())
+        await until(lambda: sink.heard >= topics and sink.rejections, timeout_s=30)
+        assert len(topics) + 1 <= place.limits.topics_per_connection
+        assert set(sink.rejections) == {unknown}
+        assert sink.problems == []
+        states = {topic: status.state for topic, status in connection.subscriptions.topics.items()}
+        assert {topic for topic, state in states.items() if state == "live"} == topics
+        life.cancel()
+        await asyncio.wait({life})
