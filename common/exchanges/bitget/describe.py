@@ -66,9 +66,8 @@ _TICKER = ChannelRules(
 _MARKET_CHANNELS: Mapping[Channel, ChannelRules] = {"candle": _CANDLE, "ticker": _TICKER}
 
 _LIMITS = Limits(
-    # 1000 are allowed, fewer than 50 strongly recommended for a stable connection. With 100
-    # connections of one address that is 4800 topics: every ticker and every 1m candle there is
-    # (some 1900 symbols) needs 80 of them.
+    # 1000 are allowed, fewer than 50 strongly recommended for a stable connection. An address may
+    # have 100 connections: 4800 topics, the tickers and 1m candles of 2400 symbols.
     topics_per_connection=48,
     # A message may have 4096 bytes: 30 of the longest arguments with symbols of 60 bytes fit.
     topics_per_request=30,
