@@ -440,6 +440,9 @@ class _Sink:
         self.heard.add(topic)
         return topic
 
+    def accepted(self, topic: str) -> None:
+        """What matters is that it comes."""
+
     def unreadable(self, problem: Any) -> None:
         self.problems.append(problem)
 
