@@ -51,6 +51,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw
     lifetime_s: _Seconds | None = None
     first_topic_s: _Seconds | None = None
     idle_s: _Seconds | None = None
+    quiet_s: _Seconds | None = None
     handshakes: _Count | None = None
     answer_s: Annotated[float, Meta(ge=0)] | None = None
     pool: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from common.exchanges.binance import BINANCE
+from common.exchanges.bitget import BITGET
 from common.exchanges.bybit import BYBIT
 from common.exchanges.coinbase import COINBASE
 from common.exchanges.okx import OKX
@@ -15,6 +16,7 @@ EXCHANGES: Mapping[str, Exchange] = {
     exchange.name: exchange
     for exchange in (
         BINANCE,
+        BITGET,
         BYBIT,
         COINBASE,
         OKX,

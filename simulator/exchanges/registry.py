@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from simulator.exchanges.binance import Binance, recorded
+from simulator.exchanges.bitget import Bitget
 from simulator.exchanges.bybit import Bybit
 from simulator.exchanges.coinbase import Coinbase
 from simulator.exchanges.okx import Okx
@@ -17,6 +18,7 @@ from simulator.world import World
 
 _EXCHANGES: tuple[Callable[[World], Exchange], ...] = (
     Binance,
+    Bitget,
     Bybit,
     Coinbase,
     Okx,

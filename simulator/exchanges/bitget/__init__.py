@@ -1,0 +1,123 @@
+"""Bitget as a server: spot, USDT-FUTURES (linear) and COIN-FUTURES (inverse) by its v2 API."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from common.model.events import Candle, Ticker
+from common.model.intervals import end_of
+from common.model.streams import Market
+from simulator.exchanges.bitget import names, rest, topics
+from simulator.exchanges.bitget.sockets import BitgetSocket, open_socket
+from simulator.exchanges.protocol import HttpAnswer, HttpCall
+from simulator.faults import Spoiling
+from simulator.listing import Listed
+from simulator.world import World
+
+
+class Bitget:
+    """The exchange, as the simulator's server sees it."""
+
+    name = names.NAME
+    hosts: Collection[str] = (names.SOCKET_HOST, names.REST_HOST)
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def market_of(self, call: HttpCall) -> Market | None:
+        """The market a call is about: futures share their paths, a socket carries all."""
+        if call.path.startswith("/api/v2/spot/"):
+            return "spot"
+        return names.INST_TYPES.get(call.query.get("productType", "").upper())
+
+    def open(self, call: HttpCall) -> BitgetSocket | HttpAnswer:
+        """A handshake."""
+        return open_socket(self._world, call)
+
+    def rest(self, call: HttpCall) -> HttpAnswer:
+        """A REST call."""
+        return rest.answer(self._world, call)
+
+    def symbol(self, listed: Listed) -> str:
+        """How it spells a listing."""
+        return names.symbol_of(listed.listing)
+
+    def find(self, market: Market, symbol: str) -> Listed | None:
+        """The listing it spells so."""
+        return topics.find(self._world, market, symbol)
+
+    def candles(
+        self, market: Market, symbol: str, interval: str, from_ms: int, to_ms: int
+    ) -> Sequence[Candle]:
+        """The final bars with ``from_ms <= start < to_ms``; a replay is never of this exchange."""
+        world = self._world
+        listed = self.find(market, symbol)
+        if listed is None or world.replay is not None:
+            return ()
+        now_ms = world.clock.now_ms()
+        from_ms = max(from_ms, listed.begins_ms - 32 * 24 * 3_600_000)
+        return [
+            self._candle(listed, interval, start_ms)
+            for start_ms in world.market.starts(interval, from_ms, min(to_ms - 1, now_ms))
+            if end_of(interval, start_ms) <= now_ms
+            and world.market.exists(listed, interval, start_ms)
+        ]
+
+    def _candle(self, listed: Listed, interval: str, start_ms: int) -> Candle:
+        listing, end_ms = listed.listing, end_of(interval, start_ms)
+        bar = self._world.market.candle(listed, interval, start_ms, end_ms)
+        volume, quote_volume = names.volumes(listing, bar)
+        return Candle(
+            exchange=self.name,
+            market=listing.market,
+            symbol=self.symbol(listed),
+            interval=interval,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            open=names.price(listing, bar.open),
+            high=names.price(listing, bar.high),
+            low=names.price(listing, bar.low),
+            close=names.price(listing, bar.close),
+            volume=volume,
+            quote_volume=quote_volume,
+            closed=True,
+        )
+
+    def ticker(self, listed: Listed, at_ms: int) -> Ticker:
+        """The ticker as of a time."""
+        listing = listed.listing
+        day = self._world.market.day(listed, at_ms)
+        volume, quote_volume = names.volumes(listing, day.bar)
+        return Ticker(
+            exchange=self.name,
+            market=listing.market,
+            symbol=self.symbol(listed),
+            event_ms=at_ms,
+            last=names.price(listing, day.bar.close),
+            open=names.price(listing, day.bar.open),
+            high=names.price(listing, day.bar.high),
+            low=names.price(listing, day.bar.low),
+            bid=names.price(listing, day.book.bid),
+            bid_size=names.size(listing, day.book.bid, day.book.bid_lots),
+            ask=names.price(listing, day.book.ask),
+            ask_size=names.size(listing, day.book.ask, day.book.ask_lots),
+            volume=volume,
+            quote_volume=quote_volume,
+        )
+
+    def spoil(self, kind: Spoiling, text: str) -> str:
+        """A push with an unknown action, a row cut short, or a word where a time was."""
+        message = msgspec.json.decode(text)
+        row = message["data"][0]
+        bar = isinstance(row, list)
+        if kind == "unknown_type":
+            message["action"] = "somethingNew"
+        elif kind == "missing_field":
+            message["data"] = (
+                [row[:4]] if bar else [{name: value for name, value in row.items() if name != "ts"}]
+            )
+        else:
+            row[0 if bar else "ts"] = "soon"
+        return msgspec.json.encode(message).decode()

@@ -1,0 +1,148 @@
+"""Bitget's public WebSocket v2: text pings, one answer per argument, limits by hour and by bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from common.clocks import machine_s
+from common.model.streams import Market
+from simulator.exchanges.bitget.names import (
+    CONNECTIONS,
+    MESSAGE_BYTES,
+    NAME,
+    RULES,
+    SOCKET_HOST,
+    SOCKET_PATH,
+    SUBSCRIBES_PER_HOUR,
+)
+from simulator.exchanges.bitget.topics import (
+    Topic,
+    exists,
+    first_push,
+    read_topic,
+    topic_of,
+    wanted,
+)
+from simulator.exchanges.protocol import (
+    Effect,
+    End,
+    HttpAnswer,
+    HttpCall,
+    Join,
+    Leave,
+    Reply,
+    json_answer,
+)
+from simulator.feeds import Wanted
+from simulator.limits import SlidingCount
+from simulator.world import World
+
+
+class BitgetSocket:
+    """One socket; it may carry any market."""
+
+    market: Market | None = None
+    rules = RULES
+    first_topics: Sequence[str] = ()
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._subscribes = SlidingCount(3600.0)
+
+    def greeting(self) -> Sequence[Effect]:
+        """Nothing: it waits to be asked."""
+        return ()
+
+    # --- what it sends ----------------------------------------------------------------------
+
+    def feed(self, topic: str) -> Wanted | None:
+        """The topic's feed."""
+        return wanted(self._world, topic_of(topic))
+
+    def wrap(self, topic: str, payload: str) -> str:  # noqa: ARG002 - as all dialects
+        """Payloads carry their argument already."""
+        return payload
+
+    def shutdown_notice(self) -> str | None:
+        """It goes without a word, also at a release."""
+        return None
+
+    # --- what it is told --------------------------------------------------------------------
+
+    def receive(self, text: str, topics: Collection[str]) -> Sequence[Effect]:
+        """A ping or a request: its answers, and what they change."""
+        if text == "ping":
+            return (Reply("pong"),)
+        if len(text.encode()) > MESSAGE_BYTES:
+            return (_error(30002, f"Illegal request: longer than {MESSAGE_BYTES} bytes"),)
+        try:
+            message = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            message = None
+        op = message.get("op") if isinstance(message, dict) else None
+        args = message.get("args") if isinstance(message, dict) else None
+        if op not in ("subscribe", "unsubscribe"):
+            known = isinstance(message, dict)
+            return (_error(30003, "Invalid op") if known else _error(30002, "Illegal request"),)
+        if not isinstance(args, list) or not all(isinstance(arg, dict) for arg in args):
+            return (_error(30016, "Param error"),)
+        if op == "unsubscribe":
+            return self._unsubscribe([read_topic(arg) for arg in args], topics)
+        return self._subscribe([read_topic(arg) for arg in args], topics)
+
+    def _subscribe(self, asked: Sequence[Topic], topics: Collection[str]) -> Sequence[Effect]:
+        if self._subscribes.exceeds(SUBSCRIBES_PER_HOUR, machine_s()):
+            return (_error(30006, "Request too many"),)
+        effects: list[Effect] = []
+        carried = set(topics)
+        for topic in asked:
+            if not exists(self._world, topic):
+                named = f"instType:{topic.inst_type},channel:{topic.channel},instId:{topic.symbol}"
+                effects.append(_error(30001, f"{named} doesn't exist"))
+                continue
+            carried.add(topic.key)
+            if len(carried) > self.rules.streams:
+                return [*effects, _error(30007, "Request over limit, connection close"),
+                        End(1008, "Request over limit")]  # fmt: skip
+            effects += (Reply(_answer("subscribe", topic)), Join(topic.key))
+            first = first_push(self._world, topic)
+            if first is not None:
+                effects.append(Reply(first))
+        return effects
+
+    def _unsubscribe(self, asked: Sequence[Topic], topics: Collection[str]) -> Sequence[Effect]:
+        effects: list[Effect] = []
+        for topic in asked:
+            effects.append(Reply(_answer("unsubscribe", topic)))
+            if topic.key in topics:
+                effects.append(Leave(topic.key))
+        return effects
+
+
+def _answer(event: str, topic: Topic) -> str:
+    return _text({"event": event, "arg": topic.arg})
+
+
+def _error(code: int, message: str) -> Reply:
+    return Reply(_text({"event": "error", "code": code, "msg": message}))
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def open_socket(world: World, call: HttpCall) -> BitgetSocket | HttpAnswer:
+    """A handshake."""
+    if call.host != SOCKET_HOST or call.path.rstrip("/") != SOCKET_PATH:
+        return json_answer({"code": "40404", "msg": "Request URL NOT FOUND"}, 404)
+    others = [
+        one
+        for one in world.connections.values()
+        if one.exchange.name == NAME and one.call.address == call.address
+    ]
+    if len(others) >= CONNECTIONS:
+        return json_answer({"code": "429", "msg": "Too many connections"}, 429)
+    return BitgetSocket(world)

@@ -1,0 +1,48 @@
+"""How the collection of real messages maps to our markets, and what in it is not for us, and why.
+
+The collection's ``mix`` holds both futures markets below one folder: it is read as linear, and the
+inverse lines are explained (one of them is the sample of ``transcripts/inverse_ticker.txt``).
+``common`` holds what is of no market (errors, pong). ``uta`` is v3, another protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from common.exchanges.bitget.describe import INST_TYPES, MARKETS
+from common.model.streams import Market, Stream
+
+FOLDERS: Mapping[str, Market] = {"spot": "spot", "mix": "linear", "common": "spot"}
+
+_CHANNELS = {
+    f"candle{name}"
+    for rules in MARKETS.values()
+    for name in rules.channels["candle"].intervals.values()
+}
+
+
+def explain(folder: str, channel: str, message: Any) -> str | None:
+    """Why a line yields nothing for us on purpose; None: it must be understood."""
+    if not isinstance(message, dict):
+        return None
+    if channel == "rest_instruments":
+        listed = message.get("data") or [{}]
+        return "margin/currencies: another list" if "isBorrowable" in listed[0] else None
+    arg = message.get("arg", {})
+    inst_type, name = arg.get("instType"), str(arg.get("channel", ""))
+    if inst_type == "USDC-FUTURES":
+        return "USDC-FUTURES: a product type that is not one of our markets"
+    if inst_type is not None and inst_type != INST_TYPES[FOLDERS[folder]]:
+        return f"{inst_type}: the other futures market's, on a folder read as {FOLDERS[folder]}"
+    if name.startswith("candle") and name not in _CHANNELS:
+        return f"{name}: counts from UTC+8, never subscribed"
+    return None
+
+
+def stream_of(folder: str, raw: bytes) -> Stream:
+    """Which stream the rows of a ``rest_klines`` line are read as.
+
+    They are of several intervals (one counts its months from UTC+8); all start on whole minutes.
+    """
+    return Stream("bitget", FOLDERS[folder], "candle", "BTCUSDT", "1m")
