@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from common.exchanges.binance import BINANCE
 from common.exchanges.bybit import BYBIT
 from common.exchanges.coinbase import COINBASE
+from common.exchanges.kucoin import KUCOIN
 from common.exchanges.okx import OKX
 from common.exchanges.protocol import Exchange
 from common.model.streams import Market
@@ -17,6 +18,7 @@ EXCHANGES: Mapping[str, Exchange] = {
         BINANCE,
         BYBIT,
         COINBASE,
+        KUCOIN,
         OKX,
     )
 }
