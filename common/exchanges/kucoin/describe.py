@@ -57,17 +57,19 @@ _FUTURES_REST = {
 # Pushed once a second at most, and only by trades: a quiet symbol says nothing for minutes, not
 # even that its bar is over.
 _CANDLE = Cadence(kind="trade-driven", probe_s=60.0, stall_s=120.0)
+# A ticker's day comes every 2 s (spot) or 5 s (futures) where something has changed, and else not.
+_TICKER = Cadence(kind="trade-driven", probe_s=30.0, stall_s=120.0)
 # A bar's last word was recorded 1.02 s after its end; 3 to 5 s are what clients find sensible.
 _GRACE_S = 4.0
 
 
-def _channels(intervals: Mapping[str, str], ticker: Cadence) -> dict[Channel, ChannelRules]:
+def _channels(intervals: Mapping[str, str]) -> dict[Channel, ChannelRules]:
     """The URL is in no table: it comes with a token that is good for one connection."""
     return {
         "candle": ChannelRules(
             url="", cadence=_CANDLE, intervals=intervals, closes="inferred", grace_s=_GRACE_S
         ),
-        "ticker": ChannelRules(url="", cadence=ticker),
+        "ticker": ChannelRules(url="", cadence=_TICKER),
     }
 
 
@@ -92,8 +94,7 @@ _FUTURES_MARKETS: Mapping[Market, str] = {"linear": "kucoinLinear", "inverse": "
 MARKETS: Mapping[Market, MarketRules] = {
     "spot": MarketRules(
         seed_name="kucoin",
-        # Snapshots come every 2 s.
-        channels=_channels(_SPOT, Cadence(kind="periodic", probe_s=15.0, stall_s=30.0)),
+        channels=_channels(_SPOT),
         limits=LIMITS,
         rest=RestRules(
             url="https://api.kucoin.com",
@@ -106,8 +107,7 @@ MARKETS: Mapping[Market, MarketRules] = {
     **{
         market: MarketRules(
             seed_name=seed_name,
-            # Snapshots come every 5 s.
-            channels=_channels(_FUTURES, Cadence(kind="periodic", probe_s=15.0, stall_s=60.0)),
+            channels=_channels(_FUTURES),
             limits=LIMITS,
             rest=RestRules(
                 url="https://api-futures.kucoin.com",
