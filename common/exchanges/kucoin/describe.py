@@ -21,11 +21,13 @@ from common.model.streams import Channel, Market
 
 NAME = "kucoin"
 
-# What both products have on the WebSocket and is beyond doubt. Weeks are left out: recorded spot
-# weeks start on Thursdays (they count from the Unix epoch), so weeks are built from days.
+# What both products have on the WebSocket. Not all lists of spot have 5min, but it was seen to
+# come. Weeks are left out: recorded weeks of spot start on Thursdays (they count from the Unix
+# epoch), so weeks are built from days.
 _NAMES = {
     "1m": "1min",
     "3m": "3min",
+    "5m": "5min",
     "15m": "15min",
     "30m": "30min",
     "1h": "1hour",
@@ -36,10 +38,7 @@ _NAMES = {
     "1d": "1day",
     "1M": "1month",
 }
-# The list of spot's WebSocket is not always given with 5min; REST's is.
 _SPOT = {**_NAMES, "6h": "6hour"}
-_SPOT_REST = {**_SPOT, "5m": "5min"}
-_FUTURES = {**_NAMES, "5m": "5min"}
 # Futures REST counts minutes, and has neither 3 minutes nor months.
 _FUTURES_REST = {
     "1m": "1",
@@ -98,7 +97,7 @@ MARKETS: Mapping[Market, MarketRules] = {
         limits=LIMITS,
         rest=RestRules(
             url="https://api.kucoin.com",
-            intervals=_SPOT_REST,
+            intervals=_SPOT,
             candles_per_request=1500,
             # Reserve: weight 3 of 2000 in 30 s, shared by all of the address: 22 a second.
             candles_per_s=4.0,
@@ -107,7 +106,7 @@ MARKETS: Mapping[Market, MarketRules] = {
     **{
         market: MarketRules(
             seed_name=seed_name,
-            channels=_channels(_FUTURES),
+            channels=_channels(_NAMES),
             limits=LIMITS,
             rest=RestRules(
                 url="https://api-futures.kucoin.com",

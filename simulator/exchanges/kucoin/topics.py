@@ -56,8 +56,8 @@ def _candles(world: World, product: Product, name: str) -> Callable[[], Feed] | 
     said: dict[str, int] = {}
 
     def render(listed: Listed, start_ms: int, bar: Bar, closed: bool, now_ms: int) -> str:
-        # The first word on a bar, and one that comes after its end, is another subject.
-        first = closed or said.get("start_ms") != start_ms
+        # The first word on a bar is another subject, be it said after the bar's end.
+        first = said.get("start_ms") != start_ms
         said["start_ms"] = start_ms
         return frames.text_of(frames.kline(listed, start_ms, bar, first, now_ms))
 
