@@ -344,7 +344,7 @@ def _reply(message: _Frame) -> Parsed:
 
 def _refusal(request_id: int | None, message: _Frame) -> Refusal | Notice:
     data = msgspec.json.decode(message.data)
-    said = data if isinstance(data, str) else bytes(message.data[:200]).decode(errors="replace")
+    said = data if isinstance(data, str) else bytes(message.data)[:200].decode(errors="replace")
     detail = f"{message.code} {said}"
     if said == "ping timeout":
         return Notice("closing", detail)
