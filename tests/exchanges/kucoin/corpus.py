@@ -34,11 +34,8 @@ def explain(folder: str, channel: str, message: Any) -> str | None:
         return _WEEKS
     if channel == "ws_ticker" and message.get("data") == {}:
         return "a sample of the documents without any data"
-    if channel == "ws_ack" and not str(message.get("id", "")).isdecimal():
-        if message.get("type") == "ack":
-            return (
-                "the answer to another client, which names its requests by UUID; ours are numbers"
-            )
+    if message.get("type") == "ack" and not str(message.get("id", "")).isdecimal():
+        return "the answer to another client, which names its requests by UUID; ours are numbers"
     if channel == "rest_instruments":
         return _other_list(message)
     return None
