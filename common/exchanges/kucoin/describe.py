@@ -101,6 +101,8 @@ MARKETS: Mapping[Market, MarketRules] = {
             candles_per_request=1500,
             # Reserve: weight 3 of 2000 in 30 s, shared by all of the address: 22 a second.
             candles_per_s=4.0,
+            # A bar without trades has no row, neither here nor on the futures.
+            tells_flat=False,
         ),
     ),
     **{
@@ -113,6 +115,7 @@ MARKETS: Mapping[Market, MarketRules] = {
                 intervals=_FUTURES_REST,
                 candles_per_request=500,
                 candles_per_s=4.0,
+                tells_flat=False,
             ),
         )
         for market, seed_name in _FUTURES_MARKETS.items()
