@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from decimal import Decimal, InvalidOperation
 
 from msgspec import UNSET, Struct, UnsetType
 
+from common.model.decimals import plain, product
 from common.model.instruments import Catalog
 from common.model.streams import Market
 
-# Products of what an exchange writes are exact; what would not be is no number of an exchange.
-_EXACT = Context(prec=60, Emax=60, Emin=-60, traps=[InvalidOperation, Overflow, Inexact])
 _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -44,11 +43,11 @@ def size_of(
 
 
 def _times_size(symbol: str, contracts: Decimal, catalog: Catalog) -> str | UnsetType:
-    digits(contracts)
+    count = digits(contracts)
     instrument = catalog.get(symbol)
     if instrument is None or instrument.contract_size is None:
         return UNSET
-    return f"{_EXACT.multiply(contracts, Decimal(instrument.contract_size)):f}"
+    return product(count, instrument.contract_size)
 
 
 def told(number: Decimal | None) -> str | UnsetType:
@@ -64,7 +63,7 @@ def digits(number: Decimal) -> str:
     """
     if not number.is_finite() or abs(number.adjusted()) > 60:
         raise InvalidOperation
-    return f"{number:f}"
+    return plain(number)
 
 
 def integer(text: str | int | None) -> int | None:
