@@ -24,10 +24,15 @@ class SlidingCount:
         self._window_s = window_s
         self._times: deque[float] = deque()
 
-    def exceeds(self, limit: int, now_s: float) -> bool:
-        """Count one event; True if that is one too many."""
+    def used(self, now_s: float) -> int:
+        """How many events the window holds."""
         while self._times and self._times[0] <= now_s - self._window_s:
             self._times.popleft()
+        return len(self._times)
+
+    def exceeds(self, limit: int, now_s: float) -> bool:
+        """Count one event; True if that is one too many."""
+        self.used(now_s)
         if len(self._times) > limit:
             return True
         self._times.append(now_s)

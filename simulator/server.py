@@ -134,15 +134,18 @@ class Simulator:
         return _response(answer)
 
     def _call(self, request: web.Request) -> tuple[Exchange, HttpCall] | None:
-        host, path = (request.headers.get("Host") or "").split(":")[0], request.path
-        if host not in self._by_host:
+        door, path = request.headers.get("Host") or "", request.path
+        host = door.split(":")[0]
+        if host in self._by_host:
+            door = ""
+        else:
             host, _, path = path.removeprefix("/").partition("/")
             path = f"/{path}"
         exchange = self._by_host.get(host)
         if exchange is None:
             return None
         query = dict(request.query.items())
-        call = HttpCall(host, path, query, request.remote or "", request.method)
+        call = HttpCall(host, path, query, request.remote or "", request.method, door)
         return exchange, call
 
     def _refusal(self, on: str, exchange: Exchange, call: HttpCall) -> HttpAnswer | None:

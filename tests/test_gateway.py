@@ -24,6 +24,12 @@ from common.gateway import through
             "wss://fstream.binance.com/market/stream",
             "wss://proxy.example/door/fstream.binance.com/market/stream",
         ),
+        # An address that was learned through the door leads through it already.
+        (
+            "http://127.0.0.1:9000",
+            "ws://127.0.0.1:9000/ws-api-spot.kucoin.com/?token=t%3D",
+            "ws://127.0.0.1:9000/ws-api-spot.kucoin.com/?token=t%3D",
+        ),
     ],
 )
 def test_urls_lead_through_the_gateway(gateway: str | None, url: str, reached: str) -> None:

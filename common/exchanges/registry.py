@@ -8,6 +8,7 @@ from common.exchanges.binance import BINANCE
 from common.exchanges.bitget import BITGET
 from common.exchanges.bybit import BYBIT
 from common.exchanges.coinbase import COINBASE
+from common.exchanges.kucoin import KUCOIN
 from common.exchanges.okx import OKX
 from common.exchanges.protocol import Exchange
 from common.model.streams import Market
@@ -19,6 +20,7 @@ EXCHANGES: Mapping[str, Exchange] = {
         BITGET,
         BYBIT,
         COINBASE,
+        KUCOIN,
         OKX,
     )
 }

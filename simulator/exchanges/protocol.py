@@ -21,13 +21,18 @@ from simulator.listing import Listed
 
 
 class HttpCall(Struct, frozen=True):
-    """A request or a handshake. ``host`` is the production name it is meant for."""
+    """A request or a handshake. ``host`` is the production name it is meant for.
+
+    ``door`` is the address (``127.0.0.1:8080``) it came by where that is not ``host`` itself: an
+    exchange that tells where to dial tells a way through it.
+    """
 
     host: str
     path: str
     query: Mapping[str, str]
     address: str
     method: str = "GET"
+    door: str = ""
 
 
 class HttpAnswer(Struct, frozen=True):

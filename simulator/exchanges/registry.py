@@ -11,6 +11,7 @@ from simulator.exchanges.binance import Binance, recorded
 from simulator.exchanges.bitget import Bitget
 from simulator.exchanges.bybit import Bybit
 from simulator.exchanges.coinbase import Coinbase
+from simulator.exchanges.kucoin import Kucoin
 from simulator.exchanges.okx import Okx
 from simulator.exchanges.protocol import Exchange
 from simulator.replay import Line, Recording
@@ -21,6 +22,7 @@ _EXCHANGES: tuple[Callable[[World], Exchange], ...] = (
     Bitget,
     Bybit,
     Coinbase,
+    Kucoin,
     Okx,
 )
 # Whose recording is it, and how is it read: the first reader that knows the address takes it.

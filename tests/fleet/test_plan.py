@@ -61,7 +61,7 @@ def streams_of(plan: Plan) -> Mapping[str, list[str]]:
 
 
 async def test_the_settings_become_shards(redis: Redis, keys: Keys, lister: Lister) -> None:
-    process = Process(redis, keys, lister, "*:*:ticker:*", "binance:spot:candle:BTC*:1m")
+    process = Process(redis, keys, lister, "binance:*:ticker:*", "binance:spot:candle:BTC*:1m")
     await process.list_all()
     plan = await process.planner.plan()
     assert streams_of(plan) == {
@@ -164,7 +164,7 @@ async def test_who_only_looks_on_plans_the_same_and_writes_nothing(
 async def test_before_the_lists_are_there_everything_is_a_problem_and_nothing_a_shard(
     redis: Redis, keys: Keys, lister: Lister
 ) -> None:
-    plan = await Process(redis, keys, lister, "*:*:ticker:*").planner.plan()
+    plan = await Process(redis, keys, lister, "binance:*:ticker:*").planner.plan()
     assert plan.shards == {}
     assert [problem.kind for problem in plan.problems] == ["no_instruments"] * 3
 

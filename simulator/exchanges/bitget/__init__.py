@@ -8,7 +8,7 @@ import msgspec
 
 from common.model.events import Candle, Ticker
 from common.model.intervals import end_of
-from common.model.streams import Market
+from common.model.streams import MARKETS, Market
 from simulator.exchanges.bitget import names, rest, topics
 from simulator.exchanges.bitget.sockets import BitgetSocket, open_socket
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
@@ -22,6 +22,7 @@ class Bitget:
 
     name = names.NAME
     hosts: Collection[str] = (names.SOCKET_HOST, names.REST_HOST)
+    markets: Collection[Market] = MARKETS
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -1,0 +1,354 @@
+"""KuCoin's WebSocket: topics and requests out, frames in. Pure.
+
+A frame is an envelope (``type``, ``topic``, ``subject``) around ``data``; what ``data`` is follows
+from the topic's prefix. Candles have no closing flag: every one is an open candle. A ticker is told
+in two parts, the best prices and the day.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from common.exchanges.kucoin.describe import (
+    CANDLES,
+    ERRORS,
+    FUTURES_BEST,
+    FUTURES_DAY,
+    MARKETS,
+    NAME,
+    SPOT_BEST,
+    SPOT_DAY,
+)
+from common.exchanges.kucoin.units import Volumes, digits, integer, size_of, told, volumes_of
+from common.exchanges.protocol import (
+    Ack,
+    Notice,
+    Parsed,
+    Pong,
+    Refusal,
+    Request,
+    TickerPart,
+    Topic,
+    Unreadable,
+    Welcome,
+)
+from common.model.events import Candle
+from common.model.instruments import Catalog
+from common.model.intervals import end_of, is_start
+from common.model.streams import Market, Stream
+
+_ALL = f"{SPOT_BEST}:all"
+
+
+def topics(stream: Stream) -> tuple[Topic, ...]:
+    """``/market/candles:BTC-USDT_1min`` for a candle; a ticker is joined from two topics.
+
+    Only spot has best prices of all symbols in one topic.
+    """
+    market, symbol = stream.market, stream.symbol
+    if stream.channel == "candle":
+        interval = MARKETS[market].channels["candle"].intervals[stream.interval or ""]
+        return (f"{CANDLES[market]}:{symbol}_{interval}",)
+    if market == "spot":
+        return (_ALL, f"{SPOT_DAY}:{symbol}")
+    return (f"{FUTURES_BEST}:{symbol}", f"{FUTURES_DAY}:{symbol}")
+
+
+def family(topic: Topic) -> str:
+    """What stands before the colon: one message names one of it, and a list of what follows."""
+    return topic.partition(":")[0]
+
+
+def subscribe(market: Market, topics: Sequence[Topic], request_id: int) -> Request:
+    """``{"id":"1","type":"subscribe","topic":"/market/candles:A_1min,B_1min",…}``."""
+    return _request("subscribe", topics, request_id)
+
+
+def unsubscribe(market: Market, topics: Sequence[Topic], request_id: int) -> Request:
+    """The same, undone."""
+    return _request("unsubscribe", topics, request_id)
+
+
+def _request(kind: str, topics: Sequence[Topic], request_id: int) -> Request:
+    names = ",".join(topic.partition(":")[2] for topic in topics)
+    message = {
+        "id": str(request_id),
+        "type": kind,
+        "topic": f"{family(topics[0])}:{names}",
+        "privateChannel": False,
+        "response": True,
+    }
+    return Request(request_id, msgspec.json.encode(message).decode())
+
+
+def ping(number: int) -> str:
+    """``{"id":"1","type":"ping"}``; the answer is ``pong``."""
+    return f'{{"id":"{number}","type":"ping"}}'
+
+
+# --- the wire -------------------------------------------------------------------------------
+
+# Bounds within which times are times, whatever is made of them.
+Seconds = Annotated[int, Meta(ge=0, lt=10**11)]
+Milliseconds = Annotated[int, Meta(ge=0, lt=10**14)]
+_Nanoseconds = Annotated[int, Meta(ge=0)]
+
+
+class _Frame(Struct, gc=False):
+    """The envelope of everything that arrives. Old samples of pushes come without ``type``."""
+
+    type: str = ""
+    topic: str = ""
+    subject: str = ""
+    id: str | int | None = None
+    code: int | str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Row(Struct, array_like=True, gc=False):
+    """A bar, as spot tells it on the WebSocket and in REST, and futures on the WebSocket.
+
+    Open, close, high, low: in this order. Of futures the volume is documented as wrong; ``last``
+    is the turnover on spot and the number of contracts on futures.
+    """
+
+    start_s: Seconds
+    open: str
+    close: str
+    high: str
+    low: str
+    volume: str
+    last: str
+
+
+class _Bars(Struct, gc=False):
+    candles: Row
+    time: _Nanoseconds  # ns on spot, ms on futures
+
+
+class _SpotBest(Struct, gc=False):
+    time: Milliseconds
+    price: Decimal | None = None
+    best_bid: Decimal | None = field(name="bestBid", default=None)
+    best_bid_size: Decimal | None = field(name="bestBidSize", default=None)
+    best_ask: Decimal | None = field(name="bestAsk", default=None)
+    best_ask_size: Decimal | None = field(name="bestAskSize", default=None)
+
+
+class _SpotDay(Struct, gc=False):
+    symbol: str
+    datetime: Milliseconds
+    last: Decimal | None = field(name="lastTradedPrice", default=None)
+    open: Decimal | None = None
+    high: Decimal | None = None
+    low: Decimal | None = None
+    volume: Decimal | None = field(name="vol", default=None)
+    value: Decimal | None = field(name="volValue", default=None)
+
+
+class _SpotDayData(Struct, gc=False):
+    data: _SpotDay
+
+
+class _FuturesBest(Struct, gc=False):
+    ts: _Nanoseconds
+    best_bid: Decimal | None = field(name="bestBidPrice", default=None)
+    best_bid_size: Decimal | None = field(name="bestBidSize", default=None)
+    best_ask: Decimal | None = field(name="bestAskPrice", default=None)
+    best_ask_size: Decimal | None = field(name="bestAskSize", default=None)
+
+
+class _FuturesDay(Struct, gc=False):
+    """The volume is in base on linear and in quote on inverse; the turnover the other way round."""
+
+    ts: _Nanoseconds
+    volume: Decimal
+    turnover: Decimal
+    last: Decimal | None = field(name="lastPrice", default=None)
+    open: Decimal | None = field(name="price24HoursBefore", default=None)
+    high: Decimal | None = field(name="highPrice", default=None)
+    low: Decimal | None = field(name="lowPrice", default=None)
+
+
+_frame = msgspec.json.Decoder(_Frame)
+# Starts of bars are numbers in quotes.
+_bars = msgspec.json.Decoder(_Bars, strict=False)
+_spot_best = msgspec.json.Decoder(_SpotBest)
+_spot_day = msgspec.json.Decoder(_SpotDayData)
+_futures_best = msgspec.json.Decoder(_FuturesBest)
+_futures_day = msgspec.json.Decoder(_FuturesDay)
+
+# The one topic an error is about; a whole list in its place says nothing about any one of it.
+_ABOUT = re.compile(r"topic ([^\s,]+) is (?:not found|invalid)")
+_INTERVALS: Mapping[Market, Mapping[str, str]] = {
+    market: {word: interval for interval, word in rules.channels["candle"].intervals.items()}
+    for market, rules in MARKETS.items()
+}
+
+
+# --- frames in ------------------------------------------------------------------------------
+
+
+def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
+    """What a frame says; never raises. ``catalog`` gives contract sizes."""
+    try:
+        message = _frame.decode(frame)
+        if message.topic and message.type in ("message", ""):
+            return (_push(market, message, catalog),)
+        return (_reply(message),)
+    except msgspec.ValidationError as error:
+        return (Unreadable("wrong_shape", str(error)),)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return (Unreadable("not_json", str(error)),)
+    except ArithmeticError as error:
+        return (Unreadable("wrong_shape", f"a number: {type(error).__name__}"),)
+
+
+def _push(market: Market, message: _Frame, catalog: Catalog) -> Parsed:
+    prefix, _, name = message.topic.partition(":")
+    read = _READERS[market].get(prefix)
+    if read is None or not name:
+        return Unreadable("unknown_type", f"{message.topic:.80}")
+    return read(market, name, message, catalog)
+
+
+def _candle(market: Market, name: str, message: _Frame, catalog: Catalog) -> Candle | Unreadable:
+    bars = _bars.decode(message.data)
+    symbol, _, word = name.rpartition("_")
+    interval = _INTERVALS[market].get(word)
+    if interval is None or not symbol:
+        return Unreadable("wrong_shape", f"interval {word!r:.40}")
+    row = bars.candles
+    start_ms = row.start_s * 1000
+    if not is_start(interval, start_ms):
+        return Unreadable("wrong_shape", f"no {interval} starts at {start_ms}")
+    if market == "spot":
+        volumes = Volumes(row.volume, row.last)
+    else:
+        volumes = volumes_of(market, symbol, row.last, catalog)
+    return Candle(
+        exchange=NAME,
+        market=market,
+        symbol=symbol,
+        interval=interval,
+        start_ms=start_ms,
+        end_ms=end_of(interval, start_ms),
+        open=row.open,
+        high=row.high,
+        low=row.low,
+        close=row.close,
+        volume=volumes.base,
+        quote_volume=volumes.quote,
+        contracts=volumes.contracts,
+        closed=False,
+        event_ms=bars.time // 1_000_000 if market == "spot" else bars.time,
+    )
+
+
+def _best_of_spot(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:
+    best = _spot_best.decode(message.data)
+    return TickerPart(
+        symbol=message.subject if name == "all" else name,
+        event_ms=best.time,
+        source=0,
+        last=told(best.price),
+        bid=told(best.best_bid),
+        bid_size=told(best.best_bid_size),
+        ask=told(best.best_ask),
+        ask_size=told(best.best_ask_size),
+    )
+
+
+def _day_of_spot(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:
+    day = _spot_day.decode(message.data).data
+    return TickerPart(
+        symbol=day.symbol,
+        event_ms=day.datetime,
+        source=1,
+        last=told(day.last),
+        open=told(day.open),
+        high=told(day.high),
+        low=told(day.low),
+        volume=told(day.volume),
+        quote_volume=told(day.value),
+    )
+
+
+def _best_of_futures(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:
+    best = _futures_best.decode(message.data)
+    return TickerPart(
+        symbol=name,
+        event_ms=best.ts // 1_000_000,
+        source=0,
+        bid=told(best.best_bid),
+        bid_size=size_of(market, name, best.best_bid_size, catalog),
+        ask=told(best.best_ask),
+        ask_size=size_of(market, name, best.best_ask_size, catalog),
+    )
+
+
+def _day_of_futures(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:
+    day = _futures_day.decode(message.data)
+    base, quote = day.volume, day.turnover
+    if market == "inverse":
+        base, quote = quote, base
+    return TickerPart(
+        symbol=name,
+        event_ms=day.ts // 1_000_000,
+        source=1,
+        last=told(day.last),
+        open=told(day.open),
+        high=told(day.high),
+        low=told(day.low),
+        volume=digits(base),
+        quote_volume=digits(quote),
+    )
+
+
+_Reader = Callable[[Market, str, _Frame, Catalog], Parsed]
+_OF_FUTURES: Mapping[str, _Reader] = {
+    CANDLES["linear"]: _candle,
+    FUTURES_BEST: _best_of_futures,
+    FUTURES_DAY: _day_of_futures,
+}
+_READERS: Mapping[Market, Mapping[str, _Reader]] = {
+    "spot": {CANDLES["spot"]: _candle, SPOT_BEST: _best_of_spot, SPOT_DAY: _day_of_spot},
+    "linear": _OF_FUTURES,
+    "inverse": _OF_FUTURES,
+}
+
+
+# --- replies --------------------------------------------------------------------------------
+
+
+def _reply(message: _Frame) -> Parsed:
+    request_id = integer(message.id)
+    if message.type == "ack":
+        if request_id is None:
+            return Unreadable("wrong_shape", f"an ack to {message.id!r:.40}, which is not ours")
+        return Ack(request_id)
+    if message.type == "pong":
+        return Pong()
+    if message.type == "welcome":
+        return Welcome()
+    if message.type == "error" or (not message.type and message.code is not None):
+        return _refusal(request_id, message)
+    return Unreadable("unknown_type", f"{message.type!r:.40}")
+
+
+def _refusal(request_id: int | None, message: _Frame) -> Refusal | Notice:
+    data = msgspec.json.decode(message.data)
+    said = data if isinstance(data, str) else bytes(message.data)[:200].decode(errors="replace")
+    detail = f"{message.code} {said}"
+    if said == "ping timeout":
+        return Notice("closing", detail)
+    code = integer(message.code)
+    reason = "transient" if code is None else ERRORS.get(code, "transient")
+    about = _ABOUT.search(said)
+    return Refusal(request_id, reason, detail, (about[1],) if about else ())

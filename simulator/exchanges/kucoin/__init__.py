@@ -1,0 +1,126 @@
+"""KuCoin as a server, the classic generation: spot, and the futures of both kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from common.model.events import Candle, Ticker
+from common.model.intervals import end_of
+from common.model.streams import MARKETS, Market
+from simulator.exchanges.kucoin import names, rest
+from simulator.exchanges.kucoin.sockets import KucoinSocket, open_socket
+from simulator.exchanges.kucoin.tokens import Tokens
+from simulator.exchanges.protocol import HttpAnswer, HttpCall
+from simulator.faults import Spoiling
+from simulator.listing import Listed
+from simulator.world import World
+
+
+class Kucoin:
+    """The exchange, as the simulator's server sees it."""
+
+    name = names.NAME
+    hosts: Collection[str] = tuple(names.HOSTS)
+    markets: Collection[Market] = MARKETS
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._tokens = Tokens()
+
+    def market_of(self, call: HttpCall) -> Market | None:
+        """The market a call is about; the futures share one host."""
+        return "spot" if names.HOSTS[call.host] == "spot" else None
+
+    def open(self, call: HttpCall) -> KucoinSocket | HttpAnswer:
+        """A handshake."""
+        return open_socket(self._world, self._tokens, call)
+
+    def rest(self, call: HttpCall) -> HttpAnswer:
+        """A REST call."""
+        return rest.answer(self._world, self._tokens, call)
+
+    def symbol(self, listed: Listed) -> str:
+        """How it spells a listing."""
+        return names.symbol_of(listed.listing)
+
+    def find(self, market: Market, symbol: str) -> Listed | None:
+        """The listing it spells so."""
+        listed = names.find(self._world, names.product_of(market), symbol)
+        return listed if listed is not None and listed.listing.market == market else None
+
+    def candles(
+        self, market: Market, symbol: str, interval: str, from_ms: int, to_ms: int
+    ) -> Sequence[Candle]:
+        """The final bars with ``from_ms <= start < to_ms``, those without trades included."""
+        world = self._world
+        listed = self.find(market, symbol)
+        if listed is None or world.replay is not None:
+            return ()
+        now_ms = world.clock.now_ms()
+        from_ms = max(from_ms, listed.begins_ms - 32 * 24 * 3_600_000)
+        return [
+            self._candle(listed, interval, start_ms)
+            for start_ms in world.market.starts(interval, from_ms, min(to_ms - 1, now_ms))
+            if end_of(interval, start_ms) <= now_ms
+            and world.market.exists(listed, interval, start_ms)
+        ]
+
+    def _candle(self, listed: Listed, interval: str, start_ms: int) -> Candle:
+        """Futures tell contracts only: of base and quote, the one a contract is fixed in."""
+        listing, end_ms = listed.listing, end_of(interval, start_ms)
+        bar = self._world.market.candle(listed, interval, start_ms, end_ms)
+        base, quote = names.base_and_quote(listing, bar)
+        return Candle(
+            exchange=self.name,
+            market=listing.market,
+            symbol=self.symbol(listed),
+            interval=interval,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            open=names.price(listing, bar.open),
+            high=names.price(listing, bar.high),
+            low=names.price(listing, bar.low),
+            close=names.price(listing, bar.close),
+            volume=UNSET if listing.market == "inverse" else base,
+            quote_volume=UNSET if listing.market == "linear" else quote,
+            contracts=names.contracts_of(listing, bar),
+            closed=True,
+        )
+
+    def ticker(self, listed: Listed, at_ms: int) -> Ticker:
+        """The ticker as of a time."""
+        listing = listed.listing
+        day = self._world.market.day(listed, at_ms)
+        base, quote = names.base_and_quote(listing, day.bar)
+        return Ticker(
+            exchange=self.name,
+            market=listing.market,
+            symbol=self.symbol(listed),
+            event_ms=at_ms,
+            last=names.price(listing, day.bar.close),
+            open=names.price(listing, day.bar.open),
+            high=names.price(listing, day.bar.high),
+            low=names.price(listing, day.bar.low),
+            volume=base,
+            quote_volume=quote,
+            bid=names.price(listing, day.book.bid),
+            bid_size=names.book_size(listing, day.book.bid_lots),
+            ask=names.price(listing, day.book.ask),
+            ask_size=names.book_size(listing, day.book.ask_lots),
+        )
+
+    def spoil(self, kind: Spoiling, text: str) -> str:
+        """A push of an unknown topic, without its time, or with a word where its time was."""
+        message = msgspec.json.decode(text)
+        inner = message["data"].get("data", message["data"])
+        time = next(name for name in ("time", "datetime", "ts") if name in inner)
+        if kind == "unknown_type":
+            message["topic"] = "/market/somethingNew:BTC-USDT"
+        elif kind == "missing_field":
+            del inner[time]
+        else:
+            inner[time] = "soon"
+        return msgspec.json.encode(message).decode()

@@ -1,0 +1,229 @@
+"""KuCoin's public REST: one budget of weight, every answer ``{"code","data"}``, errors likewise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from common.clocks import machine_s
+from common.model.intervals import start_of
+from simulator.exchanges.kucoin import info
+from simulator.exchanges.kucoin.frames import futures_last
+from simulator.exchanges.kucoin.names import (
+    GRANULARITIES,
+    MARKETS,
+    POOL,
+    POOL_S,
+    POOL_WEIGHT,
+    REST_HOSTS,
+    SPOT_INTERVALS,
+    Product,
+    base_and_quote,
+    find,
+    number,
+    price,
+)
+from simulator.exchanges.kucoin.tokens import Tokens
+from simulator.exchanges.protocol import HttpAnswer, HttpCall, json_answer
+from simulator.listing import Listed
+from simulator.market import Bar
+from simulator.world import World
+
+_MOST_SPOT_ROWS, _MOST_FUTURES_ROWS = 1500, 500
+
+
+class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
+    def __init__(self, message: str, code: str = "400100") -> None:
+        super().__init__(message)
+        self.message, self.code = message, code
+
+
+def answer(world: World, tokens: Tokens, call: HttpCall) -> HttpAnswer:
+    """One call: charged first, then carried out."""
+    product = REST_HOSTS.get(call.host)
+    if product is None:
+        return json_answer({"code": "404", "msg": f"{call.path} is not found"}, 404)
+    if (call.method, call.path) == ("POST", "/api/v1/bullet-public"):
+        return _charged(world, call, 10, lambda: tokens.issue(product, call.door))
+    route = _ROUTES[product].get(call.path)
+    if route is None or call.method not in ("GET", "HEAD"):
+        return json_answer({"code": "404", "msg": f"{call.path} is not found"}, 404)
+    weight, carry_out = route
+    return _charged(world, call, weight, lambda: carry_out(world, product, call.query))
+
+
+def _charged(
+    world: World, call: HttpCall, weight: int, carry_out: Callable[[], object]
+) -> HttpAnswer:
+    limit = world.weight_limits.get(POOL, POOL_WEIGHT)
+    window, now_s = world.meters.window(POOL, call.address, POOL_S), machine_s()
+    # A refused request costs nothing.
+    over = window.used(now_s) + weight > limit
+    for _ in range(0 if over else weight):
+        window.exceeds(limit, now_s)
+    headers = {
+        "gw-ratelimit-limit": str(limit),
+        "gw-ratelimit-remaining": str(max(0, limit - window.used(now_s))),
+        "gw-ratelimit-reset": str(int(window.frees_in_s(now_s) * 1000)),
+    }
+    if over:
+        message = "Too many requests in a short period of time, please retry later"
+        return json_answer({"code": "429000", "msg": message}, 429, **headers)
+    try:
+        return json_answer({"code": "200000", "data": carry_out()}, 200, **headers)
+    except _Refused as refused:
+        # Errors come with status 200 here: the code tells.
+        return json_answer({"code": refused.code, "msg": refused.message}, 200, **headers)
+
+
+def _entries(world: World, product: Product) -> list[Listed]:
+    return [entry for market in MARKETS[product] for entry in world.catalog.of(market)]
+
+
+def _listed(world: World, product: Product, query: Mapping[str, str]) -> Listed:
+    found = find(world, product, query.get("symbol", ""))
+    if found is None:
+        raise _Refused("Unsupported trading pair.")
+    return found
+
+
+# --- candles --------------------------------------------------------------------------------
+
+
+def _time(query: Mapping[str, str], name: str) -> int:
+    """A bound; 0 where it is not given, as on the exchange."""
+    text = query.get(name, "0")
+    if not text.isdecimal():
+        raise _Refused(f"{name} is invalid")
+    return int(text)
+
+
+def _spot_candles(world: World, product: Product, query: Mapping[str, str]) -> list[list[str]]:
+    """Newest first, the running bar too; seconds, and the end is not counted in."""
+    listed, interval = _listed(world, product, query), SPOT_INTERVALS.get(query.get("type", ""))
+    if interval is None:
+        raise _Refused("This type of Candlestick is currently not provided.")
+    start_ms, end_ms = _time(query, "startAt") * 1000, _time(query, "endAt") * 1000
+    bars = _bars(world, listed, interval, start_ms, end_ms)[-_MOST_SPOT_ROWS:]
+    listing = listed.listing
+    return [
+        [
+            str(moment // 1000),
+            *(price(listing, units) for units in (bar.open, bar.close, bar.high, bar.low)),
+            *base_and_quote(listing, bar),
+        ]
+        for moment, bar in reversed(bars)
+    ]
+
+
+def _futures_candles(world: World, product: Product, query: Mapping[str, str]) -> list[list[Any]]:
+    """Oldest first, numbers, milliseconds: open, high, low, close, contracts."""
+    listed = _listed(world, product, query)
+    interval = GRANULARITIES.get(query.get("granularity", ""))
+    if interval is None:
+        raise _Refused("granularity is invalid")
+    start_ms, end_ms = _time(query, "from"), _time(query, "to")
+    bars = _bars(world, listed, interval, start_ms, end_ms)[:_MOST_FUTURES_ROWS]
+    listing = listed.listing
+    return [
+        [
+            moment,
+            *(number(price(listing, units)) for units in (bar.open, bar.high, bar.low, bar.close)),
+            bar.lots,
+        ]
+        for moment, bar in bars
+    ]
+
+
+def _bars(
+    world: World, listed: Listed, interval: str, start_ms: int, end_ms: int
+) -> list[tuple[int, Bar]]:
+    """Those that were traded in: others do not exist in an answer."""
+    if world.replay is not None:
+        return []
+    now_ms = world.clock.now_ms()
+    first_ms = max(start_ms, start_of(interval, listed.begins_ms))
+    found = [
+        (moment, world.market.candle(listed, interval, moment, now_ms))
+        for moment in world.market.starts(interval, first_ms, min(end_ms - 1, now_ms))
+        if world.market.exists(listed, interval, moment)
+    ]
+    return [(moment, bar) for moment, bar in found if not bar.flat]
+
+
+# --- lists and tickers ----------------------------------------------------------------------
+
+
+def _symbols(world: World, product: Product, query: Mapping[str, str]) -> object:
+    return [info.pair(entry) for entry in _entries(world, product)]
+
+
+def _contracts(world: World, product: Product, query: Mapping[str, str]) -> object:
+    return [info.contract(world, entry) for entry in _entries(world, product)]
+
+
+def _currencies(world: World, product: Product, query: Mapping[str, str]) -> object:
+    assets = {name for entry in world.catalog for name in (entry.listing.base, entry.listing.quote)}
+    return [info.currency(name) for name in sorted(assets)]
+
+
+def _spot_tickers(world: World, product: Product, query: Mapping[str, str]) -> object:
+    now_ms = world.clock.now_ms()
+    rows = [
+        info.spot_ticker(entry, world.market.day(entry, now_ms))
+        for entry in _entries(world, product)
+        if entry.trading
+    ]
+    return {"time": now_ms, "ticker": rows}
+
+
+def _stats(world: World, product: Product, query: Mapping[str, str]) -> object:
+    now_ms, entry = world.clock.now_ms(), _listed(world, product, query)
+    return {"time": now_ms} | info.spot_ticker(entry, world.market.day(entry, now_ms))
+
+
+def _futures_tickers(world: World, product: Product, query: Mapping[str, str]) -> object:
+    return [_best(world, entry) for entry in _entries(world, product) if entry.trading]
+
+
+def _futures_ticker(world: World, product: Product, query: Mapping[str, str]) -> object:
+    return _best(world, _listed(world, product, query))
+
+
+def _best(world: World, entry: Listed) -> object:
+    day = world.market.day(entry, world.clock.now_ms())
+    if day.last is None:
+        raise _Refused("nothing was traded")
+    return futures_last(entry, day)["data"]
+
+
+def _timestamp(world: World, product: Product, query: Mapping[str, str]) -> object:
+    return world.clock.now_ms()
+
+
+def _status(world: World, product: Product, query: Mapping[str, str]) -> object:
+    return {"status": "open", "msg": ""}
+
+
+_Route = tuple[int, Callable[[World, Product, Mapping[str, str]], object]]
+_BOTH: Mapping[str, _Route] = {
+    "/api/v1/timestamp": (3, _timestamp),
+    "/api/v1/status": (3, _status),
+}
+_ROUTES: Mapping[Product, Mapping[str, _Route]] = {
+    "spot": {
+        **_BOTH,
+        "/api/v2/symbols": (4, _symbols),
+        "/api/v3/currencies": (3, _currencies),
+        "/api/v1/market/allTickers": (15, _spot_tickers),
+        "/api/v1/market/stats": (15, _stats),
+        "/api/v1/market/candles": (3, _spot_candles),
+    },
+    "futures": {
+        **_BOTH,
+        "/api/v1/contracts/active": (3, _contracts),
+        "/api/v1/allTickers": (5, _futures_tickers),
+        "/api/v1/ticker": (2, _futures_ticker),
+        "/api/v1/kline/query": (3, _futures_candles),
+    },
+}
