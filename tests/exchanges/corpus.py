@@ -20,7 +20,7 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -48,7 +48,8 @@ from common.model.streams import Market, Stream
 
 CORPUS = Path(os.environ.get("CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
 
-# What a line of a channel should give. Some exchanges answer a ping in the words of an ack.
+# What a line of a channel should give. Some exchanges answer a ping in the words of an ack, and
+# some errors are about the connection, not about a request.
 TELLS: Mapping[str, tuple[type, ...]] = {
     "ws_kline": (Candle,),
     "ws_ticker": (Ticker, TickerPart),
@@ -56,7 +57,7 @@ TELLS: Mapping[str, tuple[type, ...]] = {
     "ws_book_ticker": (Ticker, TickerPart),
     "ws_trade": (Trade,),
     "ws_ack": (Ack, Welcome),
-    "ws_error": (Refusal,),
+    "ws_error": (Refusal, Notice),
     "ws_notice": (Notice,),
     "ws_pong": (Pong, Ack),
     "rest_klines": (Candle,),
@@ -74,7 +75,8 @@ _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)')
 class Explainer(Protocol):
     """What ``tests/exchanges/<name>/corpus.py`` offers."""
 
-    # Folder below ``corpus/<name>/`` to our market.
+    # Folder below ``corpus/<name>/`` to our market. Where a folder holds several, the module also
+    # has ``market_of(folder, message) -> Market``.
     FOLDERS: Mapping[str, Market]
 
     def explain(self, folder: str, channel: str, message: Any) -> str | None:
@@ -133,14 +135,22 @@ def claimed(exchange: Exchange, market: Market) -> list[str]:
     return [channel for channel in TELLS if channel not in left_out]
 
 
-def lines(name: str, folder: str, market: Market, channel: str) -> Iterator[Line]:
-    """The lines of one file, in order."""
+def lines(name: str, folder: str, channel: str) -> Iterator[Line]:
+    """The lines of one file, in order, each as of the market it is from."""
+    judge = explainer(name)
     path = CORPUS / name / folder / f"{channel}.jsonl"
     for text in path.read_text().splitlines() if path.exists() else ():
         record = json.loads(text)
         recorded = record["prov"] == "recorded"
         raw = record["raw"].encode()
-        yield Line(name, folder, market, channel, record["src"], recorded, raw)
+        line = Line(name, folder, judge.FOLDERS[folder], channel, record["src"], recorded, raw)
+        yield replace(line, market=market_of(judge, folder, line.message))
+
+
+def market_of(judge: Explainer, folder: str, message: Any) -> Market:
+    """The market that a message is from."""
+    known = getattr(judge, "market_of", lambda folder, _: judge.FOLDERS[folder])
+    return known(folder, message)
 
 
 def survey(name: str) -> list[Verdict]:
@@ -150,7 +160,7 @@ def survey(name: str) -> list[Verdict]:
         verdict(exchange, judge, line)
         for folder, market in judge.FOLDERS.items()
         for channel in claimed(exchange, market)
-        for line in lines(name, folder, market, channel)
+        for line in lines(name, folder, channel)
     ]
 
 
@@ -218,7 +228,7 @@ def _wrong_candle(line: Line, candle: Candle, tokens: set[str]) -> str | None:
         return "of another market"
     if line.channel == "ws_kline" and candle.symbol.encode() not in line.raw:
         return "of another symbol"
-    if candle.closed is not (candle.event_ms is UNSET):
+    if candle.closed and candle.event_ms is not UNSET:
         return "a frame's time is on open candles only"
     # What somebody made up need be no bar; what an exchange said is.
     if line.recorded:
@@ -286,14 +296,18 @@ _NAMES: Mapping[str, str] = {
 _OHLCV = ("start_ms", "open", "high", "low", "close", "volume|contracts")
 
 
-def expected(name: str, folder: str) -> Iterator[tuple[bytes, str, list[dict[str, Any]]]]:
-    """Raw line, its source, and what it says in our words, event by event."""
+def expected(name: str, folder: str) -> Iterator[tuple[Line, list[dict[str, Any]]]]:
+    """A line, and what it says in our words, event by event."""
+    judge = explainer(name)
     for text in (CORPUS / "expected.jsonl").read_text().splitlines():
         record = json.loads(text)
         if (record["exchange"], record["market"]) == (name, folder) and record["kind"] in TELLS:
-            told = _told(record["expected"])
-            if told:
-                yield record["raw"].encode(), record["src"], told
+            raw, market = record["raw"].encode(), judge.FOLDERS[folder]
+            line = Line(
+                name, folder, market, record["kind"], record["src"], recorded=False, raw=raw
+            )
+            line = replace(line, market=market_of(judge, folder, line.message))
+            yield line, _told(record["expected"])
 
 
 def _told(theirs: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -361,6 +375,8 @@ def table(verdicts: Sequence[Verdict]) -> str:
 
 def main() -> None:
     """Print the table of all exchanges, and the folders nobody claims."""
+    if not CORPUS.is_dir():
+        sys.exit(f"no collection of real messages at {CORPUS}")
     for name in EXCHANGES:
         said = [table(survey(name))]
         there = {path.name for path in (CORPUS / name).iterdir()}

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_flags_times_and_volumes_of_klines_are_those_of_the_text(folder: str) -> None:
     understood = 0
-    for line in lines("binance", folder, FOLDERS[folder], "ws_kline"):
+    for line in lines("binance", folder, "ws_kline"):
         if explain(folder, "ws_kline", line.message):
             continue
         (candle,) = parse(line.market, line.raw, {})
@@ -45,7 +45,7 @@ def test_flags_times_and_volumes_of_klines_are_those_of_the_text(folder: str) ->
 def test_every_row_of_ours_becomes_its_ticker(folder: str, channel: str) -> None:
     theirs = {"usdm": 2, "coinm": 1}.get(folder)
     understood = 0
-    for line in lines("binance", folder, FOLDERS[folder], channel):
+    for line in lines("binance", folder, channel):
         if explain(folder, channel, line.message):
             continue
         message = line.message

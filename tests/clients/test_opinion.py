@@ -1,0 +1,274 @@
+"""A second opinion: what ccxt.pro makes of the same recorded frames.
+
+Both parsers are given the same bytes and the same list of instruments. Their values are compared as
+numbers (ccxt has floats). Every difference is in the table below, with where on the wire ccxt's
+value stands, and in ``docs/exchanges.md`` for who comes from there.
+
+    python -m tests.clients.test_opinion        # that section of the page
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from common.exchanges.protocol import TickerPart
+from common.exchanges.registry import EXCHANGES
+from common.model.events import Candle, Ticker
+from common.model.instruments import Instrument
+from common.model.streams import Market
+from tests.clients.conftest import PYTHON
+from tests.exchanges.corpus import CORPUS, Line, explainer, lines
+
+PROGRAM = Path(__file__).parent / "programs" / "ccxt_opinion.py"
+PAGE = Path(__file__).parents[2] / "docs" / "exchanges.md"
+
+
+class Difference(NamedTuple):
+    """A field that ccxt takes from elsewhere; ``event`` is all of them.
+
+    ``theirs`` is the key (or the column) on the wire at which its value stands. Empty: it has none,
+    or makes one of its own.
+    """
+
+    exchange: str
+    markets: tuple[Market, ...]
+    channel: str
+    field: str
+    theirs: str
+    reason: str
+
+
+DIFFERENCES: Sequence[Difference] = (
+    Difference(
+        "binance", ("spot", "linear", "inverse"), "ticker", "event_ms", "C",
+        "ours is when the exchange said it, ccxt's the end of the 24 hours it is about",
+    ),
+    Difference(
+        "binance", ("inverse",), "candle", "volume", "v",
+        "ours is in the base coin, as on every market; ccxt's counts contracts",
+    ),
+    Difference(
+        "binance", ("inverse",), "ticker", "quote_volume", "",
+        "ours is contracts times their size, exactly; ccxt's the base volume times the average price",
+    ),
+)  # fmt: skip
+
+# Samples that contradict themselves: nobody can be right about them.
+MADE_UP: Mapping[str, str] = {
+    "thrasher-corp/gocryptotrader:exchanges/binance/binance_test.go": "two symbols in one candle",
+}
+
+_FILES = ("ws_kline", "ws_ticker", "ws_tickers_all")
+_CANDLE = ("open", "high", "low", "close", "volume")
+_TICKER: Mapping[str, str] = {
+    "event_ms": "timestamp",
+    "volume": "baseVolume",
+    "quote_volume": "quoteVolume",
+    "bid_size": "bidVolume",
+    "ask_size": "askVolume",
+    **{name: name for name in ("last", "open", "high", "low", "bid", "ask")},
+}
+
+
+class Frame(NamedTuple):
+    """A recorded frame and what our parser says."""
+
+    line: Line
+    ours: Sequence[Candle | Ticker | TickerPart]
+
+
+class Found(NamedTuple):
+    """A field that the two do not agree on."""
+
+    line: Line
+    channel: str
+    field: str
+    ours: Any
+    theirs: Any
+
+
+def listed(name: str, market: Market) -> dict[str, Instrument]:
+    """What the collection's instrument lists say of a market."""
+    judge, exchange = explainer(name), EXCHANGES[name]
+    return {
+        each.symbol: each
+        for folder in judge.FOLDERS
+        if market in {line.market for file in _FILES for line in lines(name, folder, file)}
+        for line in lines(name, folder, "rest_instruments")
+        if not judge.explain(folder, line.channel, line.message)
+        for each in exchange.parse_instruments(market, line.raw).instruments
+    }
+
+
+def frames(name: str, market: Market, catalog: dict[str, Instrument]) -> Iterator[Frame]:
+    """The candle and ticker frames we understand.
+
+    A symbol that is in no list is put into the catalog, in the likeness of one that is.
+    """
+    judge, exchange = explainer(name), EXCHANGES[name]
+    heard = [
+        line for folder in judge.FOLDERS for file in _FILES for line in lines(name, folder, file)
+    ]
+    for line in heard:
+        if line.market != market or line.source.split("#")[0] in MADE_UP:
+            continue
+        if judge.explain(line.folder, line.channel, line.message):
+            continue
+        for part in exchange.parse(market, line.raw, {}):
+            if part.symbol not in catalog:
+                likeness = min(catalog.values(), key=lambda each: each.kind == "delivery")
+                catalog[part.symbol] = msgspec.structs.replace(
+                    likeness, symbol=part.symbol, base=part.symbol
+                )
+        yield Frame(line, exchange.parse(market, line.raw, catalog))
+
+
+def opinions(places: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What ccxt makes of the frames of all places, one by one."""
+    done = subprocess.run(
+        [str(PYTHON), str(PROGRAM)],
+        input=json.dumps(places), capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    yield from map(json.loads, done.stdout.splitlines())
+
+
+def compare(frame: Frame, said: Mapping[str, Any], symbols: Mapping[str, str]) -> Iterator[Found]:
+    """Where the two differ about a frame. ``symbols``: unified names to the exchange's own."""
+    assert "error" not in said, (frame.line.source, said)
+    theirs: dict[Any, dict[str, Any]] = {}
+    for told in said["candles"]:
+        start_ms, *row = told["row"]
+        key = ("candle", symbols[told["symbol"]], told["interval"], start_ms)
+        theirs[key] = dict(zip(_CANDLE, row, strict=True))
+    for told in said["tickers"]:
+        key = ("ticker", symbols[told["symbol"]])
+        theirs[key] = {ours: told[name] for ours, name in _TICKER.items()}
+    ours: dict[Any, dict[str, Any]] = {}
+    for event in frame.ours:
+        if isinstance(event, Candle):
+            key = ("candle", event.symbol, event.interval, event.start_ms)
+            names: Sequence[str] = _CANDLE
+        else:
+            key, names = ("ticker", event.symbol), tuple(_TICKER)
+        ours.setdefault(key, {}).update({name: getattr(event, name) for name in names})
+    for key in ours.keys() | theirs.keys():
+        if key not in ours or key not in theirs:
+            yield Found(frame.line, key[0], "event", ours.get(key), theirs.get(key))
+            continue
+        for name, value in ours[key].items():
+            number = None if value is UNSET else float(value)
+            if number != theirs[key][name]:
+                yield Found(frame.line, key[0], name, value, theirs[key][name])
+
+
+def stands_at(message: Any, key: str, value: float) -> bool:
+    """Whether some object (or row) of a message has this number at this key (or column)."""
+    if isinstance(message, dict | list):
+        parts = message.items() if isinstance(message, dict) else enumerate(message)
+        return any(
+            (str(name) == key and not isinstance(part, dict | list) and _number(part) == value)
+            or stands_at(part, key, value)
+            for name, part in parts
+        )
+    return False
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def rule_for(found: Found) -> Difference | None:
+    """The known difference that this one is."""
+    for rule in DIFFERENCES:
+        if (rule.exchange, rule.channel) != (found.line.exchange, found.channel):
+            continue
+        if found.line.market not in rule.markets or rule.field not in (found.field, "event"):
+            continue
+        if not rule.theirs or stands_at(found.line.message, rule.theirs, found.theirs):
+            return rule
+    return None
+
+
+@pytest.mark.clients
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no collection of real messages at {CORPUS}")
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_ccxt_reads_the_same_of_every_frame(clients: Path, name: str) -> None:
+    places, heard = [], []
+    for market in EXCHANGES[name].markets:
+        catalog = listed(name, market)
+        mine = list(frames(name, market, catalog)) if catalog else []
+        symbols = {each.unified: each.symbol for each in catalog.values()}
+        heard += [(frame, symbols) for frame in mine]
+        places.append({
+            "exchange": name,
+            "market": market,
+            "instruments": [
+                {**msgspec.to_builtins(each), "unified": each.unified} for each in catalog.values()
+            ],
+            "frames": [frame.line.raw.decode() for frame in mine],
+        })  # fmt: skip
+    assert heard
+    found = [
+        difference
+        for (frame, symbols), said in zip(heard, opinions(places), strict=True)
+        for difference in compare(frame, said, symbols)
+    ]
+    unknown = [one for one in found if rule_for(one) is None]
+    assert not unknown, f"{len(unknown)} differences\n" + "\n".join(
+        f"{one.line.market} {one.channel}.{one.field}: {one.ours}, ccxt {one.theirs}"
+        f"    {one.line.source} {one.line.raw.decode():.300}"
+        for one in unknown[:40]
+    )
+    seen = {rule_for(one) for one in found}
+    assert seen == {rule for rule in DIFFERENCES if rule.exchange == name}, "a difference is gone"
+
+
+# --- the page -------------------------------------------------------------------------------
+
+
+def section() -> str:
+    """The differences as the page has them."""
+    pins = (Path(__file__).parent / "requirements.txt").read_text().splitlines()
+    version = next(pin.removeprefix("ccxt==") for pin in pins if pin.startswith("ccxt=="))
+    rows = [
+        f"ccxt.pro {version}. Everything else that both tell (prices, sizes, volumes, times, symbols,",
+        "intervals) is equal.",
+        "",
+        "| exchange | market | field | |",
+        "|---|---|---|---|",
+    ]
+    for each in DIFFERENCES:
+        rows.append(
+            f"| {each.exchange} | {', '.join(each.markets)} | {each.channel} `{each.field}` "
+            f"| {each.reason} |"
+        )
+    return "\n".join(rows)
+
+
+def test_the_page_tells_of_every_difference() -> None:
+    assert section() in PAGE.read_text()
+
+
+def test_a_value_is_found_where_it_stands() -> None:
+    message = {"data": [{"v": "12.50", "q": "8"}, ["1", "2.5"]]}
+    assert stands_at(message, "v", 12.5)
+    assert stands_at(message, "1", 2.5)
+    assert not stands_at(message, "q", 12.5)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(section() + "\n")
