@@ -60,6 +60,58 @@ DIFFERENCES: Sequence[Difference] = (
         "binance", ("inverse",), "ticker", "quote_volume", "",
         "ours is contracts times their size, exactly; ccxt's the base volume times the average price",
     ),
+    Difference(
+        "kucoin", ("spot",), "candle", "event", "",
+        "ccxt does not read the frame that begins a bar (`trade.candles.add`)",
+    ),
+    Difference(
+        "kucoin", ("spot",), "ticker", "bid", "buy",
+        "ours comes from the ticker topic, as it changes; ccxt's also from the day's snapshot",
+    ),
+    Difference(
+        "kucoin", ("spot",), "ticker", "ask", "sell",
+        "as `bid`",
+    ),
+    Difference(
+        "kucoin", ("spot",), "ticker", "open", "",
+        "ours is what the exchange says; where it says none, ccxt subtracts the change",
+    ),
+    Difference(
+        "kucoin", ("linear",), "candle", "volume", "6",
+        "ours is in the base coin; ccxt's counts contracts",
+    ),
+    Difference(
+        "kucoin", ("linear",), "ticker", "event", "",
+        "ccxt does not read the futures' day (`snapshot.24h`)",
+    ),
+    Difference(
+        "bybit", ("inverse",), "ticker", "volume", "volume24h",
+        "ours is in the base coin; ccxt's counts contracts of one dollar",
+    ),
+    Difference(
+        "bybit", ("inverse",), "ticker", "quote_volume", "turnover24h",
+        "ours is in the quote coin; ccxt's in the base coin",
+    ),
+    Difference(
+        "okx", ("linear", "inverse"), "ticker", "volume", "vol24h",
+        "ours is in the base coin; ccxt's counts contracts",
+    ),
+    Difference(
+        "okx", ("linear",), "ticker", "bid_size", "bidSz",
+        "ours is in the base coin; ccxt's counts contracts",
+    ),
+    Difference(
+        "okx", ("linear",), "ticker", "ask_size", "askSz",
+        "ours is in the base coin; ccxt's counts contracts",
+    ),
+    Difference(
+        "coinbase", ("spot",), "candle", "event", "",
+        "ccxt does not stream candles of this exchange",
+    ),
+    Difference(
+        "coinbase", ("spot",), "ticker", "open", "",
+        "the exchange does not say it; ccxt computes it from the change in percent",
+    ),
 )  # fmt: skip
 
 # Samples that contradict themselves: nobody can be right about them.
@@ -171,9 +223,9 @@ def compare(frame: Frame, said: Mapping[str, Any], symbols: Mapping[str, str]) -
                 yield Found(frame.line, key[0], name, value, theirs[key][name])
 
 
-def stands_at(message: Any, key: str, value: float) -> bool:
+def stands_at(message: Any, key: str, value: float | None) -> bool:
     """Whether some object (or row) of a message has this number at this key (or column)."""
-    if isinstance(message, dict | list):
+    if value is not None and isinstance(message, dict | list):
         parts = message.items() if isinstance(message, dict) else enumerate(message)
         return any(
             (str(name) == key and not isinstance(part, dict | list) and _number(part) == value)
@@ -268,6 +320,7 @@ def test_a_value_is_found_where_it_stands() -> None:
     assert stands_at(message, "v", 12.5)
     assert stands_at(message, "1", 2.5)
     assert not stands_at(message, "q", 12.5)
+    assert not stands_at({"v": None}, "v", None)
 
 
 if __name__ == "__main__":

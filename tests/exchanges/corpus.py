@@ -64,9 +64,18 @@ TELLS: Mapping[str, tuple[type, ...]] = {
     "rest_instruments": (Instrument,),
     "rest_error": (RestFailure,),
 }
+_WS = [channel for channel in TELLS if channel.startswith("ws_")]
 # Each row of these is one event. (An all-market array may hold another market's rows as well, an
 # instrument list kinds that we do not have.)
 _ROW_BY_ROW = ("ws_kline", "ws_ticker", "ws_trade", "rest_klines")
+_MADE_UP = ("fixture", "sample")
+# Prices are the exchange's own digits. (Sizes may be contracts, which become base and quote.)
+_PRICES: Mapping[type, tuple[str, ...]] = {
+    Candle: ("open", "high", "low", "close"),
+    Ticker: ("last", "open", "high", "low", "bid", "ask"),
+    TickerPart: ("last", "open", "high", "low", "bid", "ask"),
+    Trade: ("price",),
+}
 # Later than any line: every bar of a REST answer has ended.
 _LATER_MS = 4_000_000_000_000
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)')
@@ -95,7 +104,8 @@ class Line:
     market: Market
     channel: str
     source: str
-    recorded: bool
+    # recorded, official (the exchange's own documents), fixture or sample (somebody else's).
+    provenance: str
     raw: bytes
 
     @property
@@ -141,10 +151,16 @@ def lines(name: str, folder: str, channel: str) -> Iterator[Line]:
     path = CORPUS / name / folder / f"{channel}.jsonl"
     for text in path.read_text().splitlines() if path.exists() else ():
         record = json.loads(text)
-        recorded = record["prov"] == "recorded"
         raw = record["raw"].encode()
-        line = Line(name, folder, judge.FOLDERS[folder], channel, record["src"], recorded, raw)
-        yield replace(line, market=market_of(judge, folder, line.message))
+        yield _line(judge, (name, folder, channel), record["src"], record["prov"], raw)
+
+
+def _line(
+    judge: Explainer, place: tuple[str, str, str], source: str, provenance: str, raw: bytes
+) -> Line:
+    name, folder, channel = place
+    line = Line(name, folder, judge.FOLDERS[folder], channel, source, provenance, raw)
+    return replace(line, market=market_of(judge, folder, line.message))
 
 
 def market_of(judge: Explainer, folder: str, message: Any) -> Market:
@@ -207,31 +223,31 @@ def wrong(line: Line, said: Sequence[Any]) -> str | None:
     for part in said:
         if not isinstance(part, TELLS[line.channel]):
             return f"not what a {line.channel} tells: {part}"
-    candles = [part for part in said if isinstance(part, Candle)]
     if line.channel in _ROW_BY_ROW and len(said) != (there := _rows(line.message)):
         return f"{len(said)} of {there} rows"
-    starts = [c.start_ms for c in candles]
-    if line.channel == "rest_klines" and starts != sorted(set(starts)):
-        return "not oldest first"
-    texts, numbers = _tokens(line.raw)
-    for candle in candles:
-        if problem := _wrong_candle(line, candle, texts | numbers):
-            return f"{problem}: {candle}"
+    if line.channel == "rest_klines" and line.provenance not in _MADE_UP:
+        starts = [candle.start_ms for candle in said]
+        if starts != sorted(starts):
+            return "not oldest first"
+    tokens, text = _tokens(line.raw), str(line.message)
+    for part in said:
+        for name in _PRICES.get(type(part), ()):
+            if (price := getattr(part, name)) is not UNSET and price not in tokens:
+                return f"{name} is not in the text: {part}"
+        if type(part) in _PRICES and line.channel != "rest_klines" and part.symbol not in text:
+            return f"of another symbol: {part}"
+        if isinstance(part, Candle) and (problem := _wrong_candle(line, part)):
+            return f"{problem}: {part}"
     return None
 
 
-def _wrong_candle(line: Line, candle: Candle, tokens: set[str]) -> str | None:
-    for name in ("open", "high", "low", "close"):
-        if getattr(candle, name) not in tokens:
-            return f"{name} is not in the text"
+def _wrong_candle(line: Line, candle: Candle) -> str | None:
     if (candle.exchange, candle.market) != (line.exchange, line.market):
         return "of another market"
-    if line.channel == "ws_kline" and candle.symbol.encode() not in line.raw:
-        return "of another symbol"
     if candle.closed and candle.event_ms is not UNSET:
         return "a frame's time is on open candles only"
     # What somebody made up need be no bar; what an exchange said is.
-    if line.recorded:
+    if line.provenance == "recorded":
         if not is_start(candle.interval, candle.start_ms):
             return "not aligned"
         if candle.end_ms != end_of(candle.interval, candle.start_ms):
@@ -242,12 +258,12 @@ def _wrong_candle(line: Line, candle: Candle, tokens: set[str]) -> str | None:
     return None
 
 
-def _tokens(raw: bytes) -> tuple[set[str], set[str]]:
-    """The strings and the numbers of a text as they are written, exponents written out."""
+def _tokens(raw: bytes) -> set[str]:
+    """The strings and numbers of a text as they are written, and with exponents written out."""
     found = _TOKEN.findall(raw.decode())
     numbers = {number for _, number in found if number}
     plain = {f"{Decimal(number):f}" for number in numbers if "e" in number.lower()}
-    return {text for text, _ in found}, numbers | plain
+    return {text for text, _ in found} | numbers | plain
 
 
 def _rows(message: Any) -> int:
@@ -301,13 +317,9 @@ def expected(name: str, folder: str) -> Iterator[tuple[Line, list[dict[str, Any]
     judge = explainer(name)
     for text in (CORPUS / "expected.jsonl").read_text().splitlines():
         record = json.loads(text)
-        if (record["exchange"], record["market"]) == (name, folder) and record["kind"] in TELLS:
-            raw, market = record["raw"].encode(), judge.FOLDERS[folder]
-            line = Line(
-                name, folder, market, record["kind"], record["src"], recorded=False, raw=raw
-            )
-            line = replace(line, market=market_of(judge, folder, line.message))
-            yield line, _told(record["expected"])
+        if (record["exchange"], record["market"]) == (name, folder) and record["kind"] in _WS:
+            raw, place = record["raw"].encode(), (name, folder, record["kind"])
+            yield _line(judge, place, record["src"], "expected", raw), _told(record["expected"])
 
 
 def _told(theirs: Mapping[str, Any]) -> list[dict[str, Any]]:
