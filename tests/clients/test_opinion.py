@@ -62,7 +62,7 @@ DIFFERENCES: Sequence[Difference] = (
     ),
     Difference(
         "kucoin", ("spot",), "candle", "event", "",
-        "ccxt does not read the frame that begins a bar (`trade.candles.add`)",
+        "ccxt does not read frames that add a bar (`trade.candles.add`), only those that change one",
     ),
     Difference(
         "kucoin", ("spot",), "ticker", "bid", "buy",
