@@ -1,7 +1,7 @@
-"""A second opinion: what ccxt.pro makes of the same recorded frames.
+"""A second opinion: what ccxt.pro makes of the same recorded messages.
 
-Both parsers are given the same bytes and the same list of instruments. Their values are compared as
-numbers (ccxt has floats). Every difference is in the table below, with where on the wire ccxt's
+Both read the same instrument lists, and then, with the same instruments, the same frames. Numbers
+are compared as numbers (ccxt has floats). Every difference is in the table below, with where on the wire ccxt's
 value stands, and in ``docs/exchanges.md`` for who comes from there.
 
     python -m tests.clients.test_opinion        # that section of the page
@@ -61,6 +61,14 @@ DIFFERENCES: Sequence[Difference] = (
         "ours is contracts times their size, exactly; ccxt's the base volume times the average price",
     ),
     Difference(
+        "binance", ("spot",), "instrument", "base", "",
+        "ours is the exchange's word; ccxt renames some coins (YOYO is YOYOW there)",
+    ),
+    Difference(
+        "binance", ("spot",), "instrument", "unified", "",
+        "as `base`",
+    ),
+    Difference(
         "kucoin", ("spot",), "candle", "event", "",
         "ccxt does not read frames that add a bar (`trade.candles.add`), only those that change one",
     ),
@@ -112,14 +120,42 @@ DIFFERENCES: Sequence[Difference] = (
         "coinbase", ("spot",), "ticker", "open", "",
         "the exchange does not say it; ccxt computes it from the change in percent",
     ),
+    Difference(
+        "kucoin", ("spot",), "instrument", "base", "",
+        "ours is the exchange's word (`baseCurrency`); ccxt's the first half of the symbol",
+    ),
+    Difference(
+        "kucoin", ("spot",), "instrument", "unified", "",
+        "as `base`",
+    ),
+    Difference(
+        "bybit", ("linear",), "instrument", "trading", "",
+        "before its launch a contract is traded already; ccxt calls it inactive",
+    ),
+    Difference(
+        "bybit", ("inverse",), "instrument", "contract_size", "minOrderQty",
+        "ours is one dollar, which is what a contract is; ccxt's the smallest order",
+    ),
+    Difference(
+        "okx", ("spot",), "instrument", "base", "",
+        "ours is the exchange's word; ccxt renames some coins (AE is AET there)",
+    ),
+    Difference(
+        "okx", ("spot",), "instrument", "unified", "",
+        "as `base`",
+    ),
 )  # fmt: skip
 
 # Samples that contradict themselves: nobody can be right about them.
 MADE_UP: Mapping[str, str] = {
     "thrasher-corp/gocryptotrader:exchanges/binance/binance_test.go": "two symbols in one candle",
+    "binance/binance-connector-python:clients/derivatives_trading_coin_futures/tests/unit/rest_api/"
+    "test_market_data_api.py": "all filters in one",
+    "hummingbot/hummingbot:test/hummingbot/connector/derivative/okx_perpetual/"
+    "test_okx_perpetual_api_order_book_data_source.py": "a swap's name where its pair belongs",
 }
 
-_FILES = ("ws_kline", "ws_ticker", "ws_tickers_all")
+_FRAMES = ("ws_kline", "ws_ticker", "ws_tickers_all")
 _CANDLE = ("open", "high", "low", "close", "volume")
 _TICKER: Mapping[str, str] = {
     "event_ms": "timestamp",
@@ -129,13 +165,24 @@ _TICKER: Mapping[str, str] = {
     "ask_size": "askVolume",
     **{name: name for name in ("last", "open", "high", "low", "bid", "ask")},
 }
+_INSTRUMENT: Mapping[str, str] = {
+    "unified": "symbol",
+    "kind": "type",
+    "contract_size": "contractSize",
+    "trading": "active",
+    "tick_size": "tick",
+    "step_size": "step",
+    "expiry_ms": "expiry",
+    **{name: name for name in ("base", "quote", "settle")},
+}
+_KIND = {"spot": "spot", "perpetual": "swap", "delivery": "future"}
 
 
-class Frame(NamedTuple):
-    """A recorded frame and what our parser says."""
+class Heard(NamedTuple):
+    """A recorded message and what our parser says."""
 
     line: Line
-    ours: Sequence[Candle | Ticker | TickerPart]
+    ours: Sequence[Candle | Ticker | TickerPart | Instrument]
 
 
 class Found(NamedTuple):
@@ -148,40 +195,53 @@ class Found(NamedTuple):
     theirs: Any
 
 
-def listed(name: str, market: Market) -> dict[str, Instrument]:
-    """What the collection's instrument lists say of a market."""
-    judge, exchange = explainer(name), EXCHANGES[name]
-    return {
-        each.symbol: each
-        for folder in judge.FOLDERS
-        if market in {line.market for file in _FILES for line in lines(name, folder, file)}
-        for line in lines(name, folder, "rest_instruments")
-        if not judge.explain(folder, line.channel, line.message)
-        for each in exchange.parse_instruments(market, line.raw).instruments
-    }
+def ours_of(name: str, *channels: str) -> Iterator[Line]:
+    """The lines that we understand."""
+    judge = explainer(name)
+    for folder in judge.FOLDERS:
+        for channel in channels:
+            for line in lines(name, folder, channel):
+                if line.source.split("#")[0] in MADE_UP:
+                    continue
+                if not judge.explain(folder, channel, line.message):
+                    yield line
 
 
-def frames(name: str, market: Market, catalog: dict[str, Instrument]) -> Iterator[Frame]:
-    """The candle and ticker frames we understand.
+def lists(name: str, market: Market) -> Iterator[Heard]:
+    """The instrument lists that hold a market: its own, and others with symbols beside theirs."""
+    read = EXCHANGES[name].parse_instruments
+    streamed = list(ours_of(name, *_FRAMES))
+    folders = {line.folder for line in streamed if line.market == market}
+    for line in ours_of(name, "rest_instruments"):
+        if line.folder in folders:
+            own = {each.symbol for each in read(line.market, line.raw).instruments}
+            ours = [
+                each
+                for each in read(market, line.raw).instruments
+                if market == line.market or each.symbol not in own
+            ]
+            if ours:
+                yield Heard(line, ours)
+
+
+def frames(name: str, market: Market, catalog: dict[str, Instrument]) -> Iterator[Heard]:
+    """The candle and ticker frames of a market.
 
     A symbol that is in no list is put into the catalog, in the likeness of one that is.
     """
-    judge, exchange = explainer(name), EXCHANGES[name]
-    heard = [
-        line for folder in judge.FOLDERS for file in _FILES for line in lines(name, folder, file)
-    ]
-    for line in heard:
-        if line.market != market or line.source.split("#")[0] in MADE_UP:
-            continue
-        if judge.explain(line.folder, line.channel, line.message):
-            continue
-        for part in exchange.parse(market, line.raw, {}):
-            if part.symbol not in catalog:
-                likeness = min(catalog.values(), key=lambda each: each.kind == "delivery")
-                catalog[part.symbol] = msgspec.structs.replace(
-                    likeness, symbol=part.symbol, base=part.symbol
-                )
-        yield Frame(line, exchange.parse(market, line.raw, catalog))
+    parse = EXCHANGES[name].parse
+    blank = Instrument(
+        name, market, "", "spot" if market == "spot" else "perpetual", *"BQS", "trading"
+    )
+    likeness = min(catalog.values(), key=lambda each: each.kind == "delivery", default=blank)
+    for line in ours_of(name, *_FRAMES):
+        if line.market == market:
+            for part in parse(market, line.raw, {}):
+                if part.symbol not in catalog:
+                    catalog[part.symbol] = msgspec.structs.replace(
+                        likeness, symbol=part.symbol, base=part.symbol
+                    )
+            yield Heard(line, parse(market, line.raw, catalog))
 
 
 def opinions(places: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -194,33 +254,57 @@ def opinions(places: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     yield from map(json.loads, done.stdout.splitlines())
 
 
-def compare(frame: Frame, said: Mapping[str, Any], symbols: Mapping[str, str]) -> Iterator[Found]:
-    """Where the two differ about a frame. ``symbols``: unified names to the exchange's own."""
-    assert "error" not in said, (frame.line.source, said)
-    theirs: dict[Any, dict[str, Any]] = {}
-    for told in said["candles"]:
-        start_ms, *row = told["row"]
-        key = ("candle", symbols[told["symbol"]], told["interval"], start_ms)
-        theirs[key] = dict(zip(_CANDLE, row, strict=True))
-    for told in said["tickers"]:
-        key = ("ticker", symbols[told["symbol"]])
-        theirs[key] = {ours: told[name] for ours, name in _TICKER.items()}
+def compare(heard: Heard, said: Mapping[str, Any], symbols: Mapping[str, str]) -> Iterator[Found]:
+    """Where the two differ about a message. ``symbols``: unified names to the exchange's own."""
+    assert "error" not in said, (heard.line.source, said)
     ours: dict[Any, dict[str, Any]] = {}
-    for event in frame.ours:
-        if isinstance(event, Candle):
-            key = ("candle", event.symbol, event.interval, event.start_ms)
-            names: Sequence[str] = _CANDLE
-        else:
-            key, names = ("ticker", event.symbol), tuple(_TICKER)
-        ours.setdefault(key, {}).update({name: getattr(event, name) for name in names})
+    for part in heard.ours:
+        key, fields = _ours(part)
+        ours.setdefault(key, {}).update(fields)
+    theirs = dict(_theirs(said, symbols))
     for key in ours.keys() | theirs.keys():
+        if key not in ours and key[0] == "instrument":
+            continue  # of a kind that we do not have
         if key not in ours or key not in theirs:
-            yield Found(frame.line, key[0], "event", ours.get(key), theirs.get(key))
+            yield Found(heard.line, key[0], "event", ours.get(key), theirs.get(key))
             continue
         for name, value in ours[key].items():
-            number = None if value is UNSET else float(value)
-            if number != theirs[key][name]:
-                yield Found(frame.line, key[0], name, value, theirs[key][name])
+            if not _equal(value, theirs[key][name]):
+                yield Found(heard.line, key[0], name, value, theirs[key][name])
+
+
+def _ours(part: Candle | Ticker | TickerPart | Instrument) -> tuple[Any, dict[str, Any]]:
+    if isinstance(part, Candle):
+        key = ("candle", part.symbol, part.interval, part.start_ms)
+        return key, {name: getattr(part, name) for name in _CANDLE}
+    if not isinstance(part, Instrument):
+        return ("ticker", part.symbol), {name: getattr(part, name) for name in _TICKER}
+    spot = part.kind == "spot"
+    return ("instrument", part.symbol), {
+        **{name: getattr(part, name) for name in _INSTRUMENT},
+        "kind": _KIND[part.kind],
+        "settle": None if spot else part.settle,
+        "contract_size": None if spot else part.contract_size or "1",
+        "trading": part.trading == "trading",
+    }
+
+
+def _theirs(said: Mapping[str, Any], symbols: Mapping[str, str]) -> Iterator[tuple[Any, Any]]:
+    for told in said.get("candles", ()):
+        start_ms, *row = told["row"]
+        key = ("candle", symbols[told["symbol"]], told["interval"], start_ms)
+        yield key, dict(zip(_CANDLE, row, strict=True))
+    for told in said.get("tickers", ()):
+        key = ("ticker", symbols[told["symbol"]])
+        yield key, {ours: told[name] for ours, name in _TICKER.items()}
+    for told in said.get("markets", ()):
+        yield ("instrument", told["id"]), {ours: told[name] for ours, name in _INSTRUMENT.items()}
+
+
+def _equal(ours: Any, theirs: Any) -> bool:
+    if ours is UNSET or ours is None or theirs is None:
+        return theirs is None and (ours is UNSET or ours is None)
+    return bool(ours == theirs or _number(ours) == theirs)
 
 
 def stands_at(message: Any, key: str, value: float | None) -> bool:
@@ -258,26 +342,29 @@ def rule_for(found: Found) -> Difference | None:
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no collection of real messages at {CORPUS}")
 @pytest.mark.parametrize("name", EXCHANGES)
-def test_ccxt_reads_the_same_of_every_frame(clients: Path, name: str) -> None:
-    places, heard = [], []
+def test_ccxt_reads_the_same_of_every_message(clients: Path, name: str) -> None:
+    places: list[dict[str, Any]] = []
+    heard: list[tuple[Heard, dict[str, str]]] = []
     for market in EXCHANGES[name].markets:
-        catalog = listed(name, market)
-        mine = list(frames(name, market, catalog)) if catalog else []
+        known = list(lists(name, market))
+        catalog = {each.symbol: each for one in known for each in one.ours}
+        streamed = list(frames(name, market, catalog))
         symbols = {each.unified: each.symbol for each in catalog.values()}
-        heard += [(frame, symbols) for frame in mine]
+        heard += [(one, symbols) for one in (*known, *streamed)]
         places.append({
             "exchange": name,
             "market": market,
+            "lists": [one.line.raw.decode() for one in known],
             "instruments": [
                 {**msgspec.to_builtins(each), "unified": each.unified} for each in catalog.values()
             ],
-            "frames": [frame.line.raw.decode() for frame in mine],
+            "frames": [one.line.raw.decode() for one in streamed],
         })  # fmt: skip
     assert heard
     found = [
         difference
-        for (frame, symbols), said in zip(heard, opinions(places), strict=True)
-        for difference in compare(frame, said, symbols)
+        for (one, symbols), said in zip(heard, opinions(places), strict=True)
+        for difference in compare(one, said, symbols)
     ]
     unknown = [one for one in found if rule_for(one) is None]
     assert not unknown, f"{len(unknown)} differences\n" + "\n".join(
@@ -297,8 +384,8 @@ def section() -> str:
     pins = (Path(__file__).parent / "requirements.txt").read_text().splitlines()
     version = next(pin.removeprefix("ccxt==") for pin in pins if pin.startswith("ccxt=="))
     rows = [
-        f"ccxt.pro {version}. Everything else that both tell (prices, sizes, volumes, times, symbols,",
-        "intervals) is equal.",
+        f"ccxt.pro {version}. Everything else that both tell (prices, sizes, volumes, times, intervals,",
+        "names, kinds, steps, contract sizes) is equal.",
         "",
         "| exchange | market | field | |",
         "|---|---|---|---|",

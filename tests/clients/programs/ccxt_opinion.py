@@ -1,7 +1,9 @@
-"""ccxt.pro's own reading of recorded frames: no network, its handlers and a list of markets.
+"""ccxt.pro's own reading of recorded messages: no network, its handlers and a list of markets.
 
-Reads one JSON document from stdin, the places: ``{"exchange", "market", "instruments", "frames"}``.
-Prints a line per frame: the candles and tickers that its handlers put where its users find them.
+Reads one JSON document from stdin, the places:
+``{"exchange", "market", "lists", "instruments", "frames"}``. Prints a line per instrument list, the
+markets it holds, and a line per frame: the candles and tickers that its handlers put where its
+users find them.
 """
 
 import asyncio
@@ -33,6 +35,26 @@ PLACES = {
 }
 # What an exchange wraps frames in on addresses that ccxt does not use: the key of the frame inside.
 ENVELOPES = {"binance": "data"}
+# What the address of a market's instrument list has in it.
+LISTS = {
+    ("binance", "spot"): "/api/v3/exchangeInfo",
+    ("binance", "linear"): "/fapi/v1/exchangeInfo",
+    ("binance", "inverse"): "/dapi/v1/exchangeInfo",
+    ("kucoin", "spot"): "/symbols",
+    ("kucoin", "linear"): "/contracts/active",
+    ("kucoin", "inverse"): "/contracts/active",
+    ("bybit", "spot"): "category=spot",
+    ("bybit", "linear"): "category=linear",
+    ("bybit", "inverse"): "category=inverse",
+    ("okx", "spot"): "instType=SPOT",
+    ("okx", "linear"): "instType=SWAP",
+    ("okx", "inverse"): "instType=SWAP",
+    ("bitget", "spot"): "/spot/public/symbols",
+    ("bitget", "linear"): "productType=USDT-FUTURES",
+    ("bitget", "inverse"): "productType=COIN-FUTURES",
+    ("coinbase", "spot"): "/market/products",
+    ("coinbase", "linear"): "/market/products",
+}
 TYPES = {"spot": "spot", "perpetual": "swap", "delivery": "future"}
 
 
@@ -100,6 +122,26 @@ def read(exchange, client, message):
     }
 
 
+async def markets(exchange, address, body):
+    """What it makes of an instrument list; all its other requests are answered with nothing."""
+
+    async def fetch(url, *_, **__):
+        return json.loads(body) if address in url else {}
+
+    exchange.fetch, exchange.enableRateLimit = fetch, False
+    try:
+        return {"markets": [told(market) for market in await exchange.fetch_markets()]}
+    except Exception as error:  # noqa: BLE001 - as above
+        return {"error": repr(error)}
+
+
+def told(market):
+    names = ("id", "symbol", "type", "base", "quote", "settle", "contractSize", "active", "expiry")
+    precision = market["precision"]
+    told = {name: market.get(name) for name in names}
+    return told | {"tick": precision.get("price"), "step": precision.get("amount")}
+
+
 def no_network(*_):
     raise OSError("an opinion needs no network")
 
@@ -109,6 +151,9 @@ async def main():
     for place in json.load(sys.stdin):
         kind, url = PLACES[place["exchange"], place["market"]]
         exchange = getattr(ccxt.pro, kind)()
+        for body in place["lists"]:
+            known = await markets(exchange, LISTS[place["exchange"], place["market"]], body)
+            sys.stdout.write(json.dumps(known) + "\n")
         exchange.set_markets([listed(exchange, each) for each in place["instruments"]])
         client = Client(url)
         for frame in place["frames"]:
