@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,12 +21,11 @@ def test_every_exchange_has_a_page_and_a_line_in_the_index(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXCHANGES)
-def test_a_page_names_the_addresses_that_are_dialled(name: str) -> None:
+def test_a_page_names_the_hosts_that_are_dialled(name: str) -> None:
     page = (DOCS / "exchanges" / f"{name}.md").read_text()
     for rules in EXCHANGES[name].markets.values():
-        assert rules.rest.url in page
-        for channel in rules.channels.values():
-            assert channel.url in page
+        for url in (rules.rest.url, *(channel.url for channel in rules.channels.values())):
+            assert (urlsplit(url).hostname or "") in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
