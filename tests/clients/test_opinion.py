@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,14 +27,14 @@ from common.model.events import Candle, Ticker
 from common.model.instruments import Instrument
 from common.model.streams import Market
 from tests.clients.conftest import PYTHON
-from tests.exchanges.corpus import CORPUS, Line, explainer, lines
+from tests.exchanges.corpus import CORPUS, Line, claimed, explainer, lines
 
 PROGRAM = Path(__file__).parent / "programs" / "ccxt_opinion.py"
 PAGE = Path(__file__).parents[2] / "docs" / "exchanges.md"
 
 
 class Difference(NamedTuple):
-    """A field that ccxt takes from elsewhere; ``event`` is all of them.
+    """A field that ccxt takes from elsewhere; ``event`` is one that only one of the two has.
 
     ``theirs`` is the key (or the column) on the wire at which its value stands. Empty: it has none,
     or makes one of its own.
@@ -90,7 +91,19 @@ DIFFERENCES: Sequence[Difference] = (
     ),
     Difference(
         "kucoin", ("linear",), "ticker", "event", "",
-        "ccxt does not read the futures' day (`snapshot.24h`)",
+        "ccxt does not read the futures' day (`snapshot.24h`), nor a frame without a `type`",
+    ),
+    Difference(
+        "kucoin", ("linear",), "ticker", "event_ms", "",
+        "ours is cut to milliseconds; ccxt's, nanoseconds as a float, is at times one less",
+    ),
+    Difference(
+        "kucoin", ("linear",), "ticker", "bid_size", "bestBidSize",
+        "ours is in the base coin; ccxt's counts contracts",
+    ),
+    Difference(
+        "kucoin", ("linear",), "ticker", "ask_size", "bestAskSize",
+        "ours is in the base coin; ccxt's counts contracts",
     ),
     Difference(
         "bybit", ("inverse",), "ticker", "volume", "volume24h",
@@ -155,7 +168,7 @@ MADE_UP: Mapping[str, str] = {
     "test_okx_perpetual_api_order_book_data_source.py": "a swap's name where its pair belongs",
 }
 
-_FRAMES = ("ws_kline", "ws_ticker", "ws_tickers_all")
+_FRAMES = ("ws_kline", "ws_ticker", "ws_tickers_all", "ws_book_ticker")
 _CANDLE = ("open", "high", "low", "close", "volume")
 _TICKER: Mapping[str, str] = {
     "event_ms": "timestamp",
@@ -199,7 +212,8 @@ def ours_of(name: str, *channels: str) -> Iterator[Line]:
     """The lines that we understand."""
     judge = explainer(name)
     for folder in judge.FOLDERS:
-        for channel in channels:
+        market = judge.FOLDERS[folder]
+        for channel in set(channels) & set(claimed(EXCHANGES[name], market)):
             for line in lines(name, folder, channel):
                 if line.source.split("#")[0] in MADE_UP:
                     continue
@@ -331,7 +345,7 @@ def rule_for(found: Found) -> Difference | None:
     for rule in DIFFERENCES:
         if (rule.exchange, rule.channel) != (found.line.exchange, found.channel):
             continue
-        if found.line.market not in rule.markets or rule.field not in (found.field, "event"):
+        if found.line.market not in rule.markets or rule.field != found.field:
             continue
         if not rule.theirs or stands_at(found.line.message, rule.theirs, found.theirs):
             return rule
@@ -400,6 +414,17 @@ def section() -> str:
 
 def test_the_page_tells_of_every_difference() -> None:
     assert section() in PAGE.read_text()
+
+
+def test_a_known_difference_is_of_one_field_and_from_one_place() -> None:
+    raw = b'{"e":"24hrTicker","E":10,"C":9}'
+    line = Line("binance", "spot", "spot", "ws_ticker", "by hand", "recorded", raw)
+    known = Found(line, "ticker", "event_ms", 10, 9)
+    assert rule_for(known) == DIFFERENCES[0]
+    assert rule_for(known._replace(theirs=8)) is None
+    assert rule_for(known._replace(field="last")) is None
+    assert rule_for(known._replace(channel="candle")) is None
+    assert rule_for(known._replace(line=replace(line, exchange="okx"))) is None
 
 
 def test_a_value_is_found_where_it_stands() -> None:

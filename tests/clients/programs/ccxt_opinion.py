@@ -103,7 +103,7 @@ def decoded(frame, envelope):
 
 def read(exchange, client, message):
     """What its users would find after this message."""
-    exchange.ohlcvs, exchange.tickers = {}, {}
+    exchange.ohlcvs, exchange.tickers, exchange.bidsasks = {}, {}, {}
     try:
         exchange.handle_message(client, message)
     except Exception as error:  # noqa: BLE001 - whatever it stumbles over is its opinion too
@@ -117,7 +117,7 @@ def read(exchange, client, message):
         ],
         "tickers": [
             {key: value for key, value in ticker.items() if key != "info"}
-            for ticker in exchange.tickers.values()
+            for ticker in (exchange.tickers or exchange.bidsasks).values()
         ],
     }
 
