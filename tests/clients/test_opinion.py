@@ -90,7 +90,7 @@ DIFFERENCES: Sequence[Difference] = (
         "ours is in the base coin; ccxt's counts contracts",
     ),
     Difference(
-        "kucoin", ("linear",), "ticker", "event", "",
+        "kucoin", ("linear", "inverse"), "ticker", "event", "",
         "ccxt does not read the futures' day (`snapshot.24h`), nor a frame without a `type`",
     ),
     Difference(
