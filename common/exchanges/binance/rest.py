@@ -78,6 +78,10 @@ _TRADING: Mapping[str, Trading] = {
 }
 
 
+# 2100-12-25: the delivery date of what is never delivered.
+_NEVER_MS = 4_133_404_800_000
+
+
 def instruments_requests(market: Market) -> Sequence[RestRequest]:
     """``GET …/exchangeInfo``: every symbol, the halted ones too."""
     return (_request(market, "/exchangeInfo", weight=20 if market == "spot" else 1),)
@@ -103,7 +107,9 @@ def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
 def _instrument(market: Market, symbol: _Symbol) -> Instrument:
     kind: Kind = "spot"
     if market != "spot":
-        kind = "perpetual" if "PERPETUAL" in (symbol.contract_type or "") else "delivery"
+        # What is not trading yet may have no contract type, but says that it never ends.
+        endless = "PERPETUAL" in (symbol.contract_type or "") or symbol.delivery_ms == _NEVER_MS
+        kind = "perpetual" if endless else "delivery"
     steps = {filter_.kind: filter_ for filter_ in symbol.filters}
     price, lot = steps.get("PRICE_FILTER"), steps.get("LOT_SIZE")
     return Instrument(

@@ -86,6 +86,23 @@ def test_instruments_of_spot() -> None:
     assert halted.trading == "halted"
 
 
+def test_a_contract_without_a_type_yet_is_perpetual_if_it_never_ends() -> None:
+    (pending,) = instruments(
+        "linear",
+        {
+            "symbol": "BTCSTUSDT",
+            "status": "PENDING_TRADING",
+            "contractType": "",
+            "baseAsset": "BTCST",
+            "quoteAsset": "USDT",
+            "marginAsset": "USDT",
+            "deliveryDate": 4133404800000,
+        },
+    )
+    assert (pending.kind, pending.unified) == ("perpetual", "BTCST/USDT:USDT")
+    assert (pending.trading, pending.expiry_ms) == ("halted", None)
+
+
 def test_instruments_of_the_futures() -> None:
     perpetual, quarterly = instruments(
         "inverse",
