@@ -22,11 +22,13 @@ class TickerJoin:
         self._stream = stream
         self._parts: dict[int, dict[str, Any]] = {}
         self._event_ms = 0
+        self._said: Ticker | None = None
 
     def take(self, part: TickerPart) -> Ticker | None:
         """The ticker with this part; None as long as its last price is not known.
 
-        A part that only amends is of no use before a whole one of its source.
+        A part that only amends is of no use before a whole one of its source, and one that changes
+        nothing, not even the time, makes no new ticker.
         """
         told = {
             name: value
@@ -40,7 +42,8 @@ class TickerJoin:
         else:
             return None
         self._event_ms = max(self._event_ms, part.event_ms)
-        return self._joined()
+        said, self._said = self._said, self._joined()
+        return None if self._said == said else self._said
 
     def _joined(self) -> Ticker | None:
         fields: dict[str, Any] = {}
@@ -60,3 +63,4 @@ class TickerJoin:
     def forget(self) -> None:
         """The connection is gone: what was told on it is old."""
         self._parts.clear()
+        self._said = None

@@ -37,6 +37,16 @@ def test_a_whole_part_replaces_its_source_and_an_amendment_keeps_the_rest() -> N
     assert (replaced.last, replaced.bid) == ("11", UNSET)
 
 
+def test_a_part_that_changes_nothing_makes_no_new_ticker() -> None:
+    join = TickerJoin(STREAM)
+    join.take(part(1, 5, bid="9"))
+    assert join.take(part(0, 5, last="10")) is not None
+    assert join.take(part(1, 5, bid="9")) is None
+    later = join.take(part(1, 6, bid="9"))
+    assert later is not None
+    assert later.event_ms == 6
+
+
 def test_an_amendment_of_nothing_is_nothing() -> None:
     join = TickerJoin(STREAM)
     assert join.take(part(0, 1, whole=False, last="10")) is None
