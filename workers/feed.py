@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from common.clocks import MarketClock
 from common.exchanges.place import Place
-from common.exchanges.protocol import Refusal, TickerPart, Told, Topic, Unreadable
+from common.exchanges.protocol import Refusal, Told, Topic, Unreadable
 from common.model.events import Candle, MarketEvent, Trade
 from common.model.intervals import DAY_MS, length_ms
 from common.model.streams import Origin, Shard, Stream
@@ -74,6 +74,8 @@ class Feed:
         self._by_symbol: dict[tuple[str, str | None], list[Lane]] = {}
         self._by_topic: dict[Topic, list[Lane]] = {}
         self._said: set[str] = set()
+        # The exchange's own time: the newest stamp on anything that came.
+        self._heard_ms = 0
         self._log = logger.bind(shard=shard.key)
 
     # --- what is wanted -----------------------------------------------------------------------
@@ -164,8 +166,10 @@ class Feed:
         if not lane.live:
             lane.live = True
             self._status(lane.stream, "live")
-        if not isinstance(event, TickerPart | Trade) and event.event_ms is not UNSET:
-            self.lag_ms = now_ms - event.event_ms
+        stamp_ms = event.time_ms if isinstance(event, Trade) else event.event_ms
+        if stamp_ms is not UNSET:
+            self.lag_ms = now_ms - stamp_ms
+            self._heard_ms = max(self._heard_ms, stamp_ms)
         self._go_out(said)
         self._note_missing(lane, before)
 
@@ -189,7 +193,7 @@ class Feed:
         for lane in self._lanes.values():
             if lane.candles is not None and lane.candles.settling is not None:
                 before = lane.missing
-                self._go_out(lane.candles.tick(now_ms))
+                self._go_out(lane.candles.tick(now_ms, self._heard_ms))
                 self._note_missing(lane, before)
 
     def accepted(self, topic: Topic) -> None:

@@ -60,14 +60,18 @@ class _Trouble(Struct):
     not_before_s: float = 0.0
 
 
-def _with_bars_before(lane: CandleLane, missing: Hole) -> Hole:
-    """What is to be read: more than is missing, where the first bar may have no trades."""
-    if lane.succession.last is not None:
-        return missing
-    from_ms, interval = missing.from_ms, lane.source.interval or ""
-    for _ in range(BARS_BEFORE):
-        from_ms = start_of(interval, from_ms - 1)
-    return Hole(from_ms, missing.to_ms)
+def _final_part(lane: CandleLane, final_ms: int) -> Hole | None:
+    """What of the missing bars REST is final about; with bars before, where the first may be empty."""
+    missing, interval = lane.missing, lane.source.interval or ""
+    if missing is None:
+        return None
+    from_ms, to_ms = missing.from_ms, min(missing.to_ms, start_of(interval, final_ms))
+    if from_ms >= to_ms:
+        return None
+    if lane.succession.last is None:
+        for _ in range(BARS_BEFORE):
+            from_ms = start_of(interval, from_ms - 1)
+    return Hole(from_ms, to_ms)
 
 
 class Reading:
@@ -109,9 +113,9 @@ class Reading:
         for lane in sorted(
             (lane for lane in ready if lane.missing), key=lambda lane: lane.missing or ()
         ):
-            missing = lane.missing
-            if missing is not None and missing.to_ms <= final_ms:
-                return _Task(lane, lane.source, _with_bars_before(lane, missing), urgent=True)
+            stretch = _final_part(lane, final_ms)
+            if stretch is not None:
+                return _Task(lane, lane.source, stretch, urgent=True)
         dues = [
             _Task(lane, lane.stream, due, urgent=False)
             for lane in ready

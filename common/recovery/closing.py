@@ -11,6 +11,9 @@ from common.model.events import Candle
 from common.model.intervals import end_of, start_of
 from common.recovery.steps import Hole, Step, closed, flat
 
+# Where nothing else is heard either, an end is believed after so many graces.
+PATIENCE = 3
+
 
 class InferredClose:
     """The closing state of one stream of bars.
@@ -73,17 +76,39 @@ class InferredClose:
             steps.append(Step(bar))
         return steps
 
-    def tick(self, now_ms: int) -> list[Step | Hole]:
-        """What the clock has closed. A stream that says nothing begins when it was accepted."""
+    def tick(self, now_ms: int, heard_ms: int) -> list[Step | Hole]:
+        """What the clock has closed. A stream that says nothing begins when it was accepted.
+
+        ``heard_ms``: the exchange's own time, by the newest stamp on the stream's connection. While
+        it lags behind, frames are late, and a silence says nothing yet.
+        """
         if self.live_since_ms is None:
             return []
         begins_ms = start_of(self._interval, self.live_since_ms)
-        until_ms = begins_ms if self.next_ms is None else self.next_ms
-        while (end_ms := end_of(self._interval, until_ms)) + self._grace_ms <= now_ms:
+        from_ms = until_ms = begins_ms if self.next_ms is None else self.next_ms
+        while self._is_over(end_ms := end_of(self._interval, until_ms), now_ms, heard_ms):
+            if self._waits_to_know(until_ms, from_ms):
+                break
             until_ms = end_ms
-        if self.next_ms is None and until_ms > begins_ms:
-            self.next_ms = begins_ms
+        if until_ms > from_ms:
+            self.next_ms = from_ms
         return self._close_until(until_ms, seamless=True)
+
+    def _is_over(self, end_ms: int, now_ms: int, heard_ms: int) -> bool:
+        since_ms = now_ms - end_ms
+        if since_ms < self._grace_ms:
+            return False
+        return heard_ms - end_ms >= self._grace_ms / 2 or since_ms >= PATIENCE * self._grace_ms
+
+    def _waits_to_know(self, start_ms: int, from_ms: int) -> bool:
+        """Whether a bar had no trades, but the close that it repeats is being fetched."""
+        if self._running is not None and self._running.start_ms == start_ms:
+            return False
+        known = self._before is not None or start_ms > from_ms
+        return self._listened_to(start_ms) and not known
+
+    def _listened_to(self, start_ms: int) -> bool:
+        return self.live_since_ms is not None and self.live_since_ms <= start_ms
 
     def _close_until(self, until_ms: int, *, seamless: bool) -> list[Step | Hole]:
         steps: list[Step | Hole] = []
@@ -102,8 +127,7 @@ class InferredClose:
         if running is not None and running.start_ms == start_ms:
             self._running = None
             return Step(closed(running)) if self._trusted else None
-        listened = self.live_since_ms is not None and self.live_since_ms <= start_ms
-        if self._before is None or not listened or not seamless:
+        if self._before is None or not self._listened_to(start_ms) or not seamless:
             return None
         return Step(flat(self._before, start_ms), "filled")
 

@@ -82,9 +82,11 @@ class CandleLane:
             self._closing.take(bar.candle, now_ms, whole=bar.whole, seamless=bar.seamless)
         )
 
-    def tick(self, now_ms: int) -> list[Step]:
-        """Time has passed: what the clock has closed."""
-        return [] if self._closing is None else self._through(self._closing.tick(now_ms))
+    def tick(self, now_ms: int, heard_ms: int) -> list[Step]:
+        """Time has passed, and the exchange has spoken of ``heard_ms``: what is over."""
+        if self._closing is None:
+            return []
+        return self._through(self._closing.tick(now_ms, heard_ms))
 
     # --- what was fetched ---------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ class Succession:
         # Up to where bars have to be fetched; None while nothing is missing.
         self._until_ms: int | None = None
         self._held: dict[int, Step] = {}
+        # The end of the bar that was held last: one that follows it is not behind another hole.
+        self._held_to_ms = 0
         self.last: Candle | None = None
         self.counts: Counter[str] = Counter()
 
@@ -77,9 +79,11 @@ class Succession:
             return []
         if start_ms == self._next_ms:
             return [self._out(step), *self._drain()]
-        self._lack(start_ms)
+        if start_ms != self._held_to_ms:
+            self._lack(start_ms)
         if start_ms not in self._held and len(self._held) < MOST_HELD:
             self._held[start_ms] = step
+            self._held_to_ms = step.candle.end_ms
         self.counts["held"] += 1
         return []
 

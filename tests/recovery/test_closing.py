@@ -1,6 +1,6 @@
 """A bar is over by the next one or by the clock; what nobody listened to is a hole, not a guess."""
 
-from common.recovery.closing import InferredClose
+from common.recovery.closing import PATIENCE, InferredClose
 from common.recovery.steps import Hole, Step, closed
 from tests.recovery.bars import at, bar
 
@@ -11,6 +11,11 @@ def listening() -> InferredClose:
     closing = InferredClose("1m", GRACE_MS)
     closing.listening(at(0))
     return closing
+
+
+def tick(closing: InferredClose, now_ms: int) -> list[Step | Hole]:
+    """The clock and the exchange's stamps agree."""
+    return closing.tick(now_ms, now_ms)
 
 
 def state(minute: int, close: str = "1", volume: str = "1") -> Step:
@@ -29,9 +34,9 @@ def test_the_clock_closes_a_bar_once_the_grace_is_over() -> None:
     closing = listening()
     last = state(0, "2")
     closing.take(last.candle, at(0.5))
-    assert closing.tick(at(1) + GRACE_MS - 1) == []
-    assert closing.tick(at(1) + GRACE_MS) == [Step(closed(last.candle))]
-    assert closing.tick(at(1) + GRACE_MS) == []
+    assert tick(closing, at(1) + GRACE_MS - 1) == []
+    assert tick(closing, at(1) + GRACE_MS) == [Step(closed(last.candle))]
+    assert tick(closing, at(1) + GRACE_MS) == []
 
 
 def test_a_late_state_within_the_grace_still_counts() -> None:
@@ -39,20 +44,20 @@ def test_a_late_state_within_the_grace_still_counts() -> None:
     closing.take(state(0).candle, at(0.5))
     late = state(0, "2")
     closing.take(late.candle, at(1) + GRACE_MS - 1)
-    assert closing.tick(at(1) + GRACE_MS) == [Step(closed(late.candle))]
+    assert tick(closing, at(1) + GRACE_MS) == [Step(closed(late.candle))]
 
 
 def test_a_state_after_the_close_changes_nothing() -> None:
     closing = listening()
     closing.take(state(0).candle, at(0.5))
-    closing.tick(at(1) + GRACE_MS)
+    tick(closing, at(1) + GRACE_MS)
     assert closing.take(state(0, "9").candle, at(1) + GRACE_MS) == []
 
 
 def test_silence_that_was_listened_to_means_that_nothing_was_traded() -> None:
     closing = listening()
     closing.take(state(0, "2").candle, at(0.5))
-    steps = closing.tick(at(3) + GRACE_MS)
+    steps = tick(closing, at(3) + GRACE_MS)
     assert [(s.candle.start_ms, s.origin) for s in steps if isinstance(s, Step)] == [
         (at(0), "live"),
         (at(1), "filled"),
@@ -68,7 +73,7 @@ def test_a_bar_that_may_have_changed_unseen_is_a_hole() -> None:
     closing = listening()
     closing.take(state(0).candle, at(0.5))
     closing.interrupted()
-    assert closing.tick(at(9)) == []
+    assert tick(closing, at(9)) == []
     closing.listening(at(2.5))
     after = state(4)
     assert closing.take(after.candle, at(4.1)) == [Hole(at(0), at(4)), after]
@@ -81,7 +86,7 @@ def test_a_bar_that_was_seen_again_after_the_interruption_is_trusted() -> None:
     closing.listening(at(0.5))
     seen = state(0, "3")
     closing.take(seen.candle, at(0.6))
-    assert closing.tick(at(1) + GRACE_MS) == [Step(closed(seen.candle))]
+    assert tick(closing, at(1) + GRACE_MS) == [Step(closed(seen.candle))]
 
 
 def test_after_a_hole_an_empty_bar_can_be_filled_once_the_one_before_is_known() -> None:
@@ -89,9 +94,9 @@ def test_after_a_hole_an_empty_bar_can_be_filled_once_the_one_before_is_known() 
     closing.take(state(0).candle, at(0.5))
     closing.interrupted()
     closing.listening(at(0.6))
-    assert closing.tick(at(1) + GRACE_MS) == [Hole(at(0), at(1))]
+    assert tick(closing, at(1) + GRACE_MS) == [Hole(at(0), at(1))]
     closing.know(bar(0, "7"))
-    (filled,) = closing.tick(at(2) + GRACE_MS)
+    (filled,) = tick(closing, at(2) + GRACE_MS)
     assert isinstance(filled, Step)
     assert (filled.candle.close, filled.origin) == ("7", "filled")
 
@@ -124,12 +129,12 @@ def test_a_first_bar_that_was_seen_only_in_part_is_a_hole() -> None:
 
 def test_a_stream_that_says_nothing_begins_with_the_bar_in_which_it_was_accepted() -> None:
     closing = InferredClose("1m", GRACE_MS)
-    assert closing.tick(at(9)) == []
+    assert tick(closing, at(9)) == []
     closing.listening(at(2.5))
-    assert closing.tick(at(3)) == []
-    assert closing.tick(at(3) + GRACE_MS) == [Hole(at(2), at(3))]
+    assert tick(closing, at(3)) == []
+    assert tick(closing, at(3) + GRACE_MS) == [Hole(at(2), at(3))]
     closing.know(bar(2, "7"))
-    assert [s.origin for s in closing.tick(at(5) + GRACE_MS) if isinstance(s, Step)] == [
+    assert [s.origin for s in tick(closing, at(5) + GRACE_MS) if isinstance(s, Step)] == [
         "filled",
         "filled",
     ]
@@ -143,4 +148,28 @@ def test_what_was_missed_between_two_frames_makes_the_bars_before_untrusted() ->
         Hole(at(0), at(2)),
     ]
     # and the bar itself, of which a part is missing, is a hole at its end
-    assert closing.tick(at(3) + GRACE_MS) == [Hole(at(2), at(3))]
+    assert tick(closing, at(3) + GRACE_MS) == [Hole(at(2), at(3))]
+
+
+def test_an_empty_bar_waits_until_the_close_that_it_repeats_is_known() -> None:
+    closing = InferredClose("1m", GRACE_MS)
+    closing.listening(at(2.5))
+    assert tick(closing, at(3) + GRACE_MS) == [Hole(at(2), at(3))]
+    assert tick(closing, at(9)) == []
+    closing.know(bar(2, "7"))
+    assert len(tick(closing, at(9) + GRACE_MS)) == 6
+
+
+def test_while_the_exchanges_own_stamps_lag_behind_a_silence_says_nothing() -> None:
+    closing = listening()
+    closing.take(state(0).candle, at(0.5))
+    late_ms = at(1) + GRACE_MS
+    assert closing.tick(late_ms, at(0.9)) == []
+    assert len(closing.tick(late_ms, at(1) + GRACE_MS // 2)) == 1
+
+
+def test_where_nothing_else_is_heard_the_clock_is_believed_later() -> None:
+    closing = listening()
+    closing.take(state(0).candle, at(0.5))
+    assert closing.tick(at(1) + PATIENCE * GRACE_MS - 1, 0) == []
+    assert len(closing.tick(at(1) + PATIENCE * GRACE_MS, 0)) == 1

@@ -36,8 +36,7 @@ def test_a_bar_behind_a_hole_waits_until_the_hole_is_fetched() -> None:
     succession = Succession("1m")
     take(succession, 4)
     assert take(succession, 7, 8) == []
-    assert succession.missing == Hole(at(5), at(8))
-    # (8 came after 7: what is before the newest held one may be missing too)
+    assert succession.missing == Hole(at(5), at(7))
     fetched = succession.fetched([bar(5), bar(6)], at(7))
     assert starts(fetched) == [(5, "backfill"), (6, "backfill"), (7, "live"), (8, "live")]
     assert succession.missing is None
