@@ -54,8 +54,9 @@ _CANDLE = ChannelRules(
     cadence=Cadence(kind="trade-driven", probe_s=60.0, stall_s=60.0),
     intervals=_CHANNELS,
     closes="inferred",
-    # The latest update of an ended bar that was seen came 0.43 s after its end; reserve.
-    grace_s=2.0,
+    # The latest update of an ended bar that was seen came 0.43 s after its end; 2 s are advised.
+    # Reserve: a push's second more, for the clock only closes what no push has closed.
+    grace_s=3.0,
 )
 _TICKER = ChannelRules(
     url=_URL,
