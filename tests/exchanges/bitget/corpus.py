@@ -2,7 +2,8 @@
 
 The collection's ``mix`` holds both futures markets below one folder: it is read as linear, and the
 inverse lines are explained (one of them is the sample of ``transcripts/inverse_ticker.txt``).
-``common`` holds what is of no market (errors, pong). ``uta`` is v3, another protocol.
+``common`` holds what is of no market (errors, pong). ``uta`` is v3, another protocol. One of the
+instrument lists is of margin pairs: it has all that spot's own has, and is read as one.
 """
 
 from __future__ import annotations
@@ -26,9 +27,6 @@ def explain(folder: str, channel: str, message: Any) -> str | None:
     """Why a line yields nothing for us on purpose; None: it must be understood."""
     if not isinstance(message, dict):
         return None
-    if channel == "rest_instruments":
-        listed = message.get("data") or [{}]
-        return "margin/currencies: another list" if "isBorrowable" in listed[0] else None
     arg = message.get("arg", {})
     inst_type, name = arg.get("instType"), str(arg.get("channel", ""))
     if inst_type == "USDC-FUTURES":
