@@ -1,9 +1,8 @@
 """How the collection of real messages maps to our markets, and what in it is not for us, and why.
 
-The collection's ``mix`` holds both futures markets below one folder: it is read as linear, and the
-inverse lines are explained (one of them is the sample of ``transcripts/inverse_ticker.txt``).
-``common`` holds what is of no market (errors, pong). ``uta`` is v3, another protocol. One of the
-instrument lists is of margin pairs: it has all that spot's own has, and is read as one.
+The collection's ``mix`` holds both futures markets below one folder: see ``market_of``. ``common`` holds
+what is of no market (errors, pong). ``uta`` is v3, another protocol. One of the instrument lists
+is of margin pairs: it has all that spot's own has, and is read as one.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from common.model.streams import Market, Stream
 
 FOLDERS: Mapping[str, Market] = {"spot": "spot", "mix": "linear", "common": "spot"}
 
+_MARKETS: Mapping[str, Market] = {name: market for market, name in INST_TYPES.items()}
 _CHANNELS = {
     f"candle{name}"
     for rules in MARKETS.values()
@@ -23,16 +23,20 @@ _CHANNELS = {
 }
 
 
+def market_of(folder: str, message: Any) -> Market:
+    """The market that a line names; that of its folder where it names none, or none of ours."""
+    arg = message.get("arg", {}) if isinstance(message, dict) else {}
+    return _MARKETS.get(arg.get("instType"), FOLDERS[folder])
+
+
 def explain(folder: str, channel: str, message: Any) -> str | None:
     """Why a line yields nothing for us on purpose; None: it must be understood."""
     if not isinstance(message, dict):
         return None
     arg = message.get("arg", {})
-    inst_type, name = arg.get("instType"), str(arg.get("channel", ""))
-    if inst_type == "USDC-FUTURES":
+    name = str(arg.get("channel", ""))
+    if arg.get("instType") == "USDC-FUTURES":
         return "USDC-FUTURES: a product type that is not one of our markets"
-    if inst_type is not None and inst_type != INST_TYPES[FOLDERS[folder]]:
-        return f"{inst_type}: the other futures market's, on a folder read as {FOLDERS[folder]}"
     if name.startswith("candle") and name not in _CHANNELS:
         return f"{name}: counts from UTC+8, never subscribed"
     return None

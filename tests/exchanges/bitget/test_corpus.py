@@ -17,7 +17,7 @@ from common.exchanges.bitget.parse import parse
 from common.exchanges.protocol import Ack, Pong, Refusal, Unreadable
 from common.model.events import Candle, Ticker
 from common.model.streams import Market
-from tests.exchanges.bitget.corpus import FOLDERS, explain, stream_of
+from tests.exchanges.bitget.corpus import FOLDERS, explain, market_of, stream_of
 
 CORPUS = Path(os.environ.get("CORPUS", Path(__file__).parents[4] / "shared" / "corpus"))
 HOME = CORPUS / "bitget"
@@ -45,7 +45,8 @@ def message_of(raw: bytes) -> Any:
 def test_every_kline_comes_out_open_and_equal_to_its_text() -> None:
     understood = 0
     for folder, source, raw in lines("ws_kline"):
-        message, said = json.loads(raw), parse(FOLDERS[folder], raw, {})
+        message = json.loads(raw)
+        said = parse(market_of(folder, message), raw, {})
         if explain(folder, "ws_kline", message) is not None:
             assert all(isinstance(one, Unreadable) for one in said), source
             continue
@@ -65,11 +66,7 @@ def test_every_ticker_comes_out_equal_to_its_text() -> None:
     markets: set[Market] = set()
     for folder, source, raw in lines("ws_ticker"):
         message = json.loads(raw)
-        market = FOLDERS[folder]
-        if explain(folder, "ws_ticker", message) is not None:
-            (refused,) = parse(market, raw, {})
-            assert isinstance(refused, Unreadable)
-            market = "inverse"  # the folder holds both
+        market = market_of(folder, message)
         (ticker,) = parse(market, raw, {})
         assert isinstance(ticker, Ticker), (source, ticker)
         (row,) = message["data"]
@@ -89,8 +86,9 @@ def test_every_ticker_comes_out_equal_to_its_text() -> None:
 def test_answers_are_answers(channel: str, kind: type, least: int) -> None:
     understood = 0
     for folder, source, raw in lines(channel):
-        (said,) = parse(FOLDERS[folder], raw, {})
-        if explain(folder, channel, message_of(raw)) is not None:
+        message = message_of(raw)
+        (said,) = parse(market_of(folder, message), raw, {})
+        if explain(folder, channel, message) is not None:
             assert isinstance(said, Unreadable), source
             continue
         assert isinstance(said, kind), (source, said)
