@@ -1,8 +1,8 @@
 """How the collection of real messages maps to our markets, and what in it is not for us, and why.
 
-The collection's ``mix`` holds both futures markets below one folder: see ``market_of``. ``common`` holds
-what is of no market (errors, pong). ``uta`` is v3, another protocol. One of the instrument lists
-is of margin pairs: it has all that spot's own has, and is read as one.
+The collection's ``mix`` holds both futures markets below one folder: see ``market_of``. Its
+``common`` holds what is of no market (errors, pong); ``uta`` is v3, another protocol. One of the
+instrument lists is of margin pairs: it has all that spot's own has, and is read as one.
 """
 
 from __future__ import annotations
