@@ -56,7 +56,8 @@ _FUTURES_REST = {
 # Pushed once a second at most, and only by trades: a quiet symbol says nothing for minutes, not
 # even that its bar is over.
 _CANDLE = Cadence(kind="trade-driven", probe_s=60.0, stall_s=120.0)
-# A ticker's day comes every 2 s (spot) or 5 s (futures) where something has changed, and else not.
+# A ticker's day comes every 2 s (spot) or 5 s (futures) where something has changed, and else not:
+# the best prices are the sign of life.
 _TICKER = Cadence(kind="trade-driven", probe_s=30.0, stall_s=120.0)
 # A bar's last word was recorded 1.02 s after its end; 3 to 5 s are what clients find sensible.
 _GRACE_S = 4.0
@@ -68,7 +69,7 @@ def _channels(intervals: Mapping[str, str]) -> dict[Channel, ChannelRules]:
         "candle": ChannelRules(
             url="", cadence=_CANDLE, intervals=intervals, closes="inferred", grace_s=_GRACE_S
         ),
-        "ticker": ChannelRules(url="", cadence=_TICKER),
+        "ticker": ChannelRules(url="", cadence=_TICKER, quiet_sources=frozenset({1})),
     }
 
 
