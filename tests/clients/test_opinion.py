@@ -1,7 +1,7 @@
 """A second opinion: what ccxt.pro makes of the same recorded messages.
 
-Both read the same instrument lists, and then, with the same instruments, the same frames. Numbers
-are compared as numbers (ccxt has floats). Every difference is in the table below, with where on the wire ccxt's
+Both read the same instrument lists, and then, with the same instruments, the same frames and REST
+candles. Numbers are compared as numbers (ccxt has floats). Every difference is in the table below, with where on the wire ccxt's
 value stands, and in ``docs/exchanges.md`` for who comes from there.
 
     python -m tests.clients.test_opinion        # that section of the page
@@ -27,7 +27,7 @@ from common.model.events import Candle, Ticker
 from common.model.instruments import Instrument
 from common.model.streams import Market
 from tests.clients.conftest import PYTHON
-from tests.exchanges.corpus import CORPUS, Line, claimed, explainer, lines
+from tests.exchanges.corpus import CORPUS, LATER_MS, Line, claimed, explainer, lines
 
 PROGRAM = Path(__file__).parent / "programs" / "ccxt_opinion.py"
 PAGE = Path(__file__).parents[2] / "docs" / "exchanges.md"
@@ -36,8 +36,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "exchanges.md"
 class Difference(NamedTuple):
     """A field that ccxt takes from elsewhere; ``event`` is one that only one of the two has.
 
-    ``theirs`` is the key (or the column) on the wire at which its value stands. Empty: it has none,
-    or makes one of its own.
+    ``theirs`` is the key (or the column) on the wire at which its value stands, or several. Empty:
+    it has none, or makes one of its own.
     """
 
     exchange: str
@@ -86,7 +86,7 @@ DIFFERENCES: Sequence[Difference] = (
         "ours is what the exchange says; where it says none, ccxt subtracts the change",
     ),
     Difference(
-        "kucoin", ("linear",), "candle", "volume", "6",
+        "kucoin", ("linear",), "candle", "volume", "6 5",
         "ours is in the base coin; ccxt's counts contracts",
     ),
     Difference(
@@ -159,13 +159,14 @@ DIFFERENCES: Sequence[Difference] = (
     ),
 )  # fmt: skip
 
-# Samples that contradict themselves: nobody can be right about them.
-MADE_UP: Mapping[str, str] = {
+# Samples that contradict themselves, or are of another list: nobody can be right about them.
+LEFT_OUT: Mapping[str, str] = {
     "thrasher-corp/gocryptotrader:exchanges/binance/binance_test.go": "two symbols in one candle",
     "binance/binance-connector-python:clients/derivatives_trading_coin_futures/tests/unit/rest_api/"
     "test_market_data_api.py": "all filters in one",
     "hummingbot/hummingbot:test/hummingbot/connector/derivative/okx_perpetual/"
     "test_okx_perpetual_api_order_book_data_source.py": "a swap's name where its pair belongs",
+    "JKorf/Bitget.Net:Bitget.Net.UnitTests/Endpoints/Spot/Margin/GetMarginSymbols.txt": "margin's",
 }
 
 _FRAMES = ("ws_kline", "ws_ticker", "ws_tickers_all", "ws_book_ticker")
@@ -215,7 +216,7 @@ def ours_of(name: str, *channels: str) -> Iterator[Line]:
         market = judge.FOLDERS[folder]
         for channel in set(channels) & set(claimed(EXCHANGES[name], market)):
             for line in lines(name, folder, channel):
-                if line.source.split("#")[0] in MADE_UP:
+                if line.source.split("#")[0] in LEFT_OUT:
                     continue
                 if not judge.explain(folder, channel, line.message):
                     yield line
@@ -256,6 +257,17 @@ def frames(name: str, market: Market, catalog: dict[str, Instrument]) -> Iterato
                         likeness, symbol=part.symbol, base=part.symbol
                     )
             yield Heard(line, parse(market, line.raw, catalog))
+
+
+def answers(name: str, market: Market, catalog: dict[str, Instrument]) -> Iterator[Heard]:
+    """The REST candles of a market; of which symbol they are is not in them."""
+    judge, exchange = explainer(name), EXCHANGES[name]
+    for line in ours_of(name, "rest_klines"):
+        stream = judge.stream_of(line.folder, line.raw)
+        if stream.market == market and catalog:
+            symbol = min(catalog) if stream.symbol not in catalog else stream.symbol
+            stream = msgspec.structs.replace(stream, symbol=symbol)
+            yield Heard(line, exchange.parse_candles(stream, line.raw, catalog, LATER_MS))
 
 
 def opinions(places: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -347,7 +359,8 @@ def rule_for(found: Found) -> Difference | None:
             continue
         if found.line.market not in rule.markets or rule.field != found.field:
             continue
-        if not rule.theirs or stands_at(found.line.message, rule.theirs, found.theirs):
+        places = rule.theirs.split()
+        if not places or any(stands_at(found.line.message, at, found.theirs) for at in places):
             return rule
     return None
 
@@ -363,14 +376,23 @@ def test_ccxt_reads_the_same_of_every_message(clients: Path, name: str) -> None:
         known = list(lists(name, market))
         catalog = {each.symbol: each for one in known for each in one.ours}
         streamed = list(frames(name, market, catalog))
+        fetched = list(answers(name, market, catalog))
         symbols = {each.unified: each.symbol for each in catalog.values()}
-        heard += [(one, symbols) for one in (*known, *streamed)]
+        heard += [(one, symbols) for one in (*known, *fetched, *streamed)]
         places.append({
             "exchange": name,
             "market": market,
             "lists": [one.line.raw.decode() for one in known],
             "instruments": [
                 {**msgspec.to_builtins(each), "unified": each.unified} for each in catalog.values()
+            ],
+            "bars": [
+                {
+                    "symbol": catalog[one.ours[0].symbol].unified,
+                    "interval": one.ours[0].stream.interval,
+                    "body": one.line.raw.decode(),
+                }
+                for one in fetched
             ],
             "frames": [one.line.raw.decode() for one in streamed],
         })  # fmt: skip

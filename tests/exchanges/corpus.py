@@ -77,7 +77,7 @@ _PRICES: Mapping[type, tuple[str, ...]] = {
     Trade: ("price",),
 }
 # Later than any line: every bar of a REST answer has ended.
-_LATER_MS = 4_000_000_000_000
+LATER_MS = 4_000_000_000_000
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)')
 
 
@@ -210,7 +210,7 @@ def _said(exchange: Exchange, judge: Explainer, line: Line) -> Sequence[Any]:
     if line.channel == "rest_instruments":
         return exchange.parse_instruments(line.market, line.raw).instruments
     stream = judge.stream_of(line.folder, line.raw)
-    return exchange.parse_candles(stream, line.raw, {}, _LATER_MS)
+    return exchange.parse_candles(stream, line.raw, {}, LATER_MS)
 
 
 # --- what an understood line must keep ------------------------------------------------------

@@ -1,9 +1,9 @@
 """ccxt.pro's own reading of recorded messages: no network, its handlers and a list of markets.
 
 Reads one JSON document from stdin, the places:
-``{"exchange", "market", "lists", "instruments", "frames"}``. Prints a line per instrument list, the
-markets it holds, and a line per frame: the candles and tickers that its handlers put where its
-users find them.
+``{"exchange", "market", "lists", "instruments", "bars", "frames"}``. Prints a line per instrument
+list, the markets it holds; a line per REST answer, its candles; and a line per frame: the candles
+and tickers that its handlers put where its users find them.
 """
 
 import asyncio
@@ -55,6 +55,8 @@ LISTS = {
     ("coinbase", "spot"): "/market/products",
     ("coinbase", "linear"): "/market/products",
 }
+# It cuts long answers to 500 rows, unless more are asked for; others it cuts by the clock then.
+LIMITS = {"binance": 1000}
 TYPES = {"spot": "spot", "perpetual": "swap", "delivery": "future"}
 
 
@@ -135,6 +137,20 @@ async def markets(exchange, address, body):
         return {"error": repr(error)}
 
 
+async def bars(exchange, limit, symbol, interval, body):
+    """What it makes of a REST answer about candles."""
+
+    async def fetch(*_, **__):
+        return json.loads(body)
+
+    exchange.fetch = fetch
+    try:
+        rows = await exchange.fetch_ohlcv(symbol, interval, limit=limit)
+    except Exception as error:  # noqa: BLE001 - as above
+        return {"error": repr(error)}
+    return {"candles": [{"symbol": symbol, "interval": interval, "row": row} for row in rows]}
+
+
 def told(market):
     names = ("id", "symbol", "type", "base", "quote", "settle", "contractSize", "active", "expiry")
     precision = market["precision"]
@@ -155,6 +171,9 @@ async def main():
             known = await markets(exchange, LISTS[place["exchange"], place["market"]], body)
             sys.stdout.write(json.dumps(known) + "\n")
         exchange.set_markets([listed(exchange, each) for each in place["instruments"]])
+        limit = LIMITS.get(place["exchange"])
+        for answer in place["bars"]:
+            sys.stdout.write(json.dumps(await bars(exchange, limit, **answer)) + "\n")
         client = Client(url)
         for frame in place["frames"]:
             message = decoded(frame, ENVELOPES.get(place["exchange"]))
