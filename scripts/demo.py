@@ -111,7 +111,7 @@ def _run_stack(
         "RABBIT_URL": rabbit_url,
         "EXCHANGE_GATEWAY": gateway,
         "MARKET_CLOCK": clock.setting,
-        "STREAMS": STREAMS if options.replay is None else stack.recorded_streams(),
+        **({"STREAMS": STREAMS} if options.replay is None else stack.recorded_settings()),
         "LEASE_TTL_S": "6",
         "LOG_FORMAT": "json",
     }

@@ -41,7 +41,13 @@ class Simulator:
             recording = load_recording(replay)
             self.world.replay = Replay(recording, self.world.hub, clock.speed)
             self.world.catalog = recording.catalog()
-        self.exchanges: Mapping[str, Exchange] = create_exchanges(self.world)
+        # A recording is of one exchange; the others would have no market to tell of.
+        recorded = self.world.replay.recording.exchange if self.world.replay else None
+        self.exchanges: Mapping[str, Exchange] = {
+            name: exchange
+            for name, exchange in create_exchanges(self.world).items()
+            if recorded in (None, name)
+        }
         self._by_host = {
             name: exchange for exchange in self.exchanges.values() for name in exchange.hosts
         }

@@ -93,12 +93,13 @@ class Stack:
         self._say(f"Exchanges  127.0.0.1:{port} (simulated)")
         return self.simulator_url
 
-    def recorded_streams(self) -> str:
-        """The patterns (``STREAMS``) of what the simulator plays from a recording."""
+    def recorded_settings(self) -> Mapping[str, str]:
+        """What the fleet is told to stream of what the simulator plays from a recording."""
         with urllib.request.urlopen(f"{self.simulator_url}/truth/replay", timeout=5) as answer:  # noqa: S310
             told = json.load(answer)
         place = f"{told['exchange']}:{told['market']}"
-        return ",".join(f"{place}:candle:*:{interval}" for interval in told["intervals"])
+        patterns = [f"{place}:candle:*:{interval}" for interval in told["intervals"]]
+        return {"EXCHANGES": told["exchange"], "STREAMS": ",".join(patterns)}
 
     def start_fleet(self, settings: Mapping[str, str]) -> Child:
         """The fleet, by the project's own supervisord.conf."""

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import pytest
 
+from common.exchanges.registry import EXCHANGES
 from common.model.streams import parse_pattern
 from config.settings import BadSettings, Settings, load, load_effective, load_or_exit
 from config.table import TABLE
@@ -77,7 +78,7 @@ def test_nothing_set_starts_against_local_engines() -> None:
     assert empty.rabbit_url.reveal() == "amqp://guest:guest@localhost:5672/"
     assert empty.price_role == "all"
     assert empty.streams == (parse_pattern("*:*:ticker:*"),)
-    assert empty.exchanges == ("binance",)
+    assert empty.exchanges == tuple(EXCHANGES)
     assert (empty.health_host, empty.health_port) == ("0.0.0.0", 3000)
     assert (empty.lease_ttl_s, empty.drain_s) == (15, 20)
     assert (empty.publish_buffer, empty.publish_linger_ms) == (20_000, 0)
@@ -342,4 +343,4 @@ def test_what_counts_is_shown_with_its_source(dotenv: Path) -> None:
     assert effective.sources["RABBIT_HOST"] == "not used: RABBIT_URL wins"
     assert effective.sources["HEALTH_PORT"] == "default"
     assert effective.shown["REDIS_URL"] == "redis://redis.example:6379/0"
-    assert effective.shown["EXCHANGES"] == "binance"
+    assert effective.shown["EXCHANGES"] == ",".join(EXCHANGES)

@@ -14,6 +14,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 
+from common.exchanges.registry import EXCHANGES
 from scripts.children import PROJECT
 from scripts.demo import main
 from scripts.engines import RabbitServer, RedisServer
@@ -23,7 +24,6 @@ pytestmark = pytest.mark.engines
 
 RECORDING = PROJECT / "tests/simulator/recordings/binance_linear.jsonl"
 MARKET = b'{"type": "topic", "durable": true}'
-MARKETS = {"spot", "linear", "inverse"}
 
 
 def demo(*arguments: str, folder: Path, **named: str) -> subprocess.Popen[str]:
@@ -60,17 +60,17 @@ def is_empty(folder: Path) -> bool:
 
 
 def test_candles_and_tickers_of_every_market_arrive_as_they_truly_are(tmp_path: Path) -> None:
-    with demo("--seconds", "20", "--speed", "60", "--json", folder=tmp_path) as run:
+    with demo("--seconds", "35", "--speed", "30", "--json", folder=tmp_path) as run:
         out, err = run.communicate(timeout=110)
     assert run.returncode == 0, err
     told = json.loads(out)
     assert (told["missing"], told["duplicated"], told["wrong"]) == (0, 0, 0)
-    assert told["exchanges"].keys() == {"binance"}
-    markets = told["exchanges"]["binance"]
-    assert markets.keys() == MARKETS
-    assert all(place["candlesClosed"] and place["tickers"] for place in markets.values())
+    markets = {name: set(exchange.markets) for name, exchange in EXCHANGES.items()}
+    assert {name: set(places) for name, places in told["exchanges"].items()} == markets
+    places = [place for places in told["exchanges"].values() for place in places.values()]
+    assert all(place["candlesClosed"] and place["tickers"] for place in places)
     for name in ("candlesClosed", "tickers"):
-        assert told[name] == sum(place[name] for place in markets.values())
+        assert told[name] == sum(place[name] for place in places)
     assert is_empty(tmp_path)
     assert running_in(tmp_path) == []
 
