@@ -61,10 +61,13 @@ class InferredClose:
         ``whole``: it is the whole bar so far. ``seamless``: nothing was missed just before it.
         """
         if self.next_ms is None:
-            if bar.end_ms <= now_ms:  # history: nobody wanted it yet
+            # The stream begins with the bar in which it was accepted; what was before is history.
+            listened_ms = now_ms if self.live_since_ms is None else self.live_since_ms
+            begins_ms = start_of(self._interval, listened_ms)
+            if bar.end_ms <= begins_ms:
                 self._before = bar
                 return []
-            self.next_ms = bar.start_ms
+            self.next_ms = begins_ms
         if bar.start_ms < self.next_ms:
             return []
         steps: list[Step | Hole] = []

@@ -102,7 +102,8 @@ def test_after_a_hole_an_empty_bar_can_be_filled_once_the_one_before_is_known() 
 
 
 def test_history_before_the_first_running_bar_is_not_published() -> None:
-    closing = listening()
+    closing = InferredClose("1m", GRACE_MS)
+    closing.listening(at(5.4))
     for minute in range(5):
         assert closing.take(state(minute).candle, at(5.5)) == []
     running = state(5)
@@ -149,6 +150,13 @@ def test_what_was_missed_between_two_frames_makes_the_bars_before_untrusted() ->
     ]
     # and the bar itself, of which a part is missing, is a hole at its end
     assert tick(closing, at(3) + GRACE_MS) == [Hole(at(2), at(3))]
+
+
+def test_the_bar_in_which_it_was_accepted_is_owed_though_the_first_frame_is_of_a_later_one() -> None:
+    closing = InferredClose("1m", GRACE_MS)
+    closing.listening(at(2.5))
+    first = state(4)
+    assert closing.take(first.candle, at(4.1)) == [Hole(at(2), at(4)), first]
 
 
 def test_an_empty_bar_waits_until_the_close_that_it_repeats_is_known() -> None:
