@@ -73,12 +73,12 @@ class Builder:
         A closed bar stays; an open one is only looked at.
         """
         start_ms = start_of(self._interval, bar.start_ms)
-        if self._parts and self._parts[0].start_ms != start_ms:
-            self._parts.clear()
-        follows_ms = self._parts[-1].end_ms if self._parts else start_ms
+        # An open bar may be ahead of closed ones that are still fetched: it ends nothing here.
+        parts = [part for part in self._parts if part.start_ms == start_ms]
+        follows_ms = parts[-1].end_ms if parts else start_ms
         if bar.start_ms != follows_ms:
             return None
-        built = fold(self._interval, [*self._parts, bar])
+        built = fold(self._interval, [*parts, bar])
         if bar.closed:
             # Of many bars one sum is kept, so that a month of minutes costs no more than an hour.
             self._parts = [] if built.closed else [_so_far(built, bar)]

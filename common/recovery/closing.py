@@ -105,6 +105,8 @@ class InferredClose:
 
     def _waits_to_know(self, start_ms: int, from_ms: int) -> bool:
         """Whether a bar had no trades, but the close that it repeats is being fetched."""
+        if self.next_ms is None:  # nothing is, before the first hole was told
+            return False
         if self._running is not None and self._running.start_ms == start_ms:
             return False
         known = self._before is not None or start_ms > from_ms

@@ -55,6 +55,16 @@ def test_a_candle_whose_beginning_is_unknown_is_not_built() -> None:
     assert after.start_ms == at(3)
 
 
+def test_an_open_bar_ahead_of_what_is_still_fetched_costs_no_candle() -> None:
+    builder = Builder("3m")
+    builder.take(BARS[0])
+    assert builder.take(bar(3, closed=False)) is not None
+    builder.take(BARS[1])
+    built = builder.take(BARS[2])
+    assert built is not None
+    assert (built.start_ms, built.closed) == (at(0), True)
+
+
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_every_interval_can_be_built_of_minutes_and_begins_where_one_begins(interval: str) -> None:
     assert source_of(interval, {"1m"}) == "1m"

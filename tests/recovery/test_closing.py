@@ -181,3 +181,8 @@ def test_where_nothing_else_is_heard_the_clock_is_believed_later() -> None:
     closing.take(state(0).candle, at(0.5))
     assert closing.tick(at(1) + PATIENCE * GRACE_MS - 1, 0) == []
     assert len(closing.tick(at(1) + PATIENCE * GRACE_MS, 0)) == 1
+
+
+def test_a_silent_stream_that_was_accepted_as_its_bar_began_is_a_hole_too() -> None:
+    closing = listening()
+    assert tick(closing, at(1) + GRACE_MS) == [Hole(at(0), at(1))]
