@@ -7,7 +7,7 @@ joining) survives a reconnect.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -23,6 +23,8 @@ from common.model.streams import Origin, Shard, Stream
 from common.recovery.lane import CandleLane
 from common.recovery.steps import Hole, Step
 from workers.lanes import Lane, Said
+
+STAMPS_BELIEVED_AFTER_TICKS = 3
 
 
 class Outlet(Protocol):
@@ -74,8 +76,10 @@ class Feed:
         self._by_symbol: dict[tuple[str, str | None], list[Lane]] = {}
         self._by_topic: dict[Topic, list[Lane]] = {}
         self._said: set[str] = set()
-        # The exchange's own time: the newest stamp on anything that came.
+        # The exchange's own time: the newest stamp on anything that came, and as it was at the
+        # last ticks. What was sent together comes one after the other: it is believed a bit later.
         self._heard_ms = 0
+        self._heard_lately = deque([0], maxlen=STAMPS_BELIEVED_AFTER_TICKS)
         self._log = logger.bind(shard=shard.key)
 
     # --- what is wanted -----------------------------------------------------------------------
@@ -188,12 +192,14 @@ class Feed:
         self._status(lane.stream, "gap", stretch=missing)
 
     def tick(self) -> None:
-        """Time has passed: bars may be over."""
+        """Time has passed: bars may be over. Called every ``workers.reading.LOOK_S``."""
+        heard_ms = self._heard_lately[0]
+        self._heard_lately.append(self._heard_ms)
         now_ms = self._clock.now_ms()
         for lane in self._lanes.values():
             if lane.candles is not None and lane.candles.settling is not None:
                 before = lane.missing
-                self._go_out(lane.candles.tick(now_ms, self._heard_ms))
+                self._go_out(lane.candles.tick(now_ms, heard_ms))
                 self._note_missing(lane, before)
 
     def accepted(self, topic: Topic) -> None:

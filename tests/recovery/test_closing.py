@@ -152,7 +152,9 @@ def test_what_was_missed_between_two_frames_makes_the_bars_before_untrusted() ->
     assert tick(closing, at(3) + GRACE_MS) == [Hole(at(2), at(3))]
 
 
-def test_the_bar_in_which_it_was_accepted_is_owed_though_the_first_frame_is_of_a_later_one() -> None:
+def test_the_bar_in_which_it_was_accepted_is_owed_though_the_first_frame_is_of_a_later_one() -> (
+    None
+):
     closing = InferredClose("1m", GRACE_MS)
     closing.listening(at(2.5))
     first = state(4)
