@@ -164,7 +164,6 @@ class Feed:
         return True
 
     def _heard(self, lane: Lane, event: Told) -> None:
-        before = lane.missing
         now_ms = self._clock.now_ms()
         said = lane.told(event, now_ms)
         if not lane.live:
@@ -175,21 +174,29 @@ class Feed:
             self.lag_ms = now_ms - stamp_ms
             self._heard_ms = max(self._heard_ms, stamp_ms)
         self._go_out(said)
-        self._note_missing(lane, before)
+        self._note_missing(lane)
 
     def _go_out(self, said: Iterable[Said]) -> None:
         for event, origin in said:
             self.events += 1
             self._outlet.publish(event, epoch=self.epoch, origin=origin)
 
-    def _note_missing(self, lane: Lane, before: Hole | None) -> None:
-        missing = lane.missing
-        if missing is None or before is not None:
+    def _note_missing(self, lane: Lane) -> None:
+        """Say that closed candles are missing, or that the last of them has come, however it came."""
+        missing, gap = lane.missing, lane.gap
+        if missing is None and gap is None:
             return
-        self._log.bind(stream=lane.stream.key, from_ms=missing.from_ms, to_ms=missing.to_ms).info(
-            "closed candles are missing, fetching them"
-        )
-        self._status(lane.stream, "gap", stretch=missing)
+        if missing is not None:
+            from_ms, to_ms = missing if gap is None else gap
+            lane.gap = Hole(from_ms, max(to_ms, missing.to_ms))
+        else:
+            lane.gap = None
+        if gap is None or missing is None:
+            state, stretch = ("gap", missing) if gap is None else ("recovered", gap)
+            self._log.bind(stream=lane.stream.key, stretch=stretch).info(
+                "closed candles: {}", state
+            )
+            self._status(lane.stream, state, stretch=stretch)
 
     def tick(self) -> None:
         """Time has passed: bars may be over. Called every ``workers.reading.LOOK_S``."""
@@ -198,9 +205,8 @@ class Feed:
         now_ms = self._clock.now_ms()
         for lane in self._lanes.values():
             if lane.candles is not None and lane.candles.settling is not None:
-                before = lane.missing
                 self._go_out(lane.candles.tick(now_ms, heard_ms))
-                self._note_missing(lane, before)
+                self._note_missing(lane)
 
     def accepted(self, topic: Topic) -> None:
         """See ``Sink``."""
@@ -243,7 +249,7 @@ class Feed:
         lanes = self._by_topic.get(topic, ())
         self._log.bind(topic=topic, streams=len(lanes), reason=reason).warning("topic is {}", state)
         for lane in lanes:
-            lane.interrupted()
+            lane.interrupted(topic)
             lane.live = False
             self._status(lane.stream, state, reason)
 
@@ -261,29 +267,34 @@ class Feed:
         """The candle streams, for whoever fetches what they miss."""
         return [lane.candles for lane in self._lanes.values() if lane.candles is not None]
 
-    def fetched(self, lane: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
-        """What was missing is here: it goes out before anything else of the stream."""
-        if lane.stream not in self._lanes:
-            return
-        missing = lane.missing or stretch
-        self._go_out(lane.fetched(bars, stretch.to_ms))
-        if lane.missing is None:
-            self._log.bind(stream=lane.stream.key, candles=len(bars)).info("caught up")
-            self._status(lane.stream, "recovered", stretch=missing)
+    def _lane_of(self, candles: CandleLane) -> Lane | None:
+        """Its lane, if it is wanted still: not one that took its place since."""
+        lane = self._lanes.get(candles.stream)
+        return lane if lane is not None and lane.candles is candles else None
 
-    def lost(self, lane: CandleLane, stretch: Hole, reason: str) -> None:
+    def fetched(self, candles: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
+        """What was missing is here: it goes out before anything else of the stream."""
+        lane = self._lane_of(candles)
+        if lane is not None:
+            self._go_out(candles.fetched(bars, stretch.to_ms))
+            self._note_missing(lane)
+
+    def lost(self, candles: CandleLane, stretch: Hole, reason: str) -> None:
         """What is missing cannot be had: the stream goes on behind it."""
-        if lane.stream not in self._lanes:
+        lane = self._lane_of(candles)
+        if lane is None:
             return
         self._log.bind(
             stream=lane.stream.key, from_ms=stretch.from_ms, to_ms=stretch.to_ms, reason=reason
         ).error("closed candles are lost")
         self._status(lane.stream, "gap", reason, stretch)
-        self._go_out(lane.skip())
+        lane.gap = None
+        self._go_out(candles.skip())
+        self._note_missing(lane)
 
     def compared(self, lane: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
         """REST has said finally what the bars of a stretch are: corrections go out."""
-        if lane.settling is None or lane.stream not in self._lanes:
+        if lane.settling is None or self._lane_of(lane) is None:
             return
         for candle in lane.settling.compare(stretch, bars):
             self._log.bind(stream=lane.stream.key, start_ms=candle.start_ms).warning(

@@ -25,6 +25,7 @@ class Lane:
         topics: what is subscribed for it.
         live: whether something of it has come and nothing has been said against it since.
         candles: its closing and order, for candles.
+        gap: the stretch that was said to be missing; None while nothing is.
     """
 
     def __init__(self, stream: Stream, place: Place, now_ms: int, speed: float) -> None:
@@ -32,6 +33,7 @@ class Lane:
         self.source = place.source(stream) or stream
         self.topics = place.topics(stream)
         self.live = False
+        self.gap: Hole | None = None
         is_candle = stream.channel == "candle"
         self.candles = CandleLane(stream, place, now_ms, speed) if is_candle else None
         self._join = TickerJoin(stream)
@@ -68,8 +70,8 @@ class Lane:
         if self.candles is not None:
             self.candles.listening(now_ms)
 
-    def interrupted(self) -> None:
-        """Nothing is heard of it now."""
-        self._join.forget()
+    def interrupted(self, topic: Topic | None = None) -> None:
+        """Nothing is heard of it now, or nothing by this one of its topics."""
+        self._join.forget(None if topic is None else self.topics.index(topic))
         if self.candles is not None:
             self.candles.interrupted()

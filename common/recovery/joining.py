@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import UNSET
 
 from common.exchanges.protocol import TickerPart
 from common.model.events import Ticker
 from common.model.streams import Stream
 
-# What a part says besides the ticker's own fields.
-_OF_PARTS = frozenset({"symbol", "event_ms", "source", "whole"})
+# What a part may tell of a ticker.
+_TOLD = tuple(
+    name
+    for name in TickerPart.__struct_fields__
+    if name not in ("symbol", "event_ms", "source", "whole")
+)
 
 
 class TickerJoin:
@@ -30,11 +33,7 @@ class TickerJoin:
         A part that only amends is of no use before a whole one of its source, and one that changes
         nothing, not even the time, makes no new ticker.
         """
-        told = {
-            name: value
-            for name, value in msgspec.structs.asdict(part).items()
-            if name not in _OF_PARTS and value is not UNSET
-        }
+        told = {name: value for name in _TOLD if (value := getattr(part, name)) is not UNSET}
         if part.whole:
             self._parts[part.source] = told
         elif part.source in self._parts:
@@ -60,7 +59,8 @@ class TickerJoin:
             **fields,
         )
 
-    def forget(self) -> None:
-        """The connection is gone: what was told on it is old."""
-        self._parts.clear()
+    def forget(self, source: int | None = None) -> None:
+        """The connection is gone, or one source is silent: what was told there is old."""
+        for gone in [source] if source is not None else list(self._parts):
+            self._parts.pop(gone, None)
         self._said = None

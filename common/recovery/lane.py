@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TypeGuard
+
+from msgspec import UNSET
 
 from common.exchanges.place import Place
 from common.model.events import Candle, Trade
@@ -52,6 +55,9 @@ class CandleLane:
         begins_ms = None if self._builder is None else start_of(stream.interval, now_ms)
         self.succession = Succession(interval, begins_ms)
         self.settling = Settling() if inferred else None
+        # The newest state of a running bar that came: its start, and the exchange's stamp on it.
+        self._newest = (0, 0)
+        self._running_ms = 0
 
     # --- what comes live ----------------------------------------------------------------------
 
@@ -67,9 +73,21 @@ class CandleLane:
 
     def candle(self, candle: Candle, now_ms: int) -> list[Step]:
         """A bar's state came: what goes out."""
+        if self._is_older(candle):
+            self.succession.counts["late"] += 1
+            return []
         if self._closing is None:
             return self._through([Step(candle)])
         return self._through(self._closing.take(candle, now_ms))
+
+    def _is_older(self, candle: Candle) -> bool:
+        """Whether a newer state of the bar has come: of two sockets, one may lag behind."""
+        if candle.event_ms is UNSET:
+            return False
+        state = (candle.start_ms, candle.event_ms)
+        older = state < self._newest and candle.start_ms == self._newest[0]
+        self._newest = max(self._newest, state)
+        return older
 
     def trade(self, trade: Trade, now_ms: int) -> list[Step]:
         """A trade came: what goes out."""
@@ -126,14 +144,21 @@ class CandleLane:
         return out
 
     def _built(self, steps: list[Step]) -> list[Step]:
-        out = steps if self._builder is None else []
-        for step in () if self._builder is None else steps:
-            candle = self._builder.take(step.candle) if self._builder is not None else None
-            if candle is not None:
-                out.append(Step(candle, step.origin))
+        out = steps
+        if self._builder is not None:
+            built = ((self._builder.take(step.candle), step.origin) for step in steps)
+            out = [Step(candle, origin) for candle, origin in built if self._may_go_out(candle)]
         if self.settling is not None:
             for step in out:
-                # What was fetched is REST's own word already.
-                if step.candle.closed and step.origin != "backfill":
+                # What was fetched is REST's own word already; not so what only ends with it.
+                if step.candle.closed and (self._builder or step.origin != "backfill"):
                     self.settling.note(step.candle)
         return out
+
+    def _may_go_out(self, built: Candle | None) -> TypeGuard[Candle]:
+        """Whether it is closed, or no older than the one that was last said to be running."""
+        if built is None:
+            return False
+        if not built.closed:
+            self._running_ms = max(self._running_ms, built.start_ms)
+        return built.closed or built.start_ms == self._running_ms

@@ -54,6 +54,10 @@ class TradeBars:
             seamless = trade_id == self._last_id + 1
         self._last_id = trade_id
         running = self._running
+        if running is not None and start_ms < running.candle.start_ms:
+            # A later id with an earlier time: its own bar is over, and REST will say what it was.
+            self._running = running._replace(whole=running.whole and seamless)
+            return None
         if running is not None and running.candle.start_ms == start_ms:
             candle, whole = _with(running.candle, trade), running.whole and seamless
         else:

@@ -155,16 +155,23 @@ class Session:
         if old.task.done():
             self._decide(old.task.result())
             self._adopt(new.connection)
+            self._tell_uncarried(new.connection)
             return new
         if new.connection.ready.is_set() and not new.task.done():
             self._adopt(new.connection)
             await old.end(ROTATED)
+            self._tell_uncarried(new.connection)
             self._log.info("successor took over")
             return new
         await new.end(NOT_READY)
         decision = self._decide(new.task.result())
         await asyncio.wait({old.task}, timeout=decision.delay_s)
         return old
+
+    def _tell_uncarried(self, successor: Connection) -> None:
+        """The old connection is gone: what its successor does not carry yet, nobody hears."""
+        for topic in successor.subscriptions.uncarried:
+            self._sink.silent(topic)
 
     def _adopt(self, connection: Connection) -> None:
         if self.connection is not None:

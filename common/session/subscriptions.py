@@ -283,3 +283,9 @@ class Subscriptions:
         return not any(
             status.state in waiting and not status.tries for status in self.topics.values()
         )
+
+    @property
+    def uncarried(self) -> tuple[Topic, ...]:
+        """The topics that the exchange has not accepted on this connection, nor refused."""
+        waiting = (TopicState.WANTED, TopicState.ASKED)
+        return tuple(topic for topic, status in self.topics.items() if status.state in waiting)

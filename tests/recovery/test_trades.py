@@ -60,3 +60,13 @@ def test_a_trade_that_was_seen_is_not_counted_again() -> None:
     assert bars.take(trade(2, 0.2), None) is None
     assert bars.take(trade(1, 0.1), None) is None
     assert last(bars, trade(3, 0.3)).candle.volume == "0.75"
+
+
+def test_a_later_id_with_an_earlier_time_leaves_the_running_bar_as_it_is() -> None:
+    bars = TradeBars("1m")
+    last(bars, trade(1, 0.9), trade(2, 1.0, size="1"))
+    assert bars.take(trade(3, 0.99), None) is None
+    bar = last(bars, trade(4, 1.1, size="2"))
+    assert (bar.candle.volume, bar.whole) == ("3", True)
+    assert bars.take(trade(6, 0.99), None) is None
+    assert not last(bars, trade(7, 1.2)).whole

@@ -122,6 +122,7 @@ async def test_rotation_is_make_before_break() -> None:
         assert not new.closed
         assert session.state is State.LIVE
         assert len(sink.events) == 3
+        assert sink.quiet == []
 
 
 @virtual_time
@@ -149,6 +150,8 @@ async def test_an_old_connection_that_dies_meanwhile_leaves_the_successor() -> N
         new = await exchange.accepted()
         old.drop(1001)
         request = await new.request()
+        await asyncio.sleep(0.1)
+        assert sink.quiet == [TOPIC]  # until it is accepted, nobody hears it
         new.push({"result": None, "id": request["id"]})
         new.push(kline("BTCUSDT", 1))
         await asyncio.sleep(1)

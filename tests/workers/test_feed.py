@@ -193,3 +193,47 @@ def test_a_bar_of_the_future_is_not_believed() -> None:
     feed.event(bar(1))
     assert [event for event, _, _ in outlet.events] == [bar(0), bar(1)]
     assert feed.counts["wrong_shape"] == 1
+
+
+def test_a_missing_candle_that_comes_late_ends_the_gap_without_rest() -> None:
+    feed, outlet, _ = make(CANDLE)
+    for minute in (0, 2, 1):
+        feed.event(bar(minute))
+    assert [state for _, state, _, _ in outlet.states] == ["live", "gap", "recovered"]
+    assert outlet.states[1][2:] == outlet.states[2][2:] == (at(1), at(2))
+
+
+def test_recovered_tells_the_whole_gap_though_it_was_fetched_in_parts() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    feed.event(bar(5))
+    (lane,) = feed.candle_lanes()
+    feed.fetched(lane, Hole(at(1), at(3)), [bar(1), bar(2)])
+    assert outlet.states[-1][1] == "gap"
+    feed.fetched(lane, Hole(at(3), at(5)), [bar(3), bar(4)])
+    assert outlet.states[-1][1:] == ("recovered", at(1), at(5))
+
+
+def test_what_was_read_for_a_stream_that_was_given_up_since_says_nothing() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    feed.event(bar(2))
+    (old,) = feed.candle_lanes()
+    feed.want([])
+    feed.want([CANDLE])
+    count = len(outlet.events)
+    feed.fetched(old, Hole(at(1), at(2)), [bar(1)])
+    assert len(outlet.events) == count
+
+
+def test_a_silent_source_takes_nothing_from_what_the_other_has_told() -> None:
+    place, outlet = Place("bybit", "spot", "ticker"), Outlet()
+    clock = MarketClock(wall=lambda: NOW_MS)
+    feed = Feed(Shard("bybit", "spot", "ticker", 0), 7, place, outlet, clock)
+    feed.want([Stream("bybit", "spot", "ticker", "BTCUSDT")])
+    feed.event(TickerPart(symbol="BTCUSDT", event_ms=1, source=0, last="5"))
+    feed.silent("orderbook.1.BTCUSDT")
+    feed.event(TickerPart(symbol="BTCUSDT", event_ms=2, source=1, bid="4"))
+    ticker = outlet.events[-1][0]
+    assert isinstance(ticker, Ticker)
+    assert (ticker.last, ticker.bid) == ("5", "4")
