@@ -8,8 +8,9 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from common.exchanges.protocol import Parsed, Unreadable
 from common.model.decimals import product
-from common.model.events import Candle
+from common.model.events import Candle, Trade
 from common.model.instruments import Catalog
 from common.model.intervals import end_of, is_start, start_of
 from common.model.streams import Stream
@@ -110,6 +111,20 @@ def read_bars(rows: Iterable[_Row], read: Callable[[_Row], Candle]) -> list[Cand
         return sorted(map(read, rows), key=lambda candle: candle.start_ms)
     except ArithmeticError as error:
         raise msgspec.ValidationError(f"a number: {type(error).__name__}") from error
+
+
+def oldest_first(said: Iterable[Parsed]) -> list[Parsed]:
+    """What a frame says with its bars and trades in order, and what cannot be read after them.
+
+    Trades of a millisecond are told apart by their ids, which count up.
+    """
+    return sorted(said, key=_age)
+
+
+def _age(said: Parsed) -> tuple[bool, int]:
+    if isinstance(said, Trade):
+        return False, int(said.trade_id)
+    return isinstance(said, Unreadable), said.start_ms if isinstance(said, Candle) else 0
 
 
 def next_start(interval: str, time_ms: int) -> int:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from common.exchanges.bars import Prices, Volumes, bar
+from common.exchanges.bars import Prices, Volumes, bar, oldest_first
 from common.exchanges.bitget.describe import ERRORS, INST_TYPES, MARKETS, NAME
 from common.exchanges.protocol import (
     Ack,
@@ -182,13 +182,8 @@ def _push(market: Market, message: _Frame) -> Sequence[Parsed]:
         volume = volumes(market, row)
         return bar(stream, int(row.start), prices(row), volume, event_ms=time_ms)
 
-    said = read_rows(data, _bars, _bar, read)
-    return sorted(said, key=_start_ms)
-
-
-def _start_ms(said: Candle | Unreadable) -> int:
-    """Oldest first: after a subscribe the last 500 bars come, later the running one."""
-    return said.start_ms if isinstance(said, Candle) else 0
+    # After a subscribe the last 500 bars come, later the running one.
+    return oldest_first(read_rows(data, _bars, _bar, read))
 
 
 def prices(row: Row) -> Prices:

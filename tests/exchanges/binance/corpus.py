@@ -29,6 +29,8 @@ def explain(folder: str, channel: str, message: Any) -> str | None:
     if channel in ("ws_ticker", "ws_tickers_all"):
         data = message.get("data", message) if isinstance(message, dict) else message
         return _ticker(folder, data if isinstance(data, list) else [data])
+    if channel == "rest_klines" and any(str(row[1]).startswith("-") for row in message):
+        return "candles of the premium index, which is no price: it may be negative"
     if not isinstance(message, dict):
         return None
     if channel == "ws_ack" and isinstance(message.get("id"), str):
