@@ -6,15 +6,25 @@ One typed decoder reads them all; only what it refuses is looked at again, to sa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
+from common.exchanges.bars import Volumes, bar, worth
 from common.exchanges.binance.describe import ERRORS, MARKETS, NAME, SYMBOL_TYPE
 from common.exchanges.protocol import Ack, Notice, Parsed, Refusal, Request, Topic, Unreadable
-from common.model.decimals import product
+from common.exchanges.wire import (
+    BROKEN,
+    STRANGE,
+    Millis,
+    Number,
+    integer,
+    read_rows,
+    request,
+    unreadable,
+    wrong_shape,
+)
 from common.model.events import Candle, Ticker
 from common.model.instruments import Catalog
 from common.model.streams import Market, Stream
@@ -39,25 +49,23 @@ def unsubscribe(market: Market, topics: Sequence[Topic], request_id: int) -> Req
 
 
 def _request(method: str, topics: Sequence[Topic], request_id: int) -> Request:
-    text = msgspec.json.encode({"method": method, "params": list(topics), "id": request_id})
-    return Request(request_id, text.decode())
+    return request(request_id, {"method": method, "params": list(topics), "id": request_id})
 
 
 # --- the wire -------------------------------------------------------------------------------
 
 
 class _Bar(Struct, gc=False):
-    start_ms: int = field(name="t")
-    last_ms: int = field(name="T")
+    start_ms: Millis = field(name="t")
     interval: str = field(name="i")
-    open: str = field(name="o")
-    close: str = field(name="c")
-    high: str = field(name="h")
-    low: str = field(name="l")
-    volume: str = field(name="v")
+    open: Number = field(name="o")
+    close: Number = field(name="c")
+    high: Number = field(name="h")
+    low: Number = field(name="l")
+    volume: Number = field(name="v")
     trades: int = field(name="n")
     closed: bool = field(name="x")
-    quote_volume: str = field(name="q")
+    quote_volume: Number = field(name="q")
 
 
 class _Kline(Struct, gc=False, tag_field="e", tag="kline"):
@@ -71,16 +79,16 @@ class _Day(Struct, gc=False, tag_field="e", tag="24hrTicker"):
 
     event_ms: int = field(name="E")
     symbol: str = field(name="s")
-    last: str = field(name="c")
-    open: str = field(name="o")
-    high: str = field(name="h")
-    low: str = field(name="l")
-    volume: str = field(name="v")
-    quote_volume: str = field(name="q")
-    bid: str | UnsetType = field(name="b", default=UNSET)
-    bid_size: str | UnsetType = field(name="B", default=UNSET)
-    ask: str | UnsetType = field(name="a", default=UNSET)
-    ask_size: str | UnsetType = field(name="A", default=UNSET)
+    last: Number = field(name="c")
+    open: Number = field(name="o")
+    high: Number = field(name="h")
+    low: Number = field(name="l")
+    volume: Number = field(name="v")
+    quote_volume: Number = field(name="q")
+    bid: Number | UnsetType = field(name="b", default=UNSET)
+    bid_size: Number | UnsetType = field(name="B", default=UNSET)
+    ask: Number | UnsetType = field(name="a", default=UNSET)
+    ask_size: Number | UnsetType = field(name="A", default=UNSET)
     symbol_type: int | None = field(name="st", default=None)
 
 
@@ -116,10 +124,10 @@ class _Frame(Struct, gc=False):
 
 _frame = msgspec.json.Decoder(_Frame)
 _bare = msgspec.json.Decoder(_Data)
-_CODE = re.compile(r"-?\d{1,9}", re.ASCII)
-_KNOWN = ("kline", "24hrTicker", "24hrMiniTicker", "serverShutdown")
-_rows = msgspec.json.Decoder(list[msgspec.Raw])
+_days = msgspec.json.Decoder(list[_Day | _MiniDay])
+_day: msgspec.json.Decoder[_Day | _MiniDay] = msgspec.json.Decoder(_Day | _MiniDay)
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KNOWN = ("kline", "24hrTicker", "24hrMiniTicker", "serverShutdown")
 
 
 # --- frames in ------------------------------------------------------------------------------
@@ -139,12 +147,9 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
             return _events(market, message.data, catalog)
         if message.e is not UNSET:
             return _events(market, _bare.decode(frame), catalog)
-    except msgspec.ValidationError as error:
-        return _salvage(market, frame, catalog, str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return (Unreadable("not_json", str(error)),)
-    except ArithmeticError as error:
-        return _salvage(market, frame, catalog, f"a number: {type(error).__name__}")
+    except STRANGE as error:
+        said = unreadable(error)
+        return (said,) if said.kind == "not_json" else _salvage(market, frame, catalog, said)
     return (_reply(message),)
 
 
@@ -158,37 +163,23 @@ def _events(market: Market, data: _Data, catalog: Catalog) -> Sequence[Parsed]:
     return (Notice("closing", "serverShutdown"),)
 
 
-def _candle(market: Market, kline: _Kline, catalog: Catalog) -> Candle | Unreadable:
-    bar = kline.bar
-    if bar.interval not in MARKETS[market].channels["candle"].intervals:
-        return Unreadable("wrong_shape", f"interval {bar.interval!r}")
-    volume, quote_volume, contracts = volumes(
-        market, kline.symbol, bar.volume, bar.quote_volume, catalog
-    )
-    return Candle(
-        exchange=NAME,
-        market=market,
-        symbol=kline.symbol,
-        interval=bar.interval,
-        start_ms=bar.start_ms,
-        end_ms=bar.last_ms + 1,
-        open=bar.open,
-        high=bar.high,
-        low=bar.low,
-        close=bar.close,
-        volume=volume,
-        quote_volume=quote_volume,
-        contracts=contracts,
-        trades=bar.trades,
-        closed=bar.closed,
-        event_ms=UNSET if bar.closed else kline.event_ms,
+def _candle(market: Market, kline: _Kline, catalog: Catalog) -> Candle:
+    row = kline.bar
+    if row.interval not in MARKETS[market].channels["candle"].intervals:
+        raise msgspec.ValidationError(f"interval {row.interval!r:.40}")
+    return bar(
+        Stream(NAME, market, "candle", kline.symbol, row.interval),
+        row.start_ms,
+        (row.open, row.high, row.low, row.close),
+        volumes(market, kline.symbol, row.volume, row.quote_volume, catalog),
+        closed=row.closed,
+        event_ms=kline.event_ms,
+        trades=row.trades,
     )
 
 
 def _ticker(market: Market, day: _Day, catalog: Catalog) -> Ticker:
-    volume, quote_volume, contracts = volumes(
-        market, day.symbol, day.volume, day.quote_volume, catalog
-    )
+    told = volumes(market, day.symbol, day.volume, day.quote_volume, catalog)
     return Ticker(
         exchange=NAME,
         market=market,
@@ -198,9 +189,9 @@ def _ticker(market: Market, day: _Day, catalog: Catalog) -> Ticker:
         open=day.open,
         high=day.high,
         low=day.low,
-        volume=volume,
-        quote_volume=quote_volume,
-        contracts=contracts,
+        volume=told.base,
+        quote_volume=told.quote,
+        contracts=told.contracts,
         bid=day.bid,
         bid_size=day.bid_size,
         ask=day.ask,
@@ -208,20 +199,15 @@ def _ticker(market: Market, day: _Day, catalog: Catalog) -> Ticker:
     )
 
 
-def volumes(
-    market: Market, symbol: str, v: str, q: str, catalog: Catalog
-) -> tuple[str, str | UnsetType, str | UnsetType]:
-    """Base volume, quote volume and contracts of what Binance calls ``v`` and ``q``.
+def volumes(market: Market, symbol: str, v: str, q: str, catalog: Catalog) -> Volumes:
+    """What Binance calls ``v`` and ``q``.
 
     On inverse ``v`` counts contracts of a fixed number of quote units and ``q`` is in the base
     coin: the quote volume needs the contract size, and is left out while that is unknown.
     """
     if market != "inverse":
-        return v, q, UNSET
-    instrument = catalog.get(symbol)
-    if instrument is None or instrument.contract_size is None:
-        return q, UNSET, v
-    return q, product(v, instrument.contract_size), v
+        return Volumes(v, q)
+    return Volumes(q, worth(v, symbol, catalog, "quote"), v)
 
 
 def _is_of(market: Market, day: _Day, catalog: Catalog) -> bool:
@@ -249,41 +235,40 @@ def _reply(message: _Frame) -> Parsed:
 
 
 def _refusal(request_id: int | None, code: int | str, detail: str) -> Refusal:
-    known = _CODE.fullmatch(str(code))
-    reason = ERRORS.get(int(code), "transient") if known else "transient"
+    known = integer(code)
+    reason = "transient" if known is None else ERRORS.get(known, "transient")
     return Refusal(request_id, reason, f"{code} {detail}")
 
 
-def _salvage(market: Market, frame: bytes, catalog: Catalog, why: str) -> Sequence[Parsed]:
+def _salvage(market: Market, frame: bytes, catalog: Catalog, why: Unreadable) -> Sequence[Parsed]:
     """What can still be read of a frame that the typed decoder refused.
 
     One strange row must not silence the other symbols of an all-market array, so those are read
     row by row. Anything else is told apart: an event type we do not know, or a wrong shape.
     """
-    try:
-        data: bytes | msgspec.Raw = frame
-        if frame[:1] != b"[":
+    data: bytes | msgspec.Raw = frame
+    if frame[:1] != b"[":
+        try:
             data = _parts.decode(frame).get("data", frame)
-        if bytes(data)[:1] != b"[":
-            return (_unreadable(data, why),)
-        parsed: list[Parsed] = []
-        for row in _rows.decode(data):
-            try:
-                parsed += _events(market, _bare.decode(row), catalog)
-            except msgspec.ValidationError as error:
-                parsed.append(_unreadable(row, str(error)))
-            except ArithmeticError as error:
-                parsed.append(Unreadable("wrong_shape", f"a number: {type(error).__name__}"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # A frame of another kind of JSON altogether (a number, a string) ends here too.
-        return (Unreadable("wrong_shape", f"{why}; {error}"),)
-    return parsed
+        except BROKEN:
+            # A frame of another kind of JSON altogether (a number, a string).
+            return (why,)
+    if bytes(data)[:1] != b"[":
+        return (_named(data, why),)
+
+    def read(day: _Day | _MiniDay) -> Ticker | None:
+        return _ticker(market, day, catalog) if _is_of(market, day, catalog) else None
+
+    rows = read_rows(data, _days, _day, read, lambda row, error: _named(row, wrong_shape(error)))
+    return [said for said in rows if said is not None]
 
 
-def _unreadable(event: bytes | msgspec.Raw, why: str) -> Unreadable:
-    kind = msgspec.json.decode(event)
+def _named(event: bytes | msgspec.Raw, why: Unreadable) -> Unreadable:
+    """An event that cannot be read: of an unknown type, or for the reason given."""
+    try:
+        kind = msgspec.json.decode(event)
+    except BROKEN:
+        return why
     if isinstance(kind, dict):
         kind = kind.get("e")
-    if kind in _KNOWN:
-        return Unreadable("wrong_shape", why)
-    return Unreadable("unknown_type", f"{kind!r:.40}")
+    return why if kind in _KNOWN else Unreadable("unknown_type", f"{kind!r:.40}")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import UNSET, Struct, field
+from msgspec import Struct, field
 
+from common.exchanges.answers import excerpt, failure, told
+from common.exchanges.bars import read_bars, rest_bar
 from common.exchanges.binance.describe import ERRORS, MARKETS, NAME
 from common.exchanges.binance.parse import volumes
-from common.exchanges.protocol import InstrumentPage, Reason, RestFailure, RestRequest
+from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
+from common.exchanges.wire import Millis, Number, decoded, read_listings
 from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Kind, Trading
 from common.model.streams import Market, Stream
@@ -28,7 +31,10 @@ def _request(
 
 
 class _Time(Struct):
-    server_time: int = field(name="serverTime")
+    now_ms: Millis = field(name="serverTime")
+
+
+_time = msgspec.json.Decoder(_Time)
 
 
 def time_request(market: Market) -> RestRequest:
@@ -38,7 +44,7 @@ def time_request(market: Market) -> RestRequest:
 
 def parse_time(market: Market, body: bytes) -> int:
     """The exchange's clock, ms UTC."""
-    return msgspec.json.decode(body, type=_Time).server_time
+    return decoded(_time, body).now_ms
 
 
 # --- instruments ----------------------------------------------------------------------------
@@ -67,8 +73,8 @@ class _Info(Struct):
     symbols: list[msgspec.Raw]
 
 
+_info = msgspec.json.Decoder(_Info)
 _symbol = msgspec.json.Decoder(_Symbol)
-
 
 # END_OF_DAY, BREAK, HALT, CANCEL_ONLY, PENDING_TRADING, PRE_SETTLE… : listed, but not trading now.
 _TRADING: Mapping[str, Trading] = {
@@ -76,7 +82,6 @@ _TRADING: Mapping[str, Trading] = {
     "DELIVERED": "closed",
     "CLOSE": "closed",
 }
-
 
 # 2100-12-25: the delivery date of what is never delivered.
 _NEVER_MS = 4_133_404_800_000
@@ -88,20 +93,9 @@ def instruments_requests(market: Market) -> Sequence[RestRequest]:
 
 
 def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
-    """All listed symbols of the market that can be understood.
-
-    One strange listing must not cost the others; whoever wants it is told it is unknown. A list
-    of nothing but strange ones is another protocol, and raises.
-    """
-    rows = msgspec.json.decode(body, type=_Info).symbols
-    instruments: list[Instrument] = []
-    for row in rows:
-        try:
-            instruments.append(_instrument(market, _symbol.decode(row)))
-        except msgspec.ValidationError:
-            if len(rows) == 1 or (row is rows[-1] and not instruments):
-                raise
-    return InstrumentPage(instruments)
+    """All listed symbols of the market that can be understood."""
+    rows = decoded(_info, body).symbols
+    return InstrumentPage(read_listings(rows, lambda row: _instrument(market, _symbol.decode(row))))
 
 
 def _instrument(market: Market, symbol: _Symbol) -> Instrument:
@@ -133,14 +127,14 @@ def _instrument(market: Market, symbol: _Symbol) -> Instrument:
 
 
 class _Row(Struct, array_like=True):
-    start_ms: int
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
+    start_ms: Millis
+    open: Number
+    high: Number
+    low: Number
+    close: Number
+    volume: Number
     last_ms: int
-    quote_volume: str
+    quote_volume: Number
     trades: int
 
 
@@ -166,32 +160,19 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
 
 
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:
-    """The bars of an answer, oldest first. The row has no flag: it is closed once it has ended."""
-    return [_candle(stream, row, catalog, now_ms) for row in _rows.decode(body)]
+    """The bars of an answer. The row has no flag: it is closed once it has ended."""
+    rows = decoded(_rows, body)
+    return read_bars(rows, lambda row: _candle(stream, row, catalog, now_ms))
 
 
 def _candle(stream: Stream, row: _Row, catalog: Catalog, now_ms: int) -> Candle:
-    volume, quote_volume, contracts = volumes(
-        stream.market, stream.symbol, row.volume, row.quote_volume, catalog
-    )
-    closed = row.last_ms < now_ms
-    return Candle(
-        exchange=NAME,
-        market=stream.market,
-        symbol=stream.symbol,
-        interval=stream.interval or "",
-        start_ms=row.start_ms,
-        end_ms=row.last_ms + 1,
-        open=row.open,
-        high=row.high,
-        low=row.low,
-        close=row.close,
-        volume=volume,
-        quote_volume=quote_volume,
-        contracts=contracts,
-        trades=row.trades,
-        closed=closed,
-        event_ms=UNSET if closed else now_ms,
+    return rest_bar(
+        stream,
+        row.start_ms,
+        (row.open, row.high, row.low, row.close),
+        volumes(stream.market, stream.symbol, row.volume, row.quote_volume, catalog),
+        now_ms,
+        row.trades,
     )
 
 
@@ -203,21 +184,12 @@ class _Error(Struct):
     msg: str = ""
 
 
-_STATUS: Mapping[int, Reason] = {401: "auth", 403: "rate", 404: "config", 418: "rate", 429: "rate"}
+_error = msgspec.json.Decoder(_Error)
 
 
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
-    """What an answer means; None for success. 418 is a ban, 403 the firewall: both are waited out."""
+    """What an answer means; None for success."""
     if status < 400:
         return None
-    try:
-        error = msgspec.json.decode(body, type=_Error)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        error = _Error(msg=body[:100].decode(errors="replace"))
-    reason = ERRORS.get(error.code) or _STATUS.get(status, "transient")
-    wait = headers.get("retry-after", "")
-    return RestFailure(
-        reason=_STATUS[status] if status in (418, 429) else reason,
-        detail=f"HTTP {status} {error.code} {error.msg}".strip(),
-        retry_after_s=float(wait) if wait.isdigit() else None,
-    )
+    error = told(_error, body) or _Error(msg=excerpt(body))
+    return failure(status, headers, (error.code, error.msg), ERRORS.get(error.code))

@@ -8,13 +8,14 @@ one ``arg``: bars (without a flag that tells a close) or the ticker of one symbo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from common.exchanges.bars import Prices, Volumes, bar, oldest_first
 from common.exchanges.bitget.describe import ERRORS, INST_TYPES, MARKETS, NAME
 from common.exchanges.protocol import (
     Ack,
@@ -26,9 +27,17 @@ from common.exchanges.protocol import (
     Topic,
     Unreadable,
 )
+from common.exchanges.wire import (
+    BROKEN,
+    MaybeNumber,
+    Millis,
+    Number,
+    read_rows,
+    request,
+    unreadable,
+)
 from common.model.events import Candle, Ticker
 from common.model.instruments import Catalog
-from common.model.intervals import end_of, is_start
 from common.model.streams import Market, Stream
 
 _TICKER = "ticker"
@@ -62,14 +71,13 @@ def _request(op: str, market: Market, topics: Sequence[Topic], request_id: int) 
     for topic in topics:
         channel, _, symbol = topic.partition(":")
         args.append({"instType": INST_TYPES[market], "channel": channel, "instId": symbol})
-    return Request(request_id, msgspec.json.encode({"op": op, "args": args}).decode())
+    return request(request_id, {"op": op, "args": args})
 
 
 # --- the wire -------------------------------------------------------------------------------
 
-_Number = Annotated[str, Meta(pattern=r"\A[0-9]+(\.[0-9]+)?\Z", max_length=60)]
-# What is not known is empty, or a price of nothing but zeros.
-_Perhaps = Annotated[str, Meta(pattern=r"\A([0-9]+(\.[0-9]+)?)?\Z", max_length=60)] | None
+# What is not known is left out, empty, or a price of nothing but zeros.
+_Perhaps = MaybeNumber | None
 _Time = Annotated[str, Meta(pattern=r"\A[0-9]{13}\Z")]
 
 
@@ -80,12 +88,12 @@ class Row(Struct, gc=False, array_like=True):
     """
 
     start: _Time
-    open: _Number
-    high: _Number
-    low: _Number
-    close: _Number
-    first_volume: _Number
-    second_volume: _Number
+    open: Number
+    high: Number
+    low: Number
+    close: Number
+    first_volume: Number
+    second_volume: Number
 
 
 class _Day(Struct, gc=False):
@@ -120,7 +128,7 @@ class _Frame(Struct, gc=False):
     arg: _Arg | UnsetType = UNSET
     action: str | UnsetType = UNSET
     data: Raw | UnsetType = UNSET
-    time_ms: int | UnsetType = field(name="ts", default=UNSET)
+    time_ms: Millis | UnsetType = field(name="ts", default=UNSET)
     event: str | UnsetType = UNSET
     code: int | str = ""
     msg: str | None = None
@@ -129,8 +137,6 @@ class _Frame(Struct, gc=False):
 _frame = msgspec.json.Decoder(_Frame)
 _bars, _bar = msgspec.json.Decoder(list[Row]), msgspec.json.Decoder(Row)
 _days, _day = msgspec.json.Decoder(list[_Day]), msgspec.json.Decoder(_Day)
-_raws = msgspec.json.Decoder(list[Raw])
-_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _INTERVALS = {
     f"candle{theirs}": ours for ours, theirs in MARKETS["spot"].channels["candle"].intervals.items()
@@ -139,8 +145,6 @@ _INTERVALS = {
 _NAMED = re.compile(r"channel:([^,]+),instId:(.+) doesn't exist")
 # How far a quote volume may be from what the prices of its bar allow: it is written rounded.
 _SLACK = Decimal("0.001")
-
-_T = TypeVar("_T")
 
 
 # --- frames in ------------------------------------------------------------------------------
@@ -152,10 +156,8 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
         return (Pong(),)
     try:
         message = _frame.decode(frame)
-    except msgspec.ValidationError as error:
-        return (Unreadable("wrong_shape", str(error)),)
-    except _BROKEN as error:
-        return (Unreadable("not_json", str(error)),)
+    except BROKEN as error:
+        return (unreadable(error),)
     if message.event is not UNSET:
         return (_reply(market, message),)
     return _push(market, message)
@@ -169,86 +171,27 @@ def _push(market: Market, message: _Frame) -> Sequence[Parsed]:
         return (Unreadable("wrong_shape", "a push without arg, data or ts"),)
     if arg.inst_type != INST_TYPES[market]:
         return (Unreadable("wrong_shape", f"instType {arg.inst_type!r:.40} on {market}"),)
-    said: list[Parsed]
     if arg.channel == _TICKER:
-        days, said = _rows(data, _days, _day)
-        return said + [_ticker(market, arg.symbol, day) for day in days]
+        return read_rows(data, _days, _day, lambda day: _ticker(market, arg.symbol, day))
     interval = _INTERVALS.get(arg.channel)
     if interval is None:
         return (Unreadable("unknown_type", f"channel {arg.channel!r:.40}"),)
-    rows, said = _rows(data, _bars, _bar)
-    return said + _candles(market, arg.symbol, interval, rows, time_ms)
+    stream = Stream(NAME, market, "candle", arg.symbol, interval)
+
+    def read(row: Row) -> Candle:
+        volume = volumes(market, row)
+        return bar(stream, int(row.start), prices(row), volume, event_ms=time_ms)
+
+    # After a subscribe the last 500 bars come, later the running one.
+    return oldest_first(read_rows(data, _bars, _bar, read))
 
 
-def _rows(
-    data: Raw, whole: msgspec.json.Decoder[list[_T]], one: msgspec.json.Decoder[_T]
-) -> tuple[list[_T], list[Parsed]]:
-    """The rows that can be read, and what is to be said of the others."""
-    try:
-        return whole.decode(data), []
-    except _BROKEN as error:
-        why = str(error)
-    rows: list[_T] = []
-    said: list[Parsed] = []
-    try:
-        raws = _raws.decode(data)
-    except _BROKEN:
-        return [], [Unreadable("wrong_shape", why)]
-    for raw in raws:
-        try:
-            rows.append(one.decode(raw))
-        except _BROKEN as error:
-            said.append(Unreadable("wrong_shape", str(error)))
-    return rows, said
+def prices(row: Row) -> Prices:
+    """Open, high, low, close."""
+    return row.open, row.high, row.low, row.close
 
 
-def _candles(
-    market: Market, symbol: str, interval: str, rows: Iterable[Row], time_ms: int
-) -> list[Parsed]:
-    """Bars as open candles, oldest first: after a subscribe the last 500, later the running one.
-
-    Which of them have ended is for the house to know: no row says so.
-    """
-    said: list[Parsed] = []
-    for row in sorted(rows, key=lambda row: row.start):
-        try:
-            said.append(candle(market, symbol, interval, row, time_ms))
-        except msgspec.ValidationError as error:
-            said.append(Unreadable("wrong_shape", str(error)))
-    return said
-
-
-def candle(
-    market: Market, symbol: str, interval: str, row: Row, event_ms: int | UnsetType
-) -> Candle:
-    """A row as a candle; a closed one has no ``event_ms``.
-
-    Raises:
-        msgspec.ValidationError: the row does not start where an interval of UTC starts.
-    """
-    start_ms = int(row.start)
-    if not is_start(interval, start_ms):
-        raise msgspec.ValidationError(f"{start_ms} is no start of {interval} in UTC")
-    volume, quote_volume = _volumes(market, row)
-    return Candle(
-        exchange=NAME,
-        market=market,
-        symbol=symbol,
-        interval=interval,
-        start_ms=start_ms,
-        end_ms=end_of(interval, start_ms),
-        open=row.open,
-        high=row.high,
-        low=row.low,
-        close=row.close,
-        volume=volume,
-        quote_volume=quote_volume,
-        closed=event_ms is UNSET,
-        event_ms=event_ms,
-    )
-
-
-def _volumes(market: Market, row: Row) -> tuple[str | UnsetType, str | UnsetType]:
+def volumes(market: Market, row: Row) -> Volumes:
     """The volume in base and in quote.
 
     Base comes first, quote second, says the documentation. On COIN-FUTURES it was seen the other
@@ -258,12 +201,12 @@ def _volumes(market: Market, row: Row) -> tuple[str | UnsetType, str | UnsetType
     """
     first, second = row.first_volume, row.second_volume
     if market != "inverse":
-        return first, second
+        return Volumes(first, second)
     least, most = Decimal(row.low) * (1 - _SLACK), Decimal(row.high) * (1 + _SLACK)
     for base, quote in ((second, first), (first, second)):
         if least * Decimal(base) <= Decimal(quote) <= most * Decimal(base):
-            return base, quote
-    return UNSET, UNSET
+            return Volumes(base, quote)
+    return Volumes()
 
 
 def _ticker(market: Market, symbol: str, day: _Day) -> Ticker | TickerPart:

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, field
+from msgspec import Meta, Struct, field
 
+from common.exchanges.answers import excerpt, failure, told
+from common.exchanges.bars import bars_within, read_bars, rest_bar
 from common.exchanges.bitget.describe import ERRORS, INST_TYPES, MARKETS, NAME, SPARE_ROWS
-from common.exchanges.bitget.parse import Row, candle
-from common.exchanges.protocol import InstrumentPage, Reason, RestFailure, RestRequest
+from common.exchanges.bitget.parse import Row, prices, volumes
+from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
+from common.exchanges.wire import MaybeMillisText, MillisText, Number, decoded, read_listings
 from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Trading
-from common.model.intervals import end_of, start_of
 from common.model.streams import Market, Stream
 
 _SUCCESS = "00000"
-
-_T = TypeVar("_T")
 
 
 def _request(market: Market, path: str, params: Mapping[str, str] | None = None) -> RestRequest:
@@ -35,19 +35,11 @@ def _product(market: Market) -> dict[str, str]:
     return {} if market == "spot" else {"productType": INST_TYPES[market]}
 
 
-def _read(decoder: msgspec.json.Decoder[_T], body: bytes | msgspec.Raw) -> _T:
-    """Decoded; whatever is wrong with the body is a ``DecodeError``."""
-    try:
-        return decoder.decode(body)
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise msgspec.DecodeError(str(error)) from None
-
-
 # --- time -----------------------------------------------------------------------------------
 
 
 class _Clock(Struct):
-    server_time: str = field(name="serverTime")
+    now_ms: MillisText = field(name="serverTime")
 
 
 class _Time(Struct):
@@ -64,15 +56,11 @@ def time_request(market: Market) -> RestRequest:
 
 def parse_time(market: Market, body: bytes) -> int:
     """The exchange's clock, ms UTC."""
-    text = _read(_time, body).data.server_time
-    if not (text.isascii() and text.isdigit()):
-        raise msgspec.ValidationError(f"serverTime {text!r:.40}")
-    return int(text)
+    return int(decoded(_time, body).data.now_ms)
 
 
 # --- instruments ----------------------------------------------------------------------------
 
-_Step = Annotated[str, Meta(pattern=r"\A[0-9]{1,20}(\.[0-9]{1,20})?\Z")]
 _Places = Annotated[str, Meta(pattern=r"\A[0-9]{1,2}\Z")]
 
 
@@ -93,14 +81,12 @@ class _Contract(Struct):
     symbol: str
     base: str = field(name="baseCoin")
     quote: str = field(name="quoteCoin")
-    price_step: _Step = field(name="priceEndStep")
+    price_step: Number = field(name="priceEndStep")
     price_places: _Places = field(name="pricePlace")
-    size_step: _Step = field(name="sizeMultiplier")
+    size_step: Number = field(name="sizeMultiplier")
     kind: Literal["perpetual", "delivery"] = field(name="symbolType")
     status: str = field(name="symbolStatus")
-    delivery: Annotated[str, Meta(pattern=r"\A([0-9]{13})?\Z")] | None = field(
-        name="deliveryTime", default=None
-    )
+    delivery_ms: MaybeMillisText | None = field(name="deliveryTime", default=None)
 
 
 class _List(Struct):
@@ -130,26 +116,13 @@ def instruments_requests(market: Market) -> Sequence[RestRequest]:
 
 
 def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
-    """All listed symbols of the market that can be understood.
-
-    One strange listing must not cost the others; whoever wants it is told it is unknown. A list
-    of nothing but strange ones is another protocol, and raises.
-    """
-    rows = _read(_list, body).data
-    instruments: list[Instrument] = []
-    refused: msgspec.DecodeError | None = None
-    for row in rows:
-        try:
-            instruments.append(_spot(row) if market == "spot" else _future(market, row))
-        except msgspec.DecodeError as error:
-            refused = error
-    if refused is not None and not instruments:
-        raise refused
-    return InstrumentPage(instruments)
+    """All listed symbols of the market that can be understood."""
+    read = _spot if market == "spot" else lambda row: _future(market, row)
+    return InstrumentPage(read_listings(decoded(_list, body).data, read))
 
 
 def _spot(row: msgspec.Raw) -> Instrument:
-    pair = _read(_pair, row)
+    pair = _pair.decode(row)
     return Instrument(
         exchange=NAME,
         market="spot",
@@ -165,7 +138,7 @@ def _spot(row: msgspec.Raw) -> Instrument:
 
 
 def _future(market: Market, row: msgspec.Raw) -> Instrument:
-    contract = _read(_contract, row)
+    contract = _contract.decode(row)
     return Instrument(
         exchange=NAME,
         market=market,
@@ -178,7 +151,7 @@ def _future(market: Market, row: msgspec.Raw) -> Instrument:
         trading=_TRADING.get(contract.status, "halted"),
         tick_size=_shifted(contract.price_step, contract.price_places),
         step_size=contract.size_step,
-        expiry_ms=int(contract.delivery) if contract.delivery else None,
+        expiry_ms=int(contract.delivery_ms) if contract.delivery_ms else None,
     )
 
 
@@ -210,7 +183,7 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
     folder = "spot" if market == "spot" else "mix"
     span = {} if market == "spot" else {"startTime": str(start_ms)}
     rules = MARKETS[market].rest
-    count = _bars(interval, start_ms, end_ms, rules.candles_per_request)
+    count = bars_within(interval, start_ms, end_ms, rules.candles_per_request)
     params = {
         "symbol": stream.symbol,
         **_product(market),
@@ -222,27 +195,13 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
     return _request(market, f"/api/v2/{folder}/market/history-candles", params)
 
 
-def _bars(interval: str, start_ms: int, end_ms: int, most: int) -> int:
-    """How many intervals start in ``[start_ms, end_ms)``: at least one, ``most`` at most."""
-    first_ms = start_of(interval, start_ms)
-    first_ms = first_ms if first_ms == start_ms else end_of(interval, first_ms)
-    count = 0
-    while first_ms < end_ms and count < most:
-        first_ms, count = end_of(interval, first_ms), count + 1
-    return max(count, 1)
-
-
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:
-    """The bars of an answer, oldest first. No row has a flag: it is closed once it has ended."""
-    rows = sorted(_read(_candles, body).data, key=lambda row: row.start)
-    return [_candle(stream, row, now_ms) for row in rows]
+    """The bars of an answer. No row has a flag: it is closed once it has ended."""
 
+    def read(row: Row) -> Candle:
+        return rest_bar(stream, int(row.start), prices(row), volumes(stream.market, row), now_ms)
 
-def _candle(stream: Stream, row: Row, now_ms: int) -> Candle:
-    interval = stream.interval or ""
-    # Only of a start that is none (refused below) may the end be nonsense.
-    ended = end_of(interval, int(row.start)) <= now_ms
-    return candle(stream.market, stream.symbol, interval, row, UNSET if ended else now_ms)
+    return read_bars(decoded(_candles, body).data, read)
 
 
 # --- failures -------------------------------------------------------------------------------
@@ -253,22 +212,13 @@ class _Answer(Struct):
     msg: str | None = None
 
 
-_STATUS: Mapping[int, Reason] = {401: "auth", 403: "rate", 404: "config", 418: "rate", 429: "rate"}
+_answer = msgspec.json.Decoder(_Answer)
 
 
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
-    """What an answer means; None for success. 403 is the firewall: it is waited out."""
-    try:
-        answer = msgspec.json.decode(body, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        answer = _Answer(msg=body[:100].decode(errors="replace"))
+    """What an answer means; None for success, which only one code is."""
+    answer = told(_answer, body) or _Answer(msg=excerpt(body))
     code = str(answer.code)
     if status < 400 and code == _SUCCESS:
         return None
-    reason = ERRORS.get(code) or _STATUS.get(status, "transient")
-    wait = headers.get("retry-after", "")
-    return RestFailure(
-        reason="rate" if status == 429 else reason,
-        detail=f"HTTP {status} {code} {answer.msg or ''}".strip(),
-        retry_after_s=float(wait) if wait.isascii() and wait.isdigit() else None,
-    )
+    return failure(status, headers, (code, answer.msg or ""), ERRORS.get(code))

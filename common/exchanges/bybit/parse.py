@@ -9,26 +9,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field
 
+from common.exchanges.bars import Amount, Volumes, bar
 from common.exchanges.bybit.describe import INTERVALS, NAME, REFUSALS
 from common.exchanges.protocol import (
     Ack,
     Parsed,
     Pong,
-    Reason,
     Refusal,
     Request,
     TickerPart,
     Topic,
     Unreadable,
 )
+from common.exchanges.wire import (
+    BROKEN,
+    MaybeNumber,
+    Millis,
+    Number,
+    integer,
+    read_rows,
+    reason_in,
+    request,
+    unreadable,
+)
 from common.model.events import Candle
 from common.model.instruments import Catalog
-from common.model.intervals import end_of, is_start
 from common.model.streams import Market, Stream
 
 _BARS, _DAYS, _BEST = "kline.", "tickers.", "orderbook.1."
@@ -58,8 +67,7 @@ def unsubscribe(market: Market, topics: Sequence[Topic], request_id: int) -> Req
 
 
 def _request(op: str, topics: Sequence[Topic], request_id: int) -> Request:
-    message = {"req_id": str(request_id), "op": op, "args": list(topics)}
-    return Request(request_id, msgspec.json.encode(message).decode())
+    return request(request_id, {"req_id": str(request_id), "op": op, "args": list(topics)})
 
 
 def ping(number: int) -> str:
@@ -69,18 +77,15 @@ def ping(number: int) -> str:
 
 # --- the wire -------------------------------------------------------------------------------
 
-# Milliseconds UTC that a calendar knows.
-Millis = Annotated[int, Meta(ge=0, lt=10**14)]
-
 
 class _Bar(Struct, gc=False):
     start_ms: Millis = field(name="start")
-    open: str
-    close: str
-    high: str
-    low: str
-    volume: str
-    turnover: str
+    open: Number
+    close: Number
+    high: Number
+    low: Number
+    volume: Number
+    turnover: Number
     confirm: bool
     event_ms: Millis = field(name="timestamp")
 
@@ -89,22 +94,22 @@ class _Day(Struct, gc=False):
     """The rolling day and the best prices; what a delta leaves out is unchanged."""
 
     symbol: str
-    last: str | UnsetType = field(name="lastPrice", default=UNSET)
-    open: str | UnsetType = field(name="prevPrice24h", default=UNSET)
-    high: str | UnsetType = field(name="highPrice24h", default=UNSET)
-    low: str | UnsetType = field(name="lowPrice24h", default=UNSET)
-    volume: str | UnsetType = field(name="volume24h", default=UNSET)
-    turnover: str | UnsetType = field(name="turnover24h", default=UNSET)
-    bid: str | UnsetType = field(name="bid1Price", default=UNSET)
-    bid_size: str | UnsetType = field(name="bid1Size", default=UNSET)
-    ask: str | UnsetType = field(name="ask1Price", default=UNSET)
-    ask_size: str | UnsetType = field(name="ask1Size", default=UNSET)
+    last: MaybeNumber | UnsetType = field(name="lastPrice", default=UNSET)
+    open: MaybeNumber | UnsetType = field(name="prevPrice24h", default=UNSET)
+    high: MaybeNumber | UnsetType = field(name="highPrice24h", default=UNSET)
+    low: MaybeNumber | UnsetType = field(name="lowPrice24h", default=UNSET)
+    volume: MaybeNumber | UnsetType = field(name="volume24h", default=UNSET)
+    turnover: MaybeNumber | UnsetType = field(name="turnover24h", default=UNSET)
+    bid: MaybeNumber | UnsetType = field(name="bid1Price", default=UNSET)
+    bid_size: MaybeNumber | UnsetType = field(name="bid1Size", default=UNSET)
+    ask: MaybeNumber | UnsetType = field(name="ask1Price", default=UNSET)
+    ask_size: MaybeNumber | UnsetType = field(name="ask1Size", default=UNSET)
 
 
 class _Book(Struct, gc=False):
     symbol: str = field(name="s")
-    bids: list[tuple[str, str]] = field(name="b")
-    asks: list[tuple[str, str]] = field(name="a")
+    bids: list[tuple[Number, Number]] = field(name="b")
+    asks: list[tuple[Number, Number]] = field(name="a")
 
 
 class _Frame(Struct, gc=False):
@@ -121,12 +126,10 @@ class _Frame(Struct, gc=False):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_rows = msgspec.json.Decoder(list[msgspec.Raw])
 _bars = msgspec.json.Decoder(list[_Bar])
 _bar = msgspec.json.Decoder(_Bar)
 _day = msgspec.json.Decoder(_Day)
 _book = msgspec.json.Decoder(_Book)
-_REQUEST_ID = re.compile(r"\d{1,9}", re.ASCII)
 # Some refusals name the topic at fault, at the end or in brackets.
 _TOPIC = re.compile(r"(?:kline\.\w+|tickers|orderbook\.\d+)\.[^\s\[\],;\"']+", re.ASCII)
 
@@ -141,10 +144,8 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
         if message.topic is UNSET:
             return _reply(message)
         return _push(market, message.topic, message)
-    except msgspec.ValidationError as error:
-        return (Unreadable("wrong_shape", str(error)),)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return (Unreadable("not_json", str(error)),)
+    except BROKEN as error:
+        return (unreadable(error),)
 
 
 def _push(market: Market, topic: Topic, message: _Frame) -> Sequence[Parsed]:
@@ -163,76 +164,29 @@ def _candles(market: Market, name: str, message: _Frame, _: int) -> Sequence[Par
     if interval is None or not symbol:
         return (Unreadable("wrong_shape", f"topic kline.{name:.60}"),)
     stream = Stream(NAME, market, "candle", symbol, interval)
-    try:
-        return [_candle(stream, bar) for bar in _bars.decode(message.data)]
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # One strange bar must not cost the others: they are read one by one.
-        return [_salvaged(stream, row) for row in _rows.decode(message.data)]
+
+    def read(row: _Bar) -> Candle:
+        return bar(
+            stream,
+            row.start_ms,
+            (row.open, row.high, row.low, row.close),
+            volumes(market, row.volume, row.turnover),
+            closed=row.confirm,
+            event_ms=row.event_ms,
+        )
+
+    return read_rows(message.data, _bars, _bar, read)
 
 
-def _salvaged(stream: Stream, row: msgspec.Raw) -> Candle | Unreadable:
-    try:
-        return _candle(stream, _bar.decode(row))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Unreadable("wrong_shape", str(error))
-
-
-def _candle(stream: Stream, bar: _Bar) -> Candle:
-    return candle(
-        stream,
-        bar.start_ms,
-        (bar.open, bar.high, bar.low, bar.close),
-        (bar.volume, bar.turnover),
-        closed=bar.confirm,
-        event_ms=UNSET if bar.confirm else bar.event_ms,
-    )
-
-
-def candle(
-    stream: Stream,
-    start_ms: int,
-    prices: tuple[str, str, str, str],
-    amounts: tuple[str, str],
-    *,
-    closed: bool,
-    event_ms: int | UnsetType,
-) -> Candle:
-    """A bar by its open, high, low, close and its volume and turnover.
-
-    Raises ``msgspec.ValidationError`` for one that does not start where its interval does.
-    """
-    interval = stream.interval or ""
-    if not is_start(interval, start_ms):
-        raise msgspec.ValidationError(f"no {interval} bar starts at {start_ms}")
-    volume, quote_volume, contracts = volumes(stream.market, *amounts)
-    return Candle(
-        NAME,
-        stream.market,
-        stream.symbol,
-        interval,
-        start_ms,
-        end_of(interval, start_ms),
-        *prices,
-        volume=volume,
-        quote_volume=quote_volume,
-        contracts=contracts,
-        closed=closed,
-        event_ms=event_ms,
-    )
-
-
-_Amount = str | UnsetType
-
-
-def volumes(market: Market, volume: _Amount, turnover: _Amount) -> tuple[_Amount, _Amount, _Amount]:
-    """Base volume, quote volume and contracts of what Bybit calls volume and turnover.
+def volumes(market: Market, volume: Amount, turnover: Amount) -> Volumes:
+    """What Bybit calls volume and turnover.
 
     On inverse the volume counts contracts of one quote unit each, so it is the quote volume too,
     and the turnover is in the base coin.
     """
     if market == "inverse":
-        return turnover, volume, volume
-    return volume, turnover, UNSET
+        return Volumes(turnover, volume, volume)
+    return Volumes(volume, turnover)
 
 
 def _ticker(market: Market, name: str, message: _Frame, ts: int) -> Sequence[Parsed]:
@@ -240,7 +194,7 @@ def _ticker(market: Market, name: str, message: _Frame, ts: int) -> Sequence[Par
     if message.type not in ("snapshot", "delta"):
         return (Unreadable("unknown_type", f"type {message.type:.20} of tickers.{name:.60}"),)
     day = _day.decode(message.data)
-    volume, quote_volume, contracts = volumes(market, _told(day.volume), _told(day.turnover))
+    traded = volumes(market, _told(day.volume), _told(day.turnover))
     return (
         TickerPart(
             symbol=day.symbol,
@@ -250,9 +204,9 @@ def _ticker(market: Market, name: str, message: _Frame, ts: int) -> Sequence[Par
             open=_told(day.open),
             high=_told(day.high),
             low=_told(day.low),
-            volume=volume,
-            quote_volume=quote_volume,
-            contracts=contracts,
+            volume=traded.base,
+            quote_volume=traded.quote,
+            contracts=traded.contracts,
             bid=_told(day.bid),
             bid_size=_told(day.bid_size),
             ask=_told(day.ask),
@@ -261,7 +215,7 @@ def _ticker(market: Market, name: str, message: _Frame, ts: int) -> Sequence[Par
     )
 
 
-def _told(text: _Amount) -> _Amount:
+def _told(text: Amount) -> Amount:
     """An empty text stands for what does not apply."""
     return text or UNSET
 
@@ -304,8 +258,7 @@ def _reply(message: _Frame) -> Sequence[Parsed]:
         return (Pong(),)
     if message.success is UNSET or message.op == "ping":
         return (Unreadable("unknown_type", f"op {message.op!r:.20} {message.ret_msg:.60}"),)
-    known = _REQUEST_ID.fullmatch(message.req_id)
-    request_id = int(message.req_id) if known else None
+    request_id = integer(message.req_id)
     if not message.success:
         return _refusals(request_id, message.ret_msg)
     if message.op not in ("subscribe", "unsubscribe"):
@@ -321,11 +274,8 @@ def _refusals(request_id: int | None, text: str) -> Sequence[Refusal]:
     One topic at fault costs the whole request: what the text names is dealt with as it says, and
     the rest of the request is to be asked for again without it.
     """
-    lower = text.lower()
-    reasons = (reason for fragment, reason in REFUSALS if fragment in lower)
-    reason: Reason = next(reasons, "transient")
     named = tuple(_TOPIC.findall(text))
-    refusal = Refusal(request_id, reason, text, named)
+    refusal = Refusal(request_id, reason_in(text, REFUSALS), text, named)
     if not named or request_id is None:
         return (refusal,)
     return (refusal, Refusal(request_id, "transient", f"refused with {named[0]}"))

@@ -7,17 +7,19 @@ Numbers in it are texts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET, Struct, field
+from msgspec import Struct, field
 
+from common.exchanges.answers import excerpt, failure, told
+from common.exchanges.bars import read_bars, rest_bar
 from common.exchanges.bybit.describe import BAN_S, CONTRACT_SIZE, ERRORS, MARKETS, NAME
-from common.exchanges.bybit.parse import Millis, candle
-from common.exchanges.protocol import InstrumentPage, Reason, RestFailure, RestRequest
+from common.exchanges.bybit.parse import volumes
+from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
+from common.exchanges.wire import Millis, Number, decoded, integer, read_listings
 from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Kind, Trading
-from common.model.intervals import end_of
 from common.model.streams import Market, Stream
 
 
@@ -25,22 +27,11 @@ def _request(market: Market, path: str, **params: str) -> RestRequest:
     return RestRequest(url=f"{MARKETS[market].rest.url}/v5/market/{path}", params=params)
 
 
-_T = TypeVar("_T")
-
-
-def _read(decoder: msgspec.json.Decoder[_T], body: bytes | msgspec.Raw) -> _T:
-    """A body, or a part of one, decoded; raises ``msgspec.DecodeError`` for any that cannot be."""
-    try:
-        return decoder.decode(body)
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise msgspec.DecodeError(str(error)) from None
-
-
 # --- time -----------------------------------------------------------------------------------
 
 
 class _Time(Struct):
-    time: int
+    now_ms: Millis = field(name="time")
 
 
 _time = msgspec.json.Decoder(_Time, strict=False)
@@ -53,7 +44,7 @@ def time_request(market: Market) -> RestRequest:
 
 def parse_time(market: Market, body: bytes) -> int:
     """The exchange's clock, ms UTC."""
-    return _read(_time, body).time
+    return decoded(_time, body).now_ms
 
 
 # --- instruments ----------------------------------------------------------------------------
@@ -129,23 +120,13 @@ def _instruments_request(market: Market, status: str, **page: str) -> RestReques
 
 
 def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
-    """The symbols of a page that can be understood, and where it goes on.
-
-    One strange listing must not cost the others; whoever wants it is told it is unknown. A list
-    of nothing but strange ones is another protocol, and raises.
-    """
-    page = _read(_info, body).result
-    instruments: list[Instrument] = []
-    for row in page.rows:
-        try:
-            instruments.append(_instrument(market, _read(_symbol, row)))
-        except msgspec.DecodeError:
-            if row is page.rows[-1] and not instruments:
-                raise
+    """The symbols of a page that can be understood, and where it goes on."""
+    page = decoded(_info, body).result
+    instruments = read_listings(page.rows, lambda row: _instrument(market, _symbol.decode(row)))
     if not page.rows or not page.cursor:
         return InstrumentPage(instruments)
     # The next page is of the same status; the answer does not repeat the question.
-    status = _read(_status, page.rows[0]).status
+    status = decoded(_status, page.rows[0]).status
     return InstrumentPage(instruments, _instruments_request(market, status, cursor=page.cursor))
 
 
@@ -182,12 +163,12 @@ def _instrument(market: Market, symbol: _Symbol) -> Instrument:
 
 class _Row(Struct, array_like=True):
     start_ms: Millis
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
-    turnover: str
+    open: Number
+    high: Number
+    low: Number
+    close: Number
+    volume: Number
+    turnover: Number
 
 
 class _Rows(Struct):
@@ -220,21 +201,14 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
 
 
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:
-    """The bars of an answer, oldest first. The row has no flag: it is closed once it has ended."""
-    rows = _read(_klines, body).result.rows
-    return [_candle(stream, row, now_ms) for row in reversed(rows)]
+    """The bars of an answer. The row has no flag: it is closed once it has ended."""
 
+    def read(row: _Row) -> Candle:
+        prices = (row.open, row.high, row.low, row.close)
+        traded = volumes(stream.market, row.volume, row.turnover)
+        return rest_bar(stream, row.start_ms, prices, traded, now_ms)
 
-def _candle(stream: Stream, row: _Row, now_ms: int) -> Candle:
-    closed = end_of(stream.interval or "", row.start_ms) <= now_ms
-    return candle(
-        stream,
-        row.start_ms,
-        (row.open, row.high, row.low, row.close),
-        (row.volume, row.turnover),
-        closed=closed,
-        event_ms=UNSET if closed else now_ms,
-    )
+    return read_bars(decoded(_klines, body).result.rows, read)
 
 
 # --- failures -------------------------------------------------------------------------------
@@ -243,12 +217,10 @@ def _candle(stream: Stream, row: _Row, now_ms: int) -> Candle:
 class _Outcome(Struct):
     code: int | None = field(name="retCode", default=None)
     text: str = field(name="retMsg", default="")
-    time_ms: int = field(name="time", default=0)
+    now_ms: int = field(name="time", default=0)
 
 
 _outcome = msgspec.json.Decoder(_Outcome, strict=False)
-
-_STATUS: Mapping[int, Reason] = {401: "auth", 403: "rate", 404: "config", 429: "rate"}
 
 
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
@@ -256,25 +228,18 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
 
     403 is the ban of an address that asked too often (or is in a country that is not served).
     """
-    try:
-        outcome = _read(_outcome, body)
-    except msgspec.DecodeError:
-        outcome = _Outcome(text=body[:100].decode(errors="replace"))
+    outcome = told(_outcome, body) or _Outcome(text=excerpt(body))
     if status < 400 and outcome.code == 0:
         return None
-    reason = ERRORS.get(outcome.code or 0) or _STATUS.get(status, "transient")
-    return RestFailure(
-        reason=_STATUS[status] if status in (403, 429) else reason,
-        detail=" ".join(f"HTTP {status} {outcome.code or ''} {outcome.text}".split()),
-        retry_after_s=BAN_S if status == 403 else _wait_s(headers, outcome.time_ms),
-    )
+    reason = "rate" if status == 403 else ERRORS.get(outcome.code or 0)
+    problem = failure(status, headers, (outcome.code or "", outcome.text), reason)
+    wait_s = BAN_S if status == 403 else problem.retry_after_s or _reset_s(headers, outcome.now_ms)
+    return msgspec.structs.replace(problem, retry_after_s=wait_s)
 
 
-def _wait_s(headers: Mapping[str, str], now_ms: int) -> float | None:
-    """How long a limit lasts, where the answer says so: in seconds, or until when on its clock."""
-    wait, reset = headers.get("retry-after", ""), headers.get("x-bapi-limit-reset-timestamp", "")
-    if wait.isdecimal():
-        return float(wait)
-    if not reset.isdecimal() or not now_ms:
+def _reset_s(headers: Mapping[str, str], now_ms: int) -> float | None:
+    """How long a limit lasts that tells until when, on the exchange's clock."""
+    until_ms = integer(headers.get("x-bapi-limit-reset-timestamp"))
+    if until_ms is None or not now_ms:
         return None
-    return max((int(reset) - now_ms) / 1000, 1.0)
+    return max((until_ms - now_ms) / 1000, 1.0)

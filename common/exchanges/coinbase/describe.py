@@ -27,6 +27,8 @@ _SOCKET = "wss://advanced-trade-ws.coinbase.com"
 TRADES, CANDLES, TICKER = "market_trades", "candles", "ticker"
 # Most channels end a connection without updates after 60 to 90 s; this one speaks every second.
 HEARTBEATS = "heartbeats"
+# Where everything that a connection is subscribed to is listed, after each change.
+SUBSCRIPTIONS = "subscriptions"
 
 # The candle channel knows five-minute bars only: minutes are made of trades.
 _INTERVALS = {"1m": TRADES, "5m": CANDLES}
@@ -92,26 +94,20 @@ MARKETS: Mapping[Market, MarketRules] = {
 
 # What the texts of errors hold, WebSocket and REST alike; the first that fits. What fits none
 # counts as transient.
-ERRORS: Mapping[str, Reason] = {
-    "rate_limit_exceeded": "rate",
-    "resource_exhausted": "rate",
-    "rate limit": "rate",
-    "too many": "rate",
-    "authentication": "auth",
-    "unauthorized": "auth",
-    "permission_denied": "auth",
-    "not a valid product": "unsupported",
-    "invalid product": "unsupported",
-    "valid product_id": "unsupported",
-    "not_found": "unsupported",
-    "invalid_argument": "config",
+ERRORS: tuple[tuple[str, Reason], ...] = (
+    ("rate_limit_exceeded", "rate"),
+    ("resource_exhausted", "rate"),
+    ("rate limit", "rate"),
+    ("too many", "rate"),
+    ("authentication", "auth"),
+    ("unauthorized", "auth"),
+    ("permission_denied", "auth"),
+    ("not a valid product", "unsupported"),
+    ("invalid product", "unsupported"),
+    ("valid product_id", "unsupported"),
+    ("not_found", "unsupported"),
+    ("invalid_argument", "config"),
     # Says nothing more: a batch is halved until the product at fault stands alone.
-    "failure to subscribe": "unsupported",
-    "failed to subscribe": "unsupported",
-}
-
-
-def reason_of(text: str) -> Reason:
-    """What an error's text means."""
-    text = text.lower()
-    return next((reason for word, reason in ERRORS.items() if word in text), "transient")
+    ("failure to subscribe", "unsupported"),
+    ("failed to subscribe", "unsupported"),
+)

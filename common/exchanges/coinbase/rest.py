@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, field
+from msgspec import Raw, Struct, field
 
-from common.exchanges.coinbase.describe import MARKETS, NAME, reason_of
+from common.exchanges.answers import excerpt, failure, told
+from common.exchanges.bars import Volumes, next_start, read_bars, rest_bar
+from common.exchanges.coinbase.describe import ERRORS, MARKETS, NAME
 from common.exchanges.protocol import InstrumentPage, Reason, RestFailure, RestRequest
+from common.exchanges.wire import (
+    Millis,
+    Number,
+    SecondsText,
+    decoded,
+    read_listings,
+    reason_in,
+)
 from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Trading
-from common.model.intervals import end_of, is_start, start_of
 from common.model.streams import Market, Stream
 
 _PREFIX = "/api/v3/brokerage"
@@ -28,7 +36,10 @@ def _request(market: Market, path: str, params: Mapping[str, str] | None = None)
 
 class _Time(Struct):
     # A 64-bit integer: as text, as their other ones, or as a number.
-    now_ms: int = field(name="epochMillis")
+    now_ms: Millis = field(name="epochMillis")
+
+
+_time = msgspec.json.Decoder(_Time, strict=False)
 
 
 def time_request(market: Market) -> RestRequest:
@@ -38,7 +49,7 @@ def time_request(market: Market) -> RestRequest:
 
 def parse_time(market: Market, body: bytes) -> int:
     """The exchange's clock, ms UTC."""
-    return msgspec.json.decode(body, type=_Time, strict=False).now_ms
+    return decoded(_time, body).now_ms
 
 
 # --- instruments ----------------------------------------------------------------------------
@@ -62,9 +73,10 @@ class _Product(Struct):
 
 
 class _Products(Struct):
-    products: list[msgspec.Raw]
+    products: list[Raw]
 
 
+_products = msgspec.json.Decoder(_Products)
 _product = msgspec.json.Decoder(_Product)
 
 
@@ -79,21 +91,14 @@ def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
     A product with an ``alias`` (BTC-USDC, of BTC-USD) is the other's book under a second name, and
     the socket answers by the first: it would be asked for and never heard. It is left out, so that
     whoever wants it is told at once that there is no such stream.
-
-    One strange product must not cost the others; a list of nothing but strange ones is another
-    protocol, and raises.
     """
-    rows = msgspec.json.decode(body, type=_Products).products
-    products, strange = [], None
-    for row in rows:
-        try:
-            products.append(_product.decode(row))
-        except msgspec.ValidationError as error:
-            strange = error
-    if strange is not None and not products:
-        raise strange
-    ours = [product for product in products if product.kind == "SPOT" and not product.alias]
-    return InstrumentPage([_instrument(market, product) for product in ours])
+
+    def read(row: Raw) -> Instrument | None:
+        product = _product.decode(row)
+        ours = product.kind == "SPOT" and not product.alias
+        return _instrument(market, product) if ours else None
+
+    return InstrumentPage(read_listings(decoded(_products, body).products, read))
 
 
 def _instrument(market: Market, product: _Product) -> Instrument:
@@ -123,16 +128,14 @@ def _trading(product: _Product) -> Trading:
 
 # --- candles --------------------------------------------------------------------------------
 
-_Number = Annotated[str, Meta(pattern=r"\A[0-9]{1,30}(\.[0-9]{1,30})?\Z")]
-
 
 class _Row(Struct):
-    start_s: Annotated[str, Meta(pattern=r"\A[0-9]{1,11}\Z")] = field(name="start")
-    low: _Number
-    high: _Number
-    open: _Number
-    close: _Number
-    volume: _Number
+    start_s: SecondsText = field(name="start")
+    low: Number
+    high: Number
+    open: Number
+    close: Number
+    volume: Number
 
 
 class _Candles(Struct):
@@ -145,17 +148,16 @@ _candles = msgspec.json.Decoder(_Candles)
 def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
     """``GET …/candles`` for the bars that start in ``[start_ms, end_ms)``.
 
-    Whether ``end`` counts is not documented: the last second before ours serves both readings. A
-    bar that began before ``start`` may be in the answer, so ``start`` is where one begins.
+    Whether ``end`` counts is not documented: the last second of the last bar wanted serves both
+    readings. A bar that began before ``start`` may be in the answer, so ``start`` is where one begins.
     """
     interval = stream.interval or ""
     rules = MARKETS[stream.market].rest
-    if not is_start(interval, start_ms):
-        start_ms = end_of(interval, start_of(interval, start_ms))
+    first_ms, last_ms = next_start(interval, start_ms), next_start(interval, end_ms) - 1
     params = {
         "granularity": rules.intervals[interval],
-        "start": str(start_ms // 1000),
-        "end": str((end_ms - 1) // 1000),
+        "start": str(first_ms // 1000),
+        "end": str(last_ms // 1000),
         "limit": str(rules.candles_per_request),
     }
     product = quote(stream.symbol, safe="")
@@ -163,33 +165,16 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
 
 
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:
-    """The bars of an answer, oldest first (the wire has newest first).
+    """The bars of an answer.
 
     A row has no flag: it is closed once it has ended. An interval without trades has no row.
     """
-    candles = [_candle(stream, row, now_ms) for row in _candles.decode(body).candles]
-    return sorted(candles, key=lambda candle: candle.start_ms)
 
+    def read(row: _Row) -> Candle:
+        prices = (row.open, row.high, row.low, row.close)
+        return rest_bar(stream, int(row.start_s) * 1000, prices, Volumes(row.volume), now_ms)
 
-def _candle(stream: Stream, row: _Row, now_ms: int) -> Candle:
-    interval, start_ms = stream.interval or "", int(row.start_s) * 1000
-    end_ms = end_of(interval, start_ms)
-    closed = end_ms <= now_ms
-    return Candle(
-        exchange=NAME,
-        market=stream.market,
-        symbol=stream.symbol,
-        interval=interval,
-        start_ms=start_ms,
-        end_ms=end_ms,
-        open=row.open,
-        high=row.high,
-        low=row.low,
-        close=row.close,
-        volume=row.volume,
-        closed=closed,
-        event_ms=UNSET if closed else now_ms,
-    )
+    return read_bars(decoded(_candles, body).candles, read)
 
 
 # --- failures -------------------------------------------------------------------------------
@@ -209,30 +194,21 @@ class _Error(Struct):
     errors: list[_Problem] = []
 
 
-_STATUS: Mapping[int, Reason] = {
-    400: "config", 401: "auth", 403: "auth", 404: "unsupported", 429: "rate",
-}  # fmt: skip
+_error = msgspec.json.Decoder(_Error)
+# What these mean where no word of the body says more.
+_STATUS: Mapping[int, Reason] = {400: "config", 404: "unsupported"}
 
 
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
     """What an answer means; None for success."""
     if status < 400:
         return None
-    try:
-        error = msgspec.json.decode(body, type=_Error)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        error = _Error(message=body[:100].decode(errors="replace"))
+    error = told(_error, body) or _Error(message=excerpt(body))
     words = [error.error, error.message, *(f"{one.id} {one.message}" for one in error.errors)]
     text = " ".join(dict.fromkeys(word for word in words if word))
-    reason = _STATUS.get(status, "transient")
-    if reason != "rate":
-        # A word says more than a status; a server that fails says nothing about us.
-        told = reason_of(f"{text} {error.details}")
-        reason = told if told != "transient" and status < 500 else reason
+    # A word says more than a status; a server that fails says nothing about us.
+    reason = reason_in(f"{text} {error.details}", ERRORS) if status < 500 else "transient"
     # Their own x-ratelimit-reset does not say whether it is a time or a wait: not used.
-    wait = headers.get("retry-after", "")
-    return RestFailure(
-        reason=reason,
-        detail=f"HTTP {status} {text}".strip()[:200],
-        retry_after_s=float(wait) if wait.isdecimal() and wait.isascii() else None,
+    return failure(
+        status, headers, (text,), reason if reason != "transient" else _STATUS.get(status)
     )

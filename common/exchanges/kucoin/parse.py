@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
+from common.exchanges.bars import Volumes, bar
 from common.exchanges.kucoin.describe import (
     CANDLES,
     ERRORS,
@@ -25,7 +26,7 @@ from common.exchanges.kucoin.describe import (
     SPOT_BEST,
     SPOT_DAY,
 )
-from common.exchanges.kucoin.units import Volumes, digits, integer, size_of, told, volumes_of
+from common.exchanges.kucoin.units import digits, size_of, told, volumes_of
 from common.exchanges.protocol import (
     Ack,
     Notice,
@@ -38,9 +39,17 @@ from common.exchanges.protocol import (
     Unreadable,
     Welcome,
 )
+from common.exchanges.wire import (
+    STRANGE,
+    Millis,
+    Number,
+    Seconds,
+    integer,
+    request,
+    unreadable,
+)
 from common.model.events import Candle
 from common.model.instruments import Catalog
-from common.model.intervals import end_of, is_start
 from common.model.streams import Market, Stream
 
 _ALL = f"{SPOT_BEST}:all"
@@ -84,7 +93,7 @@ def _request(kind: str, topics: Sequence[Topic], request_id: int) -> Request:
         "privateChannel": False,
         "response": True,
     }
-    return Request(request_id, msgspec.json.encode(message).decode())
+    return request(request_id, message)
 
 
 def ping(number: int) -> str:
@@ -94,9 +103,6 @@ def ping(number: int) -> str:
 
 # --- the wire -------------------------------------------------------------------------------
 
-# Bounds within which times are times, whatever is made of them.
-Seconds = Annotated[int, Meta(ge=0, lt=10**11)]
-Milliseconds = Annotated[int, Meta(ge=0, lt=10**14)]
 _Nanoseconds = Annotated[int, Meta(ge=0)]
 
 
@@ -119,12 +125,12 @@ class Row(Struct, array_like=True, gc=False):
     """
 
     start_s: Seconds
-    open: str
-    close: str
-    high: str
-    low: str
-    volume: str
-    last: str
+    open: Number
+    close: Number
+    high: Number
+    low: Number
+    volume: Number
+    last: Number
 
 
 class _Bars(Struct, gc=False):
@@ -133,7 +139,7 @@ class _Bars(Struct, gc=False):
 
 
 class _SpotBest(Struct, gc=False):
-    time: Milliseconds
+    time: Millis
     price: Decimal | None = None
     best_bid: Decimal | None = field(name="bestBid", default=None)
     best_bid_size: Decimal | None = field(name="bestBidSize", default=None)
@@ -143,7 +149,7 @@ class _SpotBest(Struct, gc=False):
 
 class _SpotDay(Struct, gc=False):
     symbol: str
-    datetime: Milliseconds
+    datetime: Millis
     last: Decimal | None = field(name="lastTradedPrice", default=None)
     open: Decimal | None = None
     high: Decimal | None = None
@@ -202,12 +208,8 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
         if message.topic and message.type in ("message", ""):
             return (_push(market, message, catalog),)
         return (_reply(message),)
-    except msgspec.ValidationError as error:
-        return (Unreadable("wrong_shape", str(error)),)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return (Unreadable("not_json", str(error)),)
-    except ArithmeticError as error:
-        return (Unreadable("wrong_shape", f"a number: {type(error).__name__}"),)
+    except STRANGE as error:
+        return (unreadable(error),)
 
 
 def _push(market: Market, message: _Frame, catalog: Catalog) -> Parsed:
@@ -225,30 +227,13 @@ def _candle(market: Market, name: str, message: _Frame, catalog: Catalog) -> Can
     if interval is None or not symbol:
         return Unreadable("wrong_shape", f"interval {word!r:.40}")
     row = bars.candles
-    start_ms = row.start_s * 1000
-    if not is_start(interval, start_ms):
-        return Unreadable("wrong_shape", f"no {interval} starts at {start_ms}")
+    stream = Stream(NAME, market, "candle", symbol, interval)
+    prices = (row.open, row.high, row.low, row.close)
     if market == "spot":
-        volumes = Volumes(row.volume, row.last)
+        volumes, event_ms = Volumes(row.volume, row.last), bars.time // 1_000_000
     else:
-        volumes = volumes_of(market, symbol, row.last, catalog)
-    return Candle(
-        exchange=NAME,
-        market=market,
-        symbol=symbol,
-        interval=interval,
-        start_ms=start_ms,
-        end_ms=end_of(interval, start_ms),
-        open=row.open,
-        high=row.high,
-        low=row.low,
-        close=row.close,
-        volume=volumes.base,
-        quote_volume=volumes.quote,
-        contracts=volumes.contracts,
-        closed=False,
-        event_ms=bars.time // 1_000_000 if market == "spot" else bars.time,
-    )
+        volumes, event_ms = volumes_of(market, symbol, row.last, catalog), bars.time
+    return bar(stream, row.start_s * 1000, prices, volumes, event_ms=event_ms)
 
 
 def _best_of_spot(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:

@@ -11,15 +11,17 @@ from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-from msgspec import UNSET, Struct, field
+from msgspec import Struct, field
 
+from common.exchanges.answers import excerpt, failure, told
+from common.exchanges.bars import Volumes, next_start, read_bars, rest_bar
 from common.exchanges.kucoin.describe import ASSETS, ERRORS, MARKETS, NAME
-from common.exchanges.kucoin.parse import Milliseconds, Row
-from common.exchanges.kucoin.units import Volumes, digits, integer, volumes_of
-from common.exchanges.protocol import InstrumentPage, Reason, RestFailure, RestRequest
+from common.exchanges.kucoin.parse import Row
+from common.exchanges.kucoin.units import digits, volumes_of
+from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
+from common.exchanges.wire import Millis, decoded, integer, read_listings
 from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Kind, Trading
-from common.model.intervals import end_of, is_start, start_of
 from common.model.streams import Market, Stream
 
 _T = TypeVar("_T")
@@ -66,7 +68,7 @@ def parse_address(market: Market, body: bytes) -> str:
     Raises:
         msgspec.ValidationError: it names no server.
     """
-    bullet = _bullet.decode(body).data
+    bullet = decoded(_bullet, body).data
     for server in bullet.servers:
         if server.endpoint.startswith(("wss://", "ws://")):
             return f"{server.endpoint}?{urlencode({'token': bullet.token})}"
@@ -75,7 +77,7 @@ def parse_address(market: Market, body: bytes) -> str:
 
 # --- time -----------------------------------------------------------------------------------
 
-_time = msgspec.json.Decoder(_Body[int])
+_time = msgspec.json.Decoder(_Body[Millis])
 
 
 def time_request(market: Market) -> RestRequest:
@@ -85,7 +87,7 @@ def time_request(market: Market) -> RestRequest:
 
 def parse_time(market: Market, body: bytes) -> int:
     """The exchange's clock, ms UTC."""
-    return _time.decode(body).data
+    return decoded(_time, body).data
 
 
 # --- instruments ----------------------------------------------------------------------------
@@ -133,25 +135,13 @@ def instruments_requests(market: Market) -> Sequence[RestRequest]:
 
 
 def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
-    """All listed symbols of the market that can be understood.
+    """All listed symbols of the market that can be understood."""
 
-    One strange listing must not cost the others; a list of nothing but strange ones is another
-    protocol, and raises.
-    """
-    rows = _list.decode(body).data
-    instruments: list[Instrument] = []
-    understood = 0
-    for row in rows:
-        try:
-            one = _spot(row) if market == "spot" else _future(row)
-        except (msgspec.ValidationError, ArithmeticError, KeyError):
-            continue
-        understood += 1
-        if one.market == market:
-            instruments.append(one)
-    if rows and not understood:
-        raise msgspec.ValidationError(f"none of {len(rows)} listings was understood")
-    return InstrumentPage(instruments)
+    def read(row: msgspec.Raw) -> Instrument | None:
+        instrument = _spot(row) if market == "spot" else _future(row)
+        return instrument if instrument.market == market else None
+
+    return InstrumentPage(read_listings(decoded(_list, body).data, read))
 
 
 def _spot(row: msgspec.Raw) -> Instrument:
@@ -173,7 +163,9 @@ def _spot(row: msgspec.Raw) -> Instrument:
 def _future(row: msgspec.Raw) -> Instrument:
     """The multiplier is in base on linear; on inverse in quote, and negative."""
     contract = _contract.decode(row)
-    kind, inverse = _KINDS[contract.type], contract.is_inverse
+    kind, inverse = _KINDS.get(contract.type), contract.is_inverse
+    if kind is None:
+        raise msgspec.ValidationError(f"{contract.symbol} is of type {contract.type!r}")
     base = ASSETS.get(contract.base_currency, contract.base_currency)
     expiry = contract.expire_date
     return Instrument(
@@ -199,7 +191,7 @@ def _future(row: msgspec.Raw) -> Instrument:
 class _FuturesRow(Struct, array_like=True):
     """Another order than anywhere else here: open, high, low, close. All are JSON numbers."""
 
-    start_ms: Milliseconds
+    start_ms: Millis
     open: Decimal
     high: Decimal
     low: Decimal
@@ -218,7 +210,7 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
     the last bar wanted, so that either gives the same bars.
     """
     market, interval = stream.market, stream.interval or ""
-    first_ms, last_ms = _next_start(interval, start_ms), _next_start(interval, end_ms) - 1
+    first_ms, last_ms = next_start(interval, start_ms), next_start(interval, end_ms) - 1
     word = MARKETS[market].rest.intervals[interval]
     if market == "spot":
         params = {
@@ -237,71 +229,24 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
     return _request(market, "/api/v1/kline/query", params, weight=3)
 
 
-def _next_start(interval: str, time_ms: int) -> int:
-    """The first start of a bar that is not before ``time_ms``."""
-    return end_of(interval, start_of(interval, time_ms - 1))
-
-
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:
-    """The bars of an answer, oldest first (spot tells the newest first).
+    """The bars of an answer. A row has no flag: it is closed once it has ended.
 
-    A row has no flag: it is closed once it has ended. Bars without trades are left out.
-
-    Raises:
-        msgspec.DecodeError: the body, or a row of it, is not what the protocol says.
+    Bars without trades are left out.
     """
-    try:
-        if stream.market == "spot":
-            rows = _spot_rows.decode(body).data
-            candles = [_spot_candle(stream, row, now_ms) for row in rows]
-        else:
-            contracts = _futures_rows.decode(body).data
-            candles = [_futures_candle(stream, row, catalog, now_ms) for row in contracts]
-    except ArithmeticError as error:
-        raise msgspec.ValidationError(f"a number: {type(error).__name__}") from error
-    return sorted(candles, key=lambda candle: candle.start_ms)
 
+    def read_spot(row: Row) -> Candle:
+        prices, volumes = (row.open, row.high, row.low, row.close), Volumes(row.volume, row.last)
+        return rest_bar(stream, row.start_s * 1000, prices, volumes, now_ms)
 
-def _spot_candle(stream: Stream, row: Row, now_ms: int) -> Candle:
-    prices = (row.open, row.high, row.low, row.close)
-    return _candle(stream, row.start_s * 1000, prices, Volumes(row.volume, row.last), now_ms)
+    def read_futures(row: _FuturesRow) -> Candle:
+        prices = (digits(row.open), digits(row.high), digits(row.low), digits(row.close))
+        volumes = volumes_of(stream.market, stream.symbol, digits(row.contracts), catalog)
+        return rest_bar(stream, row.start_ms, prices, volumes, now_ms)
 
-
-def _futures_candle(stream: Stream, row: _FuturesRow, catalog: Catalog, now_ms: int) -> Candle:
-    prices = (digits(row.open), digits(row.high), digits(row.low), digits(row.close))
-    volumes = volumes_of(stream.market, stream.symbol, digits(row.contracts), catalog)
-    return _candle(stream, row.start_ms, prices, volumes, now_ms)
-
-
-def _candle(
-    stream: Stream,
-    start_ms: int,
-    prices: tuple[str, str, str, str],
-    volumes: Volumes,
-    now_ms: int,
-) -> Candle:
-    interval = stream.interval or ""
-    if not is_start(interval, start_ms):
-        raise msgspec.ValidationError(f"no {interval} starts at {start_ms}")
-    end_ms = end_of(interval, start_ms)
-    open_, high, low, close = prices
-    return Candle(
-        exchange=NAME,
-        market=stream.market,
-        symbol=stream.symbol,
-        interval=interval,
-        start_ms=start_ms,
-        end_ms=end_ms,
-        open=open_,
-        high=high,
-        low=low,
-        close=close,
-        volume=volumes.base,
-        quote_volume=volumes.quote,
-        contracts=volumes.contracts,
-        closed=end_ms <= now_ms,
-        event_ms=UNSET if end_ms <= now_ms else now_ms,
-    )
+    if stream.market == "spot":
+        return read_bars(decoded(_spot_rows, body).data, read_spot)
+    return read_bars(decoded(_futures_rows, body).data, read_futures)
 
 
 # --- failures -------------------------------------------------------------------------------
@@ -312,33 +257,26 @@ class _Status(Struct):
     msg: str | None = None
 
 
+_status = msgspec.json.Decoder(_Status)
 _SUCCESS = 200_000
-_STATUS: Mapping[int, Reason] = {401: "auth", 403: "rate", 404: "config", 429: "rate"}
 # One code stands for whatever is wrong with a parameter: only the text tells a symbol.
 _NO_SYMBOL = "Unsupported trading pair."
 
 
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
-    """What an answer means; None for success. 403 is the firewall: it is waited out."""
-    try:
-        said = msgspec.json.decode(body, type=_Status)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        said = _Status(msg=body[:100].decode(errors="replace"))
+    """What an answer means; None for success."""
+    said = told(_status, body) or _Status(msg=excerpt(body))
     code = integer(said.code)
     if status < 400 and code == _SUCCESS:
         return None
     reason = None if code is None else ERRORS.get(code)
     if said.msg == _NO_SYMBOL:
         reason = "unsupported"
-    limited = _STATUS.get(status) == "rate"
-    return RestFailure(
-        reason="rate" if limited else reason or _STATUS.get(status, "transient"),
-        detail=f"HTTP {status} {said.code} {said.msg or ''}".strip(),
-        retry_after_s=_wait_s(headers) if limited or reason == "rate" else None,
-    )
-
-
-def _wait_s(headers: Mapping[str, str]) -> float | None:
-    """The rest of the limit's window, which is told in ms; a proxy says it in seconds."""
+    if status == 403:
+        reason = "rate"
+    problem = failure(status, headers, (said.code, said.msg or ""), reason)
+    # The rest of the limit's window; only a proxy says it in seconds.
     window_ms = integer(headers.get("gw-ratelimit-reset"))
-    return integer(headers.get("retry-after")) if window_ms is None else window_ms / 1000
+    if problem.reason != "rate" or window_ms is None:
+        return problem
+    return msgspec.structs.replace(problem, retry_after_s=window_ms / 1000)

@@ -8,12 +8,13 @@ one by one only where that fails: a strange row costs no other.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field
 
+from common.exchanges.bars import Amount, Volumes, bar, worth
 from common.exchanges.okx.describe import CLOSING, ERRORS, INTERVALS, MARKETS, NAME
 from common.exchanges.protocol import (
     Ack,
@@ -25,10 +26,18 @@ from common.exchanges.protocol import (
     Topic,
     Unreadable,
 )
-from common.model.decimals import product
+from common.exchanges.wire import (
+    BROKEN,
+    MaybeNumber,
+    MillisText,
+    Number,
+    integer,
+    read_rows,
+    request,
+    unreadable,
+)
 from common.model.events import Candle, Ticker
 from common.model.instruments import Catalog
-from common.model.intervals import end_of, is_start
 from common.model.streams import Market, Stream
 
 
@@ -55,8 +64,7 @@ def _request(operation: str, topics: Sequence[Topic], request_id: int) -> Reques
     for topic in topics:
         channel, _, symbol = topic.partition(":")
         args.append({"channel": channel, "instId": symbol})
-    text = msgspec.json.encode({"id": str(request_id), "op": operation, "args": args})
-    return Request(request_id, text.decode())
+    return request(request_id, {"id": str(request_id), "op": operation, "args": args})
 
 
 def ping(number: int) -> str:
@@ -66,17 +74,11 @@ def ping(number: int) -> str:
 
 # --- the wire -------------------------------------------------------------------------------
 
-# All numbers are text, and never in another notation. 13 digits of milliseconds reach 2286.
-Number = Annotated[str, Meta(pattern=r"^[0-9]{1,40}(\.[0-9]{1,40})?\Z")]
-MaybeNumber = Annotated[str, Meta(pattern=r"^([0-9]{1,40}(\.[0-9]{1,40})?)?\Z")]
-TimeMs = Annotated[str, Meta(pattern=r"^[0-9]{1,13}\Z")]
-MaybeTimeMs = Annotated[str, Meta(pattern=r"^[0-9]{0,13}\Z")]
-
 
 class Row(Struct, array_like=True, gc=False):
     """A bar, live or of REST; what the three sizes count depends on the market."""
 
-    start_ms: TimeMs
+    start_ms: MillisText
     open: Number
     high: Number
     low: Number
@@ -91,7 +93,7 @@ class _Day(Struct, gc=False):
     """The rolling day and the best prices. What there is not (yet) is empty."""
 
     symbol: str = field(name="instId")
-    event_ms: TimeMs = field(name="ts")
+    event_ms: MillisText = field(name="ts")
     last: Number
     open: MaybeNumber = field(name="open24h")
     high: MaybeNumber = field(name="high24h")
@@ -133,14 +135,10 @@ _bars = msgspec.json.Decoder(list[Row])
 _bar = msgspec.json.Decoder(Row)
 _days = msgspec.json.Decoder(list[_Day])
 _day = msgspec.json.Decoder(_Day)
-_R = TypeVar("_R")
-_Told = Candle | Ticker | Unreadable
-_raw_rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 _CANDLE_CHANNELS: Mapping[str, str] = {f"candle{name}": ours for ours, name in INTERVALS.items()}
 # The only place where an error says which of several topics it is about.
 _ABOUT = re.compile(r"\bchannel:\s?([^\s,]+),\s?instId:(\S+) doesn't exist")
-_REQUEST_ID = re.compile(r"[0-9]{1,18}")
 
 
 # --- frames in ------------------------------------------------------------------------------
@@ -155,10 +153,8 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
         return (Pong(),)
     try:
         message = _frame.decode(frame)
-    except msgspec.ValidationError as error:
-        return (Unreadable("wrong_shape", str(error)),)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return (Unreadable("not_json", str(error)),)
+    except BROKEN as error:
+        return (unreadable(error),)
     if message.event:
         return (_answer(message),)
     if message.arg is UNSET or message.data is UNSET:
@@ -167,65 +163,32 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
     return _push(market, message.arg, message.data, catalog)
 
 
-def _push(market: Market, arg: _Arg, data: msgspec.Raw, catalog: Catalog) -> Sequence[_Told]:
+def _push(market: Market, arg: _Arg, data: msgspec.Raw, catalog: Catalog) -> Sequence[Parsed]:
     interval = _CANDLE_CHANNELS.get(arg.channel)
     if interval is not None:
         stream = Stream(NAME, market, "candle", arg.symbol, interval)
-        return _rows(data, _bars, _bar, lambda row: candle(stream, row))
+        return read_rows(data, _bars, _bar, lambda row: candle(stream, row))
     if arg.channel == "tickers":
-        return _rows(data, _days, _day, lambda day: _ticker(market, day, catalog))
+        return read_rows(data, _days, _day, lambda day: _ticker(market, day, catalog))
     return (Unreadable("unknown_type", f"channel {arg.channel:.40}"),)
 
 
-def _rows(
-    data: msgspec.Raw,
-    many: msgspec.json.Decoder[list[_R]],
-    one: msgspec.json.Decoder[_R],
-    read: Callable[[_R], _Told],
-) -> Sequence[_Told]:
-    """Every row of a push, read; together if all are as they should be, else one by one."""
-    try:
-        return [read(row) for row in many.decode(data)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
-        why = str(error)
-    said: list[_Told] = []
-    try:
-        for raw in _raw_rows.decode(data):
-            try:
-                said.append(read(one.decode(raw)))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                said.append(Unreadable("wrong_shape", str(error)))
-            except ArithmeticError as error:
-                said.append(Unreadable("wrong_shape", f"a number: {type(error).__name__}"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return (Unreadable("wrong_shape", why),)
-    return said
-
-
-def candle(stream: Stream, row: Row) -> Candle | Unreadable:
+def candle(stream: Stream, row: Row, event_ms: int | UnsetType = UNSET) -> Candle:
     """A row as a bar of this stream. The flag closes it; OKX stamps no time on a running one.
 
-    A start that is none of ours is refused: the plain names of long bars open at UTC+8.
+    Raises:
+        msgspec.ValidationError: it starts when none of ours does.
     """
-    interval, start_ms = stream.interval or "", int(row.start_ms)
-    if not is_start(interval, start_ms):
-        return Unreadable("wrong_shape", f"{start_ms} does not start a bar of {interval}")
     spot = stream.market == "spot"
-    return Candle(
-        exchange=NAME,
-        market=stream.market,
-        symbol=stream.symbol,
-        interval=interval,
-        start_ms=start_ms,
-        end_ms=end_of(interval, start_ms),
-        open=row.open,
-        high=row.high,
-        low=row.low,
-        close=row.close,
-        volume=row.vol if spot else row.vol_ccy,
-        quote_volume=row.vol_ccy_quote,
-        contracts=UNSET if spot else row.vol,
+    return bar(
+        stream,
+        int(row.start_ms),
+        (row.open, row.high, row.low, row.close),
+        Volumes(row.vol, row.vol_ccy_quote)
+        if spot
+        else Volumes(row.vol_ccy, row.vol_ccy_quote, row.vol),
         closed=row.confirm == "1",
+        event_ms=event_ms,
     )
 
 
@@ -251,26 +214,18 @@ def _ticker(market: Market, day: _Day, catalog: Catalog) -> Ticker:
     )
 
 
-def _size(market: Market, symbol: str, size: str, catalog: Catalog) -> str | UnsetType:
+def _size(market: Market, symbol: str, size: str, catalog: Catalog) -> Amount:
     """The size of an offer: in base, on inverse in contracts of a fixed sum of quote.
 
     Linear ones need the contract size, and are left out while that is unknown.
     """
     if not size:
         return UNSET
-    if market != "linear":
-        return size
-    instrument = catalog.get(symbol)
-    if instrument is None or instrument.contract_size is None:
-        return UNSET
-    if instrument.contract_unit != instrument.base:
-        return UNSET
-    return product(size, instrument.contract_size)
+    return worth(size, symbol, catalog, "base") if market == "linear" else size
 
 
 def _answer(message: _Frame) -> Parsed:
-    id_ = message.id or ""
-    request_id = int(id_) if _REQUEST_ID.fullmatch(id_) else None
+    request_id = integer(message.id)
     detail = f"{message.code} {message.msg}"
     match message.event:
         case "subscribe" | "unsubscribe" if message.arg is not UNSET:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct, field
 
+from common.exchanges.answers import excerpt, failure, told
+from common.exchanges.bars import read_bars
 from common.exchanges.okx.describe import (
     CANDLES_PER_REQUEST,
     ERRORS,
@@ -18,14 +20,9 @@ from common.exchanges.okx.describe import (
     NAME,
     RATE_WINDOW_S,
 )
-from common.exchanges.okx.parse import MaybeNumber, MaybeTimeMs, Row, TimeMs, candle
-from common.exchanges.protocol import (
-    InstrumentPage,
-    Reason,
-    RestFailure,
-    RestRequest,
-    Unreadable,
-)
+from common.exchanges.okx.parse import Row, candle
+from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
+from common.exchanges.wire import MaybeMillisText, MaybeNumber, MillisText, decoded, read_listings
 from common.model.decimals import product
 from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Trading
@@ -39,12 +36,15 @@ def _request(market: Market, path: str, params: Mapping[str, str] | None = None)
 # --- time -----------------------------------------------------------------------------------
 
 
-class _Now(Struct):
-    time_ms: TimeMs = field(name="ts")
+class _Clock(Struct):
+    now_ms: MillisText = field(name="ts")
 
 
 class _Time(Struct):
-    data: tuple[_Now]
+    data: tuple[_Clock]
+
+
+_time = msgspec.json.Decoder(_Time)
 
 
 def time_request(market: Market) -> RestRequest:
@@ -54,7 +54,7 @@ def time_request(market: Market) -> RestRequest:
 
 def parse_time(market: Market, body: bytes) -> int:
     """The exchange's clock, ms UTC."""
-    return int(msgspec.json.decode(body, type=_Time).data[0].time_ms)
+    return int(decoded(_time, body).data[0].now_ms)
 
 
 # --- instruments ----------------------------------------------------------------------------
@@ -76,13 +76,14 @@ class _Listing(Struct):
     contract_value: MaybeNumber = field(name="ctVal", default="")
     contract_multiplier: MaybeNumber = field(name="ctMult", default="")
     contract_unit: str = field(name="ctValCcy", default="")
-    expiry_ms: MaybeTimeMs = field(name="expTime", default="")
+    expiry_ms: MaybeMillisText = field(name="expTime", default="")
 
 
 class _Listings(Struct):
     data: list[msgspec.Raw]
 
 
+_listings = msgspec.json.Decoder(_Listings)
 _listing = msgspec.json.Decoder(_Listing)
 
 # suspend, preopen, test, rebase, post_only… : listed, but not trading now.
@@ -100,24 +101,14 @@ def instruments_requests(market: Market) -> Sequence[RestRequest]:
 def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
     """All instruments of this market that can be understood, in whatever list they come.
 
-    One strange listing must not cost the others (of what opens soon only the name may be told). A
-    list of nothing but strange ones is another protocol, and raises.
+    Of what opens soon only the name may be told.
     """
-    rows = msgspec.json.decode(body, type=_Listings).data
-    instruments: list[Instrument] = []
-    understood = 0
-    for row in rows:
-        try:
-            listing = _listing.decode(row)
-            ours = _market_of(listing) == market
-            if ours:
-                instruments.append(_instrument(market, listing))
-            understood += 1
-        except (msgspec.ValidationError, ArithmeticError) as error:
-            strange = error
-    if rows and not understood:
-        raise msgspec.ValidationError(f"no listing can be understood: {strange}")
-    return InstrumentPage(instruments)
+
+    def read(row: msgspec.Raw) -> Instrument | None:
+        listing = _listing.decode(row)
+        return _instrument(market, listing) if _market_of(listing) == market else None
+
+    return InstrumentPage(read_listings(decoded(_listings, body).data, read))
 
 
 def _market_of(listing: _Listing) -> Market | None:
@@ -194,13 +185,11 @@ def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) ->
     The flag decides, not the clock: a bar that has ended may still change before it is confirmed.
     One that is not bears the time it was asked for.
     """
-    candles: list[Candle] = []
-    for row in _rows.decode(body).data:
-        bar = candle(stream, row)
-        if isinstance(bar, Unreadable):
-            raise msgspec.ValidationError(bar.detail)
-        candles.append(bar if bar.closed else msgspec.structs.replace(bar, event_ms=now_ms))
-    return sorted(candles, key=lambda bar: bar.start_ms)
+
+    def read(row: Row) -> Candle:
+        return candle(stream, row, now_ms)
+
+    return read_bars(decoded(_rows, body).data, read)
 
 
 # --- failures -------------------------------------------------------------------------------
@@ -212,7 +201,6 @@ class _Error(Struct):
 
 
 _error = msgspec.json.Decoder(_Error)
-_STATUS: Mapping[int, Reason] = {401: "auth", 403: "rate", 404: "config", 429: "rate"}
 
 
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
@@ -220,22 +208,14 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
 
     The limits are counted by windows of two seconds and say nothing about how long to wait.
     """
-    try:
-        error = _error.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        if status < 400:
-            return None  # not what the protocol says: the reader of the body will tell
-        error = _Error(msg=body[:100].decode(errors="replace"))
+    error = told(_error, body)
+    if error is None and status < 400:
+        return None  # not what the protocol says: the reader of the body will tell
+    error = error or _Error(msg=excerpt(body))
     code = str(error.code)
     if status < 400 and code == "0":
         return None
-    reason = ERRORS.get(code) or _STATUS.get(status, "transient")
-    if status == 429:
-        reason = "rate"
-    wait = headers.get("retry-after", "")
-    told_s = float(wait) if wait.isdecimal() and wait.isascii() else None
-    return RestFailure(
-        reason=reason,
-        detail=f"HTTP {status} {code} {error.msg}".strip(),
-        retry_after_s=RATE_WINDOW_S if told_s is None and reason == "rate" else told_s,
-    )
+    problem = failure(status, headers, (code, error.msg), ERRORS.get(code))
+    if problem.reason != "rate" or problem.retry_after_s is not None:
+        return problem
+    return msgspec.structs.replace(problem, retry_after_s=RATE_WINDOW_S)

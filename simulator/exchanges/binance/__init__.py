@@ -13,6 +13,7 @@ from common.model.streams import MARKETS, Market
 from simulator.digits import decimal_text
 from simulator.exchanges.binance import names, rest, topics
 from simulator.exchanges.binance.sockets import BinanceSocket, open_socket
+from simulator.exchanges.common import final_candles
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
 from simulator.faults import Spoiling
 from simulator.listing import Listed
@@ -54,21 +55,11 @@ class Binance:
         self, market: Market, symbol: str, interval: str, from_ms: int, to_ms: int
     ) -> Sequence[Candle]:
         """The final bars with ``from_ms <= start < to_ms``."""
-        world = self._world
-        if world.replay is not None:
-            recorded = world.replay.recording.candles(symbol, interval)
+        if self._world.replay is not None:
+            recorded = self._world.replay.recording.candles(symbol, interval)
             return [candle for candle in recorded if from_ms <= candle.start_ms < to_ms]
         listed = self.find(market, symbol)
-        if listed is None:
-            return ()
-        now_ms = world.clock.now_ms()
-        from_ms = max(from_ms, listed.begins_ms - 32 * 24 * 3_600_000)
-        return [
-            self._candle(listed, interval, start_ms)
-            for start_ms in world.market.starts(interval, from_ms, min(to_ms - 1, now_ms))
-            if end_of(interval, start_ms) <= now_ms
-            and world.market.exists(listed, interval, start_ms)
-        ]
+        return final_candles(self._world, listed, interval, from_ms, to_ms, self._candle)
 
     def _candle(self, listed: Listed, interval: str, start_ms: int) -> Candle:
         listing, end_ms = listed.listing, end_of(interval, start_ms)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from common.model.events import Candle
-from common.model.intervals import DAY_MS, INTERVALS, end_of, start_of
+from common.model.intervals import DAY_MS, INTERVALS, end_of
 from common.model.streams import Market
 from simulator.exchanges.binance.names import price, size, symbol_of, value
-from simulator.exchanges.binance.query import Refused, integer_in, listed_in
+from simulator.exchanges.binance.query import listed_in, number_in
+from simulator.exchanges.common import Refused, starts_between
 from simulator.listing import Listed
 from simulator.world import World
 
@@ -38,12 +39,12 @@ def _kline_rows(world: World, market: Market, query: Mapping[str, str]) -> list[
     interval = query.get("interval", "")
     if interval not in INTERVALS:
         raise Refused(-1120, "Invalid interval.")
-    limit = integer_in(query, "limit")
+    limit = number_in(query, "limit")
     limit = 500 if limit is None else limit
     if limit < 1 or (market != "spot" and limit > _MOST_ROWS[market]):
         raise Refused(-1130, "Data sent for parameter 'limit' is not valid.")
     limit = min(limit, _MOST_ROWS[market])
-    start_ms, end_ms = integer_in(query, "startTime"), integer_in(query, "endTime")
+    start_ms, end_ms = number_in(query, "startTime"), number_in(query, "endTime")
     span_ms = 0 if start_ms is None or end_ms is None else end_ms - start_ms
     if market == "inverse" and span_ms > _INVERSE_SPAN_MS:
         raise Refused(-1127, "More than 4800 hours between startTime and endTime.")
@@ -61,10 +62,7 @@ def _rows(
 ) -> list[list[Any]]:  # fmt: skip
     """Forward from ``startTime`` where it is given, on COIN-M always back from ``endTime``."""
     now_ms = world.clock.now_ms()
-    last_ms = now_ms if end_ms is None else min(end_ms, now_ms)
-    first_ms = max(start_ms or 0, start_of(interval, listed.begins_ms))
-    starts = list(world.market.starts(interval, first_ms, last_ms))
-    starts = [moment for moment in starts if world.market.exists(listed, interval, moment)]
+    starts = starts_between(world, listed, interval, start_ms, end_ms)
     forward = start_ms is not None and listed.listing.market != "inverse"
     starts = starts[:limit] if forward else starts[-limit:]
     return [_row(world, listed, interval, moment, now_ms) for moment in starts]

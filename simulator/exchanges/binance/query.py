@@ -9,18 +9,11 @@ import msgspec
 
 from common.model.streams import Market
 from simulator.exchanges.binance.topics import find
+from simulator.exchanges.common import Refused, integer_in
 from simulator.listing import Listed
 from simulator.world import World
 
 _SYMBOL = re.compile(r"^[^\sa-z]{1,50}$")
-
-
-class Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    """An error as the exchange words it."""
-
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
-        super().__init__(code, message)
-        self.code, self.message, self.status = code, message, status
 
 
 def listed_in(world: World, market: Market, query: Mapping[str, str]) -> Listed:
@@ -42,18 +35,14 @@ def listed_in(world: World, market: Market, query: Mapping[str, str]) -> Listed:
     return listed
 
 
-def integer_in(query: Mapping[str, str], name: str) -> int | None:
+def number_in(query: Mapping[str, str], name: str) -> int | None:
     """A parameter that is a number, if it is given.
 
     Raises:
         Refused: it is none.
     """
-    text = query.get(name)
-    if text is None or text == "":
-        return None
-    if not text.isdecimal():
-        raise Refused(-1100, f"Illegal characters found in parameter '{name}'.")
-    return int(text)
+    illegal = Refused(-1100, f"Illegal characters found in parameter '{name}'.")
+    return integer_in(query, name, illegal)
 
 
 def selected_in(world: World, market: Market, query: Mapping[str, str]) -> list[Listed]:

@@ -18,7 +18,8 @@ from simulator.exchanges.binance.names import (
     symbol_of,
     value,
 )
-from simulator.exchanges.binance.query import Refused, selected_in
+from simulator.exchanges.binance.query import selected_in
+from simulator.exchanges.common import Refused
 from simulator.exchanges.protocol import HttpAnswer, HttpCall, json_answer
 from simulator.listing import Listed
 from simulator.world import World

@@ -10,6 +10,7 @@ import msgspec
 from common.model.streams import Market
 from simulator.exchanges.binance.names import NAME, ROUTES, RULES, SOCKET_HOSTS, route_of
 from simulator.exchanges.binance.topics import symbol_in, wanted, well_formed
+from simulator.exchanges.common import Refused, object_in
 from simulator.exchanges.protocol import (
     Effect,
     HttpAnswer,
@@ -23,12 +24,7 @@ from simulator.feeds import Wanted
 from simulator.world import World
 
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
-
-
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(code, message)
-        self.code, self.message = code, message
+_INVALID = Refused(3, "Invalid JSON: expected an object at line 1 column 1")
 
 
 class BinanceSocket:
@@ -73,10 +69,10 @@ class BinanceSocket:
         """A request: its answer, and what it changes."""
         request_id: Any = None
         try:
-            message = _object(text)
+            message = object_in(text, _INVALID)
             request_id = self._request_id(message)
             return self._carry_out(message, request_id, topics)
-        except _Refused as refused:
+        except Refused as refused:
             error = {"error": {"code": refused.code, "msg": refused.message}, "id": request_id}
             return (Reply(msgspec.json.encode(error).decode()),)
 
@@ -88,14 +84,14 @@ class BinanceSocket:
             request_id is None or (isinstance(request_id, str) and len(request_id) <= 36)
         ):
             return request_id
-        raise _Refused(2, "Invalid request: request ID must be an unsigned integer")
+        raise Refused(2, "Invalid request: request ID must be an unsigned integer")
 
     def _carry_out(
         self, message: dict[str, Any], request_id: int | str | None, topics: Collection[str]
     ) -> Sequence[Effect]:
         method = message.get("method")
         if method is None:
-            raise _Refused(2, "Invalid request: missing field `method` at line 1 column 1")
+            raise Refused(2, "Invalid request: missing field `method` at line 1 column 1")
         result: object = None
         changes: list[Effect] = []
         if method == "SUBSCRIBE":
@@ -110,7 +106,7 @@ class BinanceSocket:
             result = self._combined
         else:
             expected = ", ".join(f"`{name}`" for name in _METHODS)
-            raise _Refused(
+            raise Refused(
                 2, f"Invalid request: unknown variant `{method}`, expected one of {expected}"
             )
         answer = msgspec.json.encode({"result": result, "id": request_id}).decode()
@@ -120,39 +116,29 @@ class BinanceSocket:
         names = _names(message)
         for topic in names:
             if not well_formed(topic):
-                raise _Refused(2, "Invalid request: invalid stream")
+                raise Refused(2, "Invalid request: invalid stream")
             symbol = symbol_in(self._world, self.market, topic)
             if symbol and (NAME, self.market, symbol) in self._world.faults.rejected:
-                raise _Refused(-1121, "Invalid symbol.")
+                raise Refused(-1121, "Invalid symbol.")
         new = [topic for topic in dict.fromkeys(names) if topic not in topics]
         if len(topics) + len(new) > self.rules.streams:
-            raise _Refused(2, "Invalid request: too many parameters")
+            raise Refused(2, "Invalid request: too many parameters")
         return new
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        message = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        raise _Refused(3, "Invalid JSON: expected value at line 1 column 1") from None
-    if not isinstance(message, dict):
-        raise _Refused(2, "Invalid request: expected an object")
-    return message
 
 
 def _names(message: dict[str, Any]) -> list[str]:
     params = message.get("params")
     if not isinstance(params, list) or not all(isinstance(name, str) for name in params):
-        raise _Refused(2, "Invalid request: params must be an array of strings")
+        raise Refused(2, "Invalid request: params must be an array of strings")
     return params
 
 
 def _combined(message: dict[str, Any]) -> bool:
     params = message.get("params")
     if not isinstance(params, list) or len(params) != 2 or params[0] != "combined":
-        raise _Refused(0, "Unknown property")
+        raise Refused(0, "Unknown property")
     if not isinstance(params[1], bool):
-        raise _Refused(1, "Invalid value type: expected Boolean")
+        raise Refused(1, "Invalid value type: expected Boolean")
     return params[1]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from common.model.intervals import INTERVALS
 from common.model.streams import MARKETS, Market
+from simulator.exchanges import common
 from simulator.exchanges.binance import frames
 from simulator.exchanges.binance.names import NAME, contract_type, pair_of, symbol_of
 from simulator.feeds import CandleFeed, ChangeFeed, Feed, Wanted, traded_since
@@ -34,8 +35,7 @@ def well_formed(topic: str) -> bool:
 
 def find(world: World, market: Market, symbol: str) -> Listed | None:
     """The listing of this symbol."""
-    listed = (entry for entry in world.catalog.of(market) if symbol_of(entry.listing) == symbol)
-    return next(listed, None)
+    return common.find(world.catalog.of(market), symbol_of, symbol)
 
 
 def symbol_in(world: World, market: Market, topic: str) -> str | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from common.clocks import machine_s
-from common.model.intervals import DAY_MS, end_of, start_of
+from common.model.intervals import DAY_MS
 from common.model.streams import Market
 from simulator.exchanges.bitget import frames, info
 from simulator.exchanges.bitget.names import EMPTY_TYPES, GRANULARITIES, INST_TYPES, NAME, REST_HOST
 from simulator.exchanges.bitget.topics import find
+from simulator.exchanges.common import Refused, integer_in, needed_in, starts_between
 from simulator.exchanges.protocol import HttpAnswer, HttpCall, json_answer
 from simulator.listing import Listed
 from simulator.world import World
@@ -20,12 +21,6 @@ _PER_MINUTE = 6000
 _MIX_SPAN_MS = 90 * DAY_MS
 
 Query = Mapping[str, str]
-
-
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code, self.message = code, message
 
 
 def answer(world: World, call: HttpCall) -> HttpAnswer:
@@ -40,8 +35,8 @@ def answer(world: World, call: HttpCall) -> HttpAnswer:
         return _envelope(world, "429", "Too Many Requests", None, 429)
     try:
         return _envelope(world, "00000", "success", route(world, call.query), 200)
-    except _Refused as refused:
-        return _envelope(world, refused.code, refused.message, None, 400)
+    except Refused as refused:
+        return _envelope(world, str(refused.code), refused.message, None, refused.status)
 
 
 def _envelope(world: World, code: str, message: str, data: object, status: int) -> HttpAnswer:
@@ -53,10 +48,7 @@ def _envelope(world: World, code: str, message: str, data: object, status: int) 
 
 
 def _needed(query: Query, name: str) -> str:
-    value = query.get(name, "")
-    if not value:
-        raise _Refused("40019", f"Parameter {name} cannot be empty")
-    return value
+    return needed_in(query, name, Refused("40019", f"Parameter {name} cannot be empty"))
 
 
 def _product(query: Query) -> Market | None:
@@ -66,7 +58,7 @@ def _product(query: Query) -> Market | None:
         return None
     market = INST_TYPES.get(name)
     if market is None or market == "spot":
-        raise _Refused("40020", "Parameter productType error")
+        raise Refused("40020", "Parameter productType error")
     return market
 
 
@@ -74,17 +66,12 @@ def _listed(world: World, market: Market | None, query: Query) -> Listed:
     symbol = _needed(query, "symbol")
     listed = None if market is None else find(world, market, symbol)
     if listed is None:
-        raise _Refused("40034", f"Parameter {symbol} does not exist")
+        raise Refused("40034", f"Parameter {symbol} does not exist")
     return listed
 
 
 def _number(query: Query, name: str) -> int | None:
-    text = query.get(name, "")
-    if not text:
-        return None
-    if not text.isdecimal():
-        raise _Refused("400172", "Parameter verification failed")
-    return int(text)
+    return integer_in(query, name, Refused("400172", "Parameter verification failed"))
 
 
 # --- candles --------------------------------------------------------------------------------
@@ -101,38 +88,23 @@ def _candles(folder: str, most: int) -> Callable[[World, Query], object]:
         limit = _number(query, "limit")
         limit = 100 if limit is None else limit
         if interval is None:
-            raise _Refused("400172", "Parameter verification failed")
+            raise Refused("400172", "Parameter verification failed")
         if not 1 <= limit <= most:
             within = f"limit should be between 1~{most}"
-            raise _Refused("40053", f"Value range verification failed: {within}")
+            raise Refused("40053", f"Value range verification failed: {within}")
         start_ms, end_ms = _number(query, "startTime"), _number(query, "endTime")
         if history and folder == "spot":
             start_ms = None  # its documents do not know it
             _needed(query, "endTime")
         span_ms = 0 if start_ms is None or end_ms is None else end_ms - start_ms
         if folder == "mix" and span_ms > _MIX_SPAN_MS:
-            raise _Refused("400172", "Parameter verification failed")
-        starts = _starts(world, listed, interval, start_ms, end_ms, ended=history)
+            raise Refused("400172", "Parameter verification failed")
+        last_ms = None if end_ms is None else end_ms - 1
+        starts = starts_between(world, listed, interval, start_ms, last_ms, ended=history)
         bars = frames.rows(world.market, listed, interval, starts[-limit:], world.clock.now_ms())
         return bars if folder == "spot" else [bar[:7] for bar in bars]
 
     return rows
-
-
-def _starts(
-    world: World, listed: Listed, interval: str, start_ms: int | None, end_ms: int | None, *,
-    ended: bool,
-) -> Sequence[int]:  # fmt: skip
-    """The starts with ``startTime <= start < endTime``, as far as there is history."""
-    now_ms = world.clock.now_ms()
-    first_ms = max(start_ms or 0, start_of(interval, listed.begins_ms))
-    last_ms = now_ms if end_ms is None else min(end_ms - 1, now_ms)
-    return [
-        moment
-        for moment in world.market.starts(interval, first_ms, last_ms)
-        if world.market.exists(listed, interval, moment)
-        and (not ended or end_of(interval, moment) <= now_ms)
-    ]
 
 
 # --- the rest -------------------------------------------------------------------------------

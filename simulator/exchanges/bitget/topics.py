@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from common.model.streams import Market
+from simulator.exchanges import common
 from simulator.exchanges.bitget import frames
 from simulator.exchanges.bitget.names import CHANNELS, INST_TYPES, NAME, symbol_of
 from simulator.feeds import CandleFeed, ChangeFeed, Feed, Wanted, traded_since
@@ -67,8 +68,7 @@ def read_topic(arg: Mapping[str, Any]) -> Topic:
 
 def find(world: World, market: Market, symbol: str) -> Listed | None:
     """The listing of this symbol."""
-    listed = (entry for entry in world.catalog.of(market) if symbol_of(entry.listing) == symbol)
-    return next(listed, None)
+    return common.find(world.catalog.of(market), symbol_of, symbol)
 
 
 def exists(world: World, topic: Topic) -> bool:

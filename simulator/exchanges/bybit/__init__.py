@@ -12,12 +12,11 @@ from common.model.intervals import end_of
 from common.model.streams import MARKETS, Market
 from simulator.exchanges.bybit import frames, names, rest
 from simulator.exchanges.bybit.sockets import BybitSocket, open_socket
+from simulator.exchanges.common import final_candles
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
 from simulator.faults import Spoiling
 from simulator.listing import Listed
 from simulator.world import World
-
-_MONTH_MS = 32 * 24 * 3_600_000
 
 
 class Bybit:
@@ -53,19 +52,9 @@ class Bybit:
     def candles(
         self, market: Market, symbol: str, interval: str, from_ms: int, to_ms: int
     ) -> Sequence[Candle]:
-        """The final bars with ``from_ms <= start < to_ms``; those without a trade too."""
-        world = self._world
+        """The final bars with ``from_ms <= start < to_ms``."""
         listed = self.find(market, symbol)
-        if listed is None or world.replay is not None:
-            return ()
-        now_ms = world.clock.now_ms()
-        from_ms = max(from_ms, listed.begins_ms - _MONTH_MS)
-        return [
-            self._candle(listed, interval, start_ms)
-            for start_ms in world.market.starts(interval, from_ms, min(to_ms - 1, now_ms))
-            if end_of(interval, start_ms) <= now_ms
-            and world.market.exists(listed, interval, start_ms)
-        ]
+        return final_candles(self._world, listed, interval, from_ms, to_ms, self._candle)
 
     def _candle(self, listed: Listed, interval: str, start_ms: int) -> Candle:
         end_ms = end_of(interval, start_ms)

@@ -8,6 +8,7 @@ from math import inf
 
 from common.model.streams import MARKETS, Market
 from simulator.digits import decimal_text
+from simulator.exchanges import common
 from simulator.exchanges.protocol import HttpCall, SocketRules
 from simulator.listing import Listed, Listing
 from simulator.world import World
@@ -66,8 +67,7 @@ def contract_type(listing: Listing) -> str:
 
 def find(world: World, market: Market, symbol: str) -> Listed | None:
     """The listing of this symbol."""
-    listed = (entry for entry in world.catalog.of(market) if symbol_of(entry.listing) == symbol)
-    return next(listed, None)
+    return common.find(world.catalog.of(market), symbol_of, symbol)
 
 
 # --- digits ---------------------------------------------------------------------------------

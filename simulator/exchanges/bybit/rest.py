@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from common.clocks import machine_s
-from common.model.intervals import start_of
 from common.model.streams import Market
 from simulator.exchanges.bybit import frames
 from simulator.exchanges.bybit.info import instruments
@@ -20,7 +19,8 @@ from simulator.exchanges.bybit.names import (
     market_of,
     symbol_of,
 )
-from simulator.exchanges.bybit.query import PARAMS, Refused, integer_in, limit_in, listed_in
+from simulator.exchanges.bybit.query import PARAMS, limit_in, listed_in, number_in
+from simulator.exchanges.common import Refused, starts_between
 from simulator.exchanges.protocol import HttpAnswer, HttpCall, json_answer
 from simulator.world import World
 
@@ -38,10 +38,10 @@ def answer(world: World, call: HttpCall) -> HttpAnswer:
     try:
         return json_answer(_enveloped(world, 0, "OK", route(world, call)))
     except Refused as refused:
-        return json_answer(_enveloped(world, refused.code, refused.text, {}))
+        return json_answer(_enveloped(world, refused.code, refused.message, {}))
 
 
-def _enveloped(world: World, code: int, text: str, result: object) -> dict[str, Any]:
+def _enveloped(world: World, code: int | str, text: str, result: object) -> dict[str, Any]:
     now_ms = world.clock.now_ms()
     return {"retCode": code, "retMsg": text, "result": result, "retExtInfo": {}, "time": now_ms}
 
@@ -76,11 +76,8 @@ def _klines(world: World, call: HttpCall) -> object:
     if interval is None:
         raise Refused(PARAMS, "Invalid period!")
     limit, now_ms = limit_in(query, 200), world.clock.now_ms()
-    start_ms, end_ms = integer_in(query, "start"), integer_in(query, "end")
-    first_ms = max(start_ms or 0, start_of(interval, listed.begins_ms))
-    last_ms = now_ms if end_ms is None else min(end_ms, now_ms)
-    starts = list(world.market.starts(interval, first_ms, last_ms))
-    starts = [moment for moment in starts if world.market.exists(listed, interval, moment)]
+    start_ms, end_ms = number_in(query, "start"), number_in(query, "end")
+    starts = starts_between(world, listed, interval, start_ms, end_ms)
     forward = start_ms is not None and end_ms is None
     rows = [
         frames.kline_row(listed, moment, world.market.candle(listed, interval, moment, now_ms))

@@ -11,6 +11,7 @@ import msgspec
 from common.model.streams import Market
 from simulator.exchanges.bybit.names import MOST_ARGS, MOST_CHARACTERS, RULES, market_of
 from simulator.exchanges.bybit.topics import problem, wanted
+from simulator.exchanges.common import Refused, object_in
 from simulator.exchanges.protocol import (
     Effect,
     HttpAnswer,
@@ -24,10 +25,9 @@ from simulator.feeds import Wanted
 from simulator.world import World
 
 _numbers = count(1)
-
-
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    pass
+# Its sockets refuse in words only.
+_NO_CODE = 0
+_INVALID = Refused(_NO_CODE, "Failed to decode incoming data:readObjectStart: expect { or n")
 
 
 class BybitSocket:
@@ -65,10 +65,10 @@ class BybitSocket:
         """A request: its answer, and what it changes."""
         message: dict[str, Any] = {}
         try:
-            message = _object(text)
+            message = object_in(text, _INVALID)
             return self._carry_out(message, topics)
-        except _Refused as refused:
-            return (self._reply(message, success=False, said=str(refused)),)
+        except Refused as refused:
+            return (self._reply(message, success=False, said=refused.message),)
 
     def _carry_out(self, message: dict[str, Any], topics: Collection[str]) -> Sequence[Effect]:
         op = message.get("op")
@@ -79,7 +79,7 @@ class BybitSocket:
         if op == "unsubscribe":
             gone = [Leave(topic) for topic in _args(message) if topic in topics]
             return [self._reply(message, said=self._word(op)), *gone]
-        raise _Refused("error:invalid op")
+        raise Refused(_NO_CODE, "error:invalid op")
 
     def _subscribe(
         self, message: dict[str, Any], args: list[str], topics: Collection[str]
@@ -87,19 +87,19 @@ class BybitSocket:
         """All of it or nothing: one topic at fault costs the others."""
         most = MOST_ARGS.get(self.market)
         if most is not None and len(args) > most:
-            raise _Refused(f"args size >{most}")
+            raise Refused(_NO_CODE, f"args size >{most}")
         for topic in args:
             refusal = problem(self._world, self.market, topic)
             if refusal is not None:
-                raise _Refused(refusal)
+                raise Refused(_NO_CODE, refusal)
             if topic in topics and self.market != "spot":
-                raise _Refused(f"error:already subscribed,topic:{topic}")
+                raise Refused(_NO_CODE, f"error:already subscribed,topic:{topic}")
         new = [topic for topic in dict.fromkeys(args) if topic not in topics]
         if not new:
             return ()  # spot says nothing to what it was told before
         if sum(len(topic) + 3 for topic in (*topics, *new)) > MOST_CHARACTERS:
             # The limit is documented, what is said to it is not.
-            raise _Refused(f"args length >{MOST_CHARACTERS}")
+            raise Refused(_NO_CODE, f"args length >{MOST_CHARACTERS}")
         return [self._reply(message, said=self._word("subscribe")), *map(Join, new)]
 
     def _word(self, op: str) -> str:
@@ -117,20 +117,10 @@ class BybitSocket:
         return Reply(msgspec.json.encode(answer).decode())
 
 
-def _object(text: str) -> dict[str, Any]:
-    try:
-        message = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        raise _Refused("Failed to decode incoming data:readObjectStart: expect { or n") from None
-    if not isinstance(message, dict):
-        raise _Refused("Failed to decode incoming data:readObjectStart: expect { or n")
-    return message
-
-
 def _args(message: dict[str, Any]) -> list[str]:
     args = message.get("args")
     if not isinstance(args, list) or not args or not all(isinstance(arg, str) for arg in args):
-        raise _Refused("Params Error")
+        raise Refused(_NO_CODE, "Params Error")
     return args
 
 

@@ -11,6 +11,7 @@ from common.model.intervals import end_of
 from common.model.streams import Market
 from simulator.exchanges.coinbase import names, rest
 from simulator.exchanges.coinbase.sockets import CoinbaseSocket, open_socket
+from simulator.exchanges.common import final_candles
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
 from simulator.faults import Spoiling
 from simulator.listing import Listed
@@ -51,18 +52,9 @@ class Coinbase:
     def candles(
         self, market: Market, symbol: str, interval: str, from_ms: int, to_ms: int
     ) -> Sequence[Candle]:
-        """The final bars with ``from_ms <= start < to_ms``, those without trades too."""
-        listed, world = self.find(market, symbol), self._world
-        if listed is None:
-            return ()
-        now_ms = world.clock.now_ms()
-        from_ms = max(from_ms, listed.begins_ms - 32 * 24 * 3_600_000)
-        return [
-            self._candle(listed, interval, start_ms)
-            for start_ms in world.market.starts(interval, from_ms, min(to_ms - 1, now_ms))
-            if end_of(interval, start_ms) <= now_ms
-            and world.market.exists(listed, interval, start_ms)
-        ]
+        """The final bars with ``from_ms <= start < to_ms``."""
+        listed = self.find(market, symbol)
+        return final_candles(self._world, listed, interval, from_ms, to_ms, self._candle)
 
     def _candle(self, listed: Listed, interval: str, start_ms: int) -> Candle:
         """A bar that nobody is told of, because nothing was traded, has no digits of its own: 0."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from common.clocks import machine_s
-from common.model.intervals import end_of, start_of
+from common.model.intervals import end_of
 from simulator.exchanges.coinbase import frames
 from simulator.exchanges.coinbase.names import REST_HOST, find, price, stamp
 from simulator.exchanges.coinbase.products import currencies, product, products
+from simulator.exchanges.common import Refused, starts_between
 from simulator.exchanges.protocol import HttpAnswer, HttpCall, json_answer
 from simulator.listing import Listed
 from simulator.world import World
@@ -26,15 +27,6 @@ _GRANULARITIES = {
 _PRODUCT = re.compile(r"/market/products/([^/]+)(/candles|/ticker)?")
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    """An error as the exchange words it."""
-
-    def __init__(self, status: int, error: str, message: str) -> None:
-        super().__init__(status, error, message)
-        self.status = status
-        self.body = {"error": error, "error_details": message, "message": message}
-
-
 def answer(world: World, call: HttpCall) -> HttpAnswer:
     """One call: counted first, then carried out."""
     limit = world.weight_limits.get(POOL, PER_MINUTE) // 60
@@ -46,8 +38,10 @@ def answer(world: World, call: HttpCall) -> HttpAnswer:
         return json_answer({"message": "not found"}, 404)
     try:
         return json_answer(_answer(world, call))
-    except _Refused as refused:
-        return json_answer(refused.body, refused.status)
+    except Refused as refused:
+        error, text = refused.code, refused.message
+        body = {"error": error, "error_details": text, "message": text}
+        return json_answer(body, refused.status)
 
 
 def _answer(world: World, call: HttpCall) -> object:
@@ -56,11 +50,11 @@ def _answer(world: World, call: HttpCall) -> object:
         return plain(world, call.query)
     found = _PRODUCT.fullmatch(call.path.removeprefix(_PREFIX))
     if found is None or not call.path.startswith(_PREFIX):
-        raise _Refused(404, "NOT_FOUND", "not found")
+        raise Refused("NOT_FOUND", "not found", 404)
     name, what = found.groups()
     listed = find(world, name)
     if listed is None:
-        raise _Refused(404, "NOT_FOUND", "valid product_id is required")
+        raise Refused("NOT_FOUND", "valid product_id is required", 404)
     if what is None:
         return product(world, listed, name)
     return (_candles if what == "/candles" else _ticker)(world, listed, call.query)
@@ -73,22 +67,19 @@ def _candles(world: World, listed: Listed, query: Mapping[str, str]) -> object:
     """Newest first, both ends included, the running bar too; none for bars without trades."""
     interval = _GRANULARITIES.get(query.get("granularity", ""))
     if interval is None:
-        raise _Refused(400, "INVALID_ARGUMENT", "unsupported granularity")
+        raise Refused("INVALID_ARGUMENT", "unsupported granularity")
     from_ms, to_ms = _seconds(query, "start") * 1000, _seconds(query, "end") * 1000
     most = _limit(query, _MOST_BARS)
     length_ms = end_of(interval, 0)
     if to_ms < from_ms:
-        raise _Refused(400, "INVALID_ARGUMENT", "start must be before end")
+        raise Refused("INVALID_ARGUMENT", "start must be before end")
     if (to_ms - from_ms) // length_ms >= _MOST_BARS:
-        raise _Refused(
-            400, "INVALID_ARGUMENT", f"number of candles requested should be less than {_MOST_BARS}"
-        )
+        most_bars = f"number of candles requested should be less than {_MOST_BARS}"
+        raise Refused("INVALID_ARGUMENT", most_bars)
     market, now_ms = world.market, world.clock.now_ms()
-    first_ms = max(from_ms, start_of(interval, listed.begins_ms))
     bars = [
         (start_ms, market.candle(listed, interval, start_ms, now_ms))
-        for start_ms in market.starts(interval, first_ms, min(to_ms, now_ms))
-        if market.exists(listed, interval, start_ms)
+        for start_ms in starts_between(world, listed, interval, from_ms, to_ms)
     ]
     rows = [frames.candle(listed, start_ms, bar) for start_ms, bar in bars if not bar.flat]
     for row in rows:
@@ -99,14 +90,14 @@ def _candles(world: World, listed: Listed, query: Mapping[str, str]) -> object:
 def _seconds(query: Mapping[str, str], name: str) -> int:
     text = query.get(name, "")
     if not text.isdecimal() or len(text) > 11:
-        raise _Refused(400, "INVALID_ARGUMENT", f"{name} must be a time in seconds")
+        raise Refused("INVALID_ARGUMENT", f"{name} must be a time in seconds")
     return int(text)
 
 
 def _limit(query: Mapping[str, str], most: int) -> int:
     text = query.get("limit") or str(most)
     if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise _Refused(400, "INVALID_ARGUMENT", f"limit must be between 1 and {most}")
+        raise Refused("INVALID_ARGUMENT", f"limit must be between 1 and {most}")
     return int(text)
 
 

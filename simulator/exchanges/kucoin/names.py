@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from common.model.streams import Market
 from simulator.digits import decimal_text
+from simulator.exchanges import common
 from simulator.exchanges.protocol import SocketRules
 from simulator.listing import Listed, Listing
 from simulator.market import Bar
@@ -83,11 +84,8 @@ def symbol_of(listing: Listing) -> str:
 
 def find(world: World, product: Product, symbol: str) -> Listed | None:
     """The listing of this symbol."""
-    for market in MARKETS[product]:
-        for entry in world.catalog.of(market):
-            if symbol_of(entry.listing) == symbol:
-                return entry
-    return None
+    entries = [entry for market in MARKETS[product] for entry in world.catalog.of(market)]
+    return common.find(entries, symbol_of, symbol)
 
 
 def price(listing: Listing, units: int) -> str:

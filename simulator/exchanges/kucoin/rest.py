@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from common.clocks import machine_s
-from common.model.intervals import start_of
+from simulator.exchanges.common import Refused, integer_in, starts_between
 from simulator.exchanges.kucoin import info
 from simulator.exchanges.kucoin.frames import futures_last
 from simulator.exchanges.kucoin.names import (
@@ -32,10 +32,9 @@ from simulator.world import World
 _MOST_SPOT_ROWS, _MOST_FUTURES_ROWS = 1500, 500
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    def __init__(self, message: str, code: str = "400100") -> None:
-        super().__init__(message)
-        self.message, self.code = message, code
+def _refused(message: str) -> Refused:
+    """One code stands for whatever is wrong with a parameter."""
+    return Refused("400100", message)
 
 
 def answer(world: World, tokens: Tokens, call: HttpCall) -> HttpAnswer:
@@ -71,7 +70,7 @@ def _charged(
         return json_answer({"code": "429000", "msg": message}, 429, **headers)
     try:
         return json_answer({"code": "200000", "data": carry_out()}, 200, **headers)
-    except _Refused as refused:
+    except Refused as refused:
         # Errors come with status 200 here: the code tells.
         return json_answer({"code": refused.code, "msg": refused.message}, 200, **headers)
 
@@ -83,7 +82,7 @@ def _entries(world: World, product: Product) -> list[Listed]:
 def _listed(world: World, product: Product, query: Mapping[str, str]) -> Listed:
     found = find(world, product, query.get("symbol", ""))
     if found is None:
-        raise _Refused("Unsupported trading pair.")
+        raise _refused("Unsupported trading pair.")
     return found
 
 
@@ -92,17 +91,14 @@ def _listed(world: World, product: Product, query: Mapping[str, str]) -> Listed:
 
 def _time(query: Mapping[str, str], name: str) -> int:
     """A bound; 0 where it is not given, as on the exchange."""
-    text = query.get(name, "0")
-    if not text.isdecimal():
-        raise _Refused(f"{name} is invalid")
-    return int(text)
+    return integer_in(query, name, _refused(f"{name} is invalid")) or 0
 
 
 def _spot_candles(world: World, product: Product, query: Mapping[str, str]) -> list[list[str]]:
     """Newest first, the running bar too; seconds, and the end is not counted in."""
     listed, interval = _listed(world, product, query), SPOT_INTERVALS.get(query.get("type", ""))
     if interval is None:
-        raise _Refused("This type of Candlestick is currently not provided.")
+        raise _refused("This type of Candlestick is currently not provided.")
     start_ms, end_ms = _time(query, "startAt") * 1000, _time(query, "endAt") * 1000
     bars = _bars(world, listed, interval, start_ms, end_ms)[-_MOST_SPOT_ROWS:]
     listing = listed.listing
@@ -121,7 +117,7 @@ def _futures_candles(world: World, product: Product, query: Mapping[str, str]) -
     listed = _listed(world, product, query)
     interval = GRANULARITIES.get(query.get("granularity", ""))
     if interval is None:
-        raise _Refused("granularity is invalid")
+        raise _refused("granularity is invalid")
     start_ms, end_ms = _time(query, "from"), _time(query, "to")
     bars = _bars(world, listed, interval, start_ms, end_ms)[:_MOST_FUTURES_ROWS]
     listing = listed.listing
@@ -142,11 +138,9 @@ def _bars(
     if world.replay is not None:
         return []
     now_ms = world.clock.now_ms()
-    first_ms = max(start_ms, start_of(interval, listed.begins_ms))
     found = [
         (moment, world.market.candle(listed, interval, moment, now_ms))
-        for moment in world.market.starts(interval, first_ms, min(end_ms - 1, now_ms))
-        if world.market.exists(listed, interval, moment)
+        for moment in starts_between(world, listed, interval, start_ms, end_ms - 1)
     ]
     return [(moment, bar) for moment, bar in found if not bar.flat]
 
@@ -193,7 +187,7 @@ def _futures_ticker(world: World, product: Product, query: Mapping[str, str]) ->
 def _best(world: World, entry: Listed) -> object:
     day = world.market.day(entry, world.clock.now_ms())
     if day.last is None:
-        raise _Refused("nothing was traded")
+        raise _refused("nothing was traded")
     return futures_last(entry, day)["data"]
 
 

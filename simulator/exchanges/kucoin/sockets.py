@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from common.model.streams import Market
+from simulator.exchanges.common import Refused, object_in
 from simulator.exchanges.kucoin.names import (
     NAME,
     RULES,
@@ -29,12 +30,6 @@ from simulator.exchanges.protocol import (
 )
 from simulator.feeds import Wanted
 from simulator.world import World
-
-
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(code, message)
-        self.code, self.message = code, message
 
 
 class KucoinSocket:
@@ -70,10 +65,10 @@ class KucoinSocket:
         """A ping, or a request: its answer, and what it changes."""
         request_id: Any = None
         try:
-            message = _object(text)
+            message = object_in(text, Refused(400, "message is invalid"))
             request_id = message.get("id")
             return self._carry_out(message, request_id, topics)
-        except _Refused as refused:
+        except Refused as refused:
             error = {"id": request_id, "type": "error", "code": refused.code}
             return (_reply(error | {"data": refused.message}),)
 
@@ -84,9 +79,9 @@ class KucoinSocket:
         if kind == "ping":
             return (_reply({"id": request_id, "type": "pong"}),)
         if kind not in ("subscribe", "unsubscribe"):
-            raise _Refused(415, "type is not supported")
+            raise Refused(415, "type is not supported")
         if message.get("privateChannel"):
-            raise _Refused(403, "login is required")
+            raise Refused(403, "login is required")
         named = _topics(message)
         changes: list[Effect]
         if kind == "subscribe":
@@ -100,11 +95,11 @@ class KucoinSocket:
         """The new ones of these; one that does not exist refuses all of them."""
         for topic in named:
             if wanted(self._world, self._product, topic) is None or self._is_rejected(topic):
-                raise _Refused(404, f"topic {topic} is not found")
+                raise Refused(404, f"topic {topic} is not found")
         new = [topic for topic in dict.fromkeys(named) if topic not in topics]
         if len(topics) + len(new) > self.rules.streams:
             most = self.rules.streams
-            raise _Refused(509, f"exceed max subscription count limitation of {most} per session")
+            raise Refused(509, f"exceed max subscription count limitation of {most} per session")
         return new
 
     def _is_rejected(self, topic: str) -> bool:
@@ -118,28 +113,18 @@ def _reply(message: dict[str, Any]) -> Reply:
     return Reply(msgspec.json.encode(message).decode())
 
 
-def _object(text: str) -> dict[str, Any]:
-    try:
-        message = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        message = None
-    if not isinstance(message, dict):
-        raise _Refused(400, "message is invalid")
-    return message
-
-
 def _topics(message: dict[str, Any]) -> list[str]:
     """One prefix, and what follows its colon as a list."""
     topic = message.get("topic")
     if not isinstance(topic, str) or not topic:
-        raise _Refused(406, "topic is required")
+        raise Refused(406, "topic is required")
     prefix, colon, names = topic.partition(":")
     listed = names.split(",")
     if not prefix.startswith("/") or not colon or not all(listed) or " " in topic:
-        raise _Refused(400, f"topic {topic} is invalid")
+        raise Refused(400, f"topic {topic} is invalid")
     if len(listed) > TOPICS_PER_REQUEST:
         most = TOPICS_PER_REQUEST
-        raise _Refused(509, f"exceed max subscription count limitation of {most} per time")
+        raise Refused(509, f"exceed max subscription count limitation of {most} per time")
     return [f"{prefix}:{name}" for name in listed]
 
 

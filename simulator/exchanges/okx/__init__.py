@@ -8,9 +8,10 @@ import msgspec
 from msgspec import UNSET
 
 from common.model.events import Candle, Ticker
-from common.model.intervals import DAY_MS, end_of
+from common.model.intervals import end_of
 from common.model.streams import MARKETS, Market
 from simulator.digits import decimal_text
+from simulator.exchanges.common import final_candles
 from simulator.exchanges.okx import names, rest
 from simulator.exchanges.okx.sockets import OkxSocket, open_socket
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
@@ -54,17 +55,8 @@ class Okx:
         self, market: Market, symbol: str, interval: str, from_ms: int, to_ms: int
     ) -> Sequence[Candle]:
         """The final bars with ``from_ms <= start < to_ms``."""
-        world, listed = self._world, self.find(market, symbol)
-        if listed is None or world.replay is not None:
-            return ()
-        now_ms = world.clock.now_ms()
-        from_ms = max(from_ms, listed.begins_ms - 32 * DAY_MS)
-        return [
-            self._candle(listed, interval, start_ms)
-            for start_ms in world.market.starts(interval, from_ms, min(to_ms - 1, now_ms))
-            if end_of(interval, start_ms) <= now_ms
-            and world.market.exists(listed, interval, start_ms)
-        ]
+        listed = self.find(market, symbol)
+        return final_candles(self._world, listed, interval, from_ms, to_ms, self._candle)
 
     def _candle(self, listed: Listed, interval: str, start_ms: int) -> Candle:
         listing, end_ms = listed.listing, end_of(interval, start_ms)

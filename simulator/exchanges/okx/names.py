@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from common.model.streams import MARKETS, Market
 from simulator.digits import decimal_text
+from simulator.exchanges import common
 from simulator.exchanges.protocol import SocketRules
 from simulator.listing import Listed, Listing
 from simulator.world import World
@@ -86,7 +87,7 @@ def find(world: World, symbol: str, market: Market | None = None) -> Listed | No
     """The listing of this symbol; a symbol is of one market only."""
     markets = MARKETS if market is None else (market,)
     entries = (entry for one in markets for entry in world.catalog.of(one))
-    return next((entry for entry in entries if symbol_of(entry.listing) == symbol), None)
+    return common.find(entries, symbol_of, symbol)
 
 
 def price(listing: Listing, units: int) -> str:

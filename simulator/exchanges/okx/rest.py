@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from common.clocks import machine_s
-from common.model.intervals import end_of, start_of
+from common.model.intervals import end_of
 from common.model.streams import MARKETS
+from simulator.exchanges.common import Refused, integer_in, needed_in, starts_between
 from simulator.exchanges.okx import frames
 from simulator.exchanges.okx.info import instrument
 from simulator.exchanges.okx.names import BARS, NAME, REST_HOSTS, find, type_of
@@ -22,12 +23,6 @@ _PREFIX = "/api/v5"
 _TYPES = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
 # Rows of one answer, and how far back the endpoint of recent bars goes.
 _MOST_ROWS, _USUAL_ROWS, _RECENT_ROWS = 300, 100, 1440
-
-
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    def __init__(self, code: str, message: str, status: int = 200) -> None:
-        super().__init__(code, message)
-        self.code, self.message, self.status = code, message, status
 
 
 _Query = Mapping[str, str]
@@ -45,8 +40,8 @@ def answer(world: World, call: HttpCall) -> HttpAnswer:
         return _envelope([], "50011", "Too Many Requests", 429)
     try:
         return _envelope(carry_out(world, call.query))
-    except _Refused as refused:
-        return _envelope([], refused.code, refused.message, refused.status)
+    except Refused as refused:
+        return _envelope([], str(refused.code), refused.message, refused.status)
 
 
 def _envelope(data: object, code: str = "0", message: str = "", status: int = 200) -> HttpAnswer:
@@ -54,32 +49,26 @@ def _envelope(data: object, code: str = "0", message: str = "", status: int = 20
 
 
 def _needed(query: _Query, name: str) -> str:
-    value = query.get(name)
-    if not value:
-        raise _Refused("50014", f"Parameter {name} can not be empty.", 400)
-    return value
+    return needed_in(query, name, Refused("50014", f"Parameter {name} can not be empty."))
 
 
 def _number(query: _Query, name: str) -> int | None:
-    text = query.get(name)
-    if not text:
-        return None
-    if not (text.isdecimal() and text.isascii()):
-        raise _Refused("51000", f"Parameter {name} error", 400)
-    return int(text)
+    return integer_in(query, name, Refused("51000", f"Parameter {name} error"))
 
 
 def _listed(world: World, query: _Query) -> Listed:
     listed = find(world, _needed(query, "instId"))
     if listed is None:
-        raise _Refused("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
+        raise Refused(
+            "51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.", 200
+        )
     return listed
 
 
 def _of_type(world: World, query: _Query) -> list[Listed]:
     kind = _needed(query, "instType")
     if kind not in _TYPES:
-        raise _Refused("51000", "Parameter instType error", 400)
+        raise Refused("51000", "Parameter instType error")
     entries = [entry for market in MARKETS for entry in world.catalog.of(market)]
     return [entry for entry in entries if type_of(entry.listing) == kind]
 
@@ -114,31 +103,22 @@ def _ticker(world: World, query: _Query) -> object:
 def _candles(world: World, query: _Query) -> object:
     """The running bar and those before it, not further back than 1440 of them."""
     listed, interval = _listed(world, query), _interval(query)
-    now_ms = world.clock.now_ms()
-    starts = _starts(world, listed, interval, now_ms)[-_RECENT_ROWS:]
+    starts = starts_between(world, listed, interval)[-_RECENT_ROWS:]
     return _page(world, listed, interval, starts, query)
 
 
 def _history(world: World, query: _Query) -> object:
     """The bars that have ended, as far back as there are any."""
     listed, interval = _listed(world, query), _interval(query)
-    now_ms = world.clock.now_ms()
-    starts = _starts(world, listed, interval, now_ms)
-    ended = [start_ms for start_ms in starts if end_of(interval, start_ms) <= now_ms]
+    ended = starts_between(world, listed, interval, ended=True)
     return _page(world, listed, interval, ended, query)
 
 
 def _interval(query: _Query) -> str:
     interval = BARS.get(query.get("bar", "1m"))
     if interval is None:
-        raise _Refused("51000", "Parameter bar error", 400)
+        raise Refused("51000", "Parameter bar error")
     return interval
-
-
-def _starts(world: World, listed: Listed, interval: str, now_ms: int) -> list[int]:
-    first_ms = start_of(interval, listed.begins_ms)
-    starts = world.market.starts(interval, first_ms, now_ms)
-    return [moment for moment in starts if world.market.exists(listed, interval, moment)]
 
 
 def _page(

@@ -10,6 +10,7 @@ import msgspec
 
 from common.clocks import machine_s
 from common.model.streams import Market
+from simulator.exchanges.common import Refused, object_in
 from simulator.exchanges.okx.names import (
     CHANNEL_BYTES,
     ENDPOINTS,
@@ -37,12 +38,6 @@ from simulator.world import World
 
 _UPGRADE = "The connection will soon be closed for a service upgrade. Please reconnect."
 _PREFIX = "/ws/v5/"
-
-
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code, self.message = code, message
 
 
 class OkxSocket:
@@ -85,23 +80,23 @@ class OkxSocket:
             return (Reply("pong"),)
         request_id: str | None = None
         try:
-            message = _object(text)
+            message = object_in(text, Refused("60012", f"Invalid request: {text:.200}"))
             if isinstance(message.get("id"), str):
                 request_id = message["id"]
             return self._carry_out(message, request_id, topics)
-        except _Refused as refused:
-            return (self._error(refused.code, refused.message, request_id),)
+        except Refused as refused:
+            return (self._error(str(refused.code), refused.message, request_id),)
 
     def _carry_out(
         self, message: dict[str, Any], request_id: str | None, topics: Collection[str]
     ) -> Sequence[Effect]:
         operation = message.get("op")
         if self._requests.exceeds(REQUESTS, machine_s()):
-            raise _Refused("60014", "Requests too frequent")
+            raise Refused("60014", "Requests too frequent")
         if operation == "login":
-            raise _Refused("60009", "Login failed.")
+            raise Refused("60009", "Login failed.")
         if operation not in ("subscribe", "unsubscribe"):
-            raise _Refused("60019", f"Invalid op: {operation}")
+            raise Refused("60019", f"Invalid op: {operation}")
         args = _arguments(message)
         if operation == "unsubscribe":
             return [effect for arg in args for effect in self._leave(arg, request_id, topics)]
@@ -145,20 +140,10 @@ class OkxSocket:
         return msgspec.json.encode({**head, **fields, "connId": self._id}).decode()
 
 
-def _object(text: str) -> dict[str, Any]:
-    try:
-        message = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        raise _Refused("60012", f"Invalid request: {text:.200}") from None
-    if not isinstance(message, dict):
-        raise _Refused("60012", f"Invalid request: {text:.200}")
-    return message
-
-
 def _arguments(message: dict[str, Any]) -> list[dict[str, Any]]:
     args = message.get("args")
     if not isinstance(args, list) or not args or not all(map(_is_argument, args)):
-        raise _Refused("60012", f"Invalid request: {msgspec.json.encode(message).decode():.500}")
+        raise Refused("60012", f"Invalid request: {msgspec.json.encode(message).decode():.500}")
     return args
 
 

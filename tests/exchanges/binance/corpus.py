@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from common.model.intervals import MINUTE_MS
 from common.model.streams import Market, Stream
 from tests.exchanges.corpus import interval_between
 
@@ -28,13 +29,18 @@ def explain(folder: str, channel: str, message: Any) -> str | None:
     if channel in ("ws_ticker", "ws_tickers_all"):
         data = message.get("data", message) if isinstance(message, dict) else message
         return _ticker(folder, data if isinstance(data, list) else [data])
+    if channel == "rest_klines" and any(str(row[1]).startswith("-") for row in message):
+        return "candles of the premium index, which is no price: it may be negative"
     if not isinstance(message, dict):
         return None
     if channel == "ws_ack" and isinstance(message.get("id"), str):
         return "an answer of the request-and-answer API: we number our requests"
     if channel == "rest_instruments" and "baseAsset" not in message["symbols"][0]:
         return "a sample cut down to steps and limits, without the assets"
-    return _OTHERS.get(message.get("data", message).get("e"))
+    event = message.get("data", message)
+    if event.get("e") == "kline" and event["k"]["t"] % MINUTE_MS:
+        return "a sample with invented times: no bar starts in the middle of a minute"
+    return _OTHERS.get(event.get("e"))
 
 
 def _ticker(folder: str, rows: list[Any]) -> str | None:

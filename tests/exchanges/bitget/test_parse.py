@@ -125,7 +125,7 @@ def test_a_bar_that_does_not_start_where_an_interval_of_utc_starts_is_refused() 
         key=lambda said: isinstance(said, Unreadable),
     )
     assert isinstance(good, Candle)
-    assert bad == Unreadable("wrong_shape", "1786464000000 is no start of 1d in UTC")
+    assert bad == Unreadable("wrong_shape", "no 1d bar starts at 1786464000000")
 
 
 # --- units ----------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def test_an_answer_of_another_kind_raises(data: Any) -> None:
 
 
 def test_days_that_count_from_utc_plus_8_raise() -> None:
-    with pytest.raises(msgspec.ValidationError, match="no start of 1d"):
+    with pytest.raises(msgspec.ValidationError, match="no 1d bar starts"):
         rest.parse_candles(stream("spot", "1d"), body([["1786464000000", *ROW[1:]]]), {}, 0)
 
 

@@ -13,6 +13,8 @@ from common.exchanges.coinbase.describe import NAME
 from common.model.streams import Market, Stream
 
 FOLDERS: Mapping[str, Market] = {"advanced": "spot"}
+# The one sample of REST candles that there is has an invented time.
+ONLY_EXPLAINED = frozenset({"rest_klines"})
 
 
 def explain(folder: str, channel: str, message: Any) -> str | None:
@@ -24,6 +26,8 @@ def explain(folder: str, channel: str, message: Any) -> str | None:
         return "ticker_batch, which is not subscribed: every five seconds, without bid and ask"
     if channel == "rest_instruments" and "product_id" in message:
         return "one product, asked for by its name: the whole list is asked for"
+    if channel == "rest_klines" and any(int(row["start"]) % 60 for row in message["candles"]):
+        return "a sample with an invented time: no bar starts in the middle of a minute"
     return None
 
 

@@ -235,7 +235,7 @@ def test_errors_name_no_request_and_a_product_only_by_their_words(
 
 
 def test_every_text_of_the_error_table_is_found() -> None:
-    for word, reason in ERRORS.items():
+    for word, reason in ERRORS:
         raw = json.dumps({"type": "error", "message": f"Sorry: {word.upper()}!"}).encode()
         (refusal,) = parse("spot", raw, {})
         assert isinstance(refusal, Refusal)
@@ -313,8 +313,8 @@ def test_a_bar_that_does_not_start_with_five_minutes_is_another_bar(start: Any) 
         (b"{}", "unknown_type"),
         (b'{"channel":"l2_data","events":[]}', "unknown_type"),
         (b'{"channel":"ticker_batch","timestamp":"x","events":[]}', "unknown_type"),
-        (b'{"channel":7}', "unknown_type"),
-        (b'{"channel":[]}', "unknown_type"),
+        (b'{"channel":7}', "wrong_shape"),
+        (b'{"channel":[]}', "wrong_shape"),
         (b'{"type":"match","trade_id":280232}', "unknown_type"),
         (b'{"channel":"error","message":"x"}', "unknown_type"),
         (b'{"type":"error"}', "wrong_shape"),

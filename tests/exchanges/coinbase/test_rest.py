@@ -272,7 +272,8 @@ LIMITED = b'{"errors":[{"id":"rate_limit_exceeded","message":"Too many requests"
         (403, {}, b"rate limit", "rate", None),
         (500, {}, b'{"error":"unknown","message":"not_found"}', "transient", None),
         (502, {}, b"<html>bad gateway", "transient", None),
-        (418, {}, b"", "transient", None),
+        (403, {}, b"<html>blocked", "rate", None),
+        (418, {}, b"", "rate", None),
     ],
 )  # fmt: skip
 def test_failures_have_a_meaning(

@@ -57,7 +57,7 @@ def frame(message: Any) -> bytes:
 def contract(market: Market, size: str | None = "0.001") -> Instrument:
     return Instrument(
         "kucoin", market, "XBTUSDTM", "perpetual", "BTC", "USDT", "USDT", "trading",
-        contract_size=size,
+        contract_size=size, contract_unit="BTC" if market == "linear" else "USDT",
     )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_a_bar_that_starts_where_none_does_is_refused() -> None:
     assert isinstance(only("spot", week), Unreadable)
     said = only("spot", with_row(SPOT_BAR, c0="1729839601"))
     assert isinstance(said, Unreadable)
-    assert "no 1m starts at" in said.detail
+    assert "no 1m bar starts at" in said.detail
 
 
 def test_what_is_not_native_is_built() -> None:
