@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -21,5 +22,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     for row in rows:
         drawn.add_row(*row)
     page = io.StringIO()
-    Console(file=page, width=shutil.get_terminal_size((PIPE_WIDTH, 24)).columns).print(drawn)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+    Console(file=page, width=width).print(drawn)
     return "".join(line.rstrip() + "\n" for line in page.getvalue().splitlines())
