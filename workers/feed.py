@@ -158,8 +158,9 @@ class Feed:
 
     def _is_credible(self, event: Told) -> bool:
         """Believed, a bar of the future would make every real one after it a late one."""
-        if isinstance(event, Candle) and event.start_ms > self._clock.now_ms() + DAY_MS:
-            self.unreadable(Unreadable("wrong_shape", f"a bar of the future: {event.start_ms}"))
+        of_ms = getattr(event, "start_ms", 0) or getattr(event, "time_ms", 0)
+        if of_ms > self._clock.now_ms() + DAY_MS:
+            self.unreadable(Unreadable("wrong_shape", f"a bar of the future: {of_ms}"))
             return False
         return True
 
@@ -172,7 +173,7 @@ class Feed:
         stamp_ms = event.time_ms if isinstance(event, Trade) else event.event_ms
         if stamp_ms is not UNSET:
             self.lag_ms = now_ms - stamp_ms
-            self._heard_ms = max(self._heard_ms, stamp_ms)
+            self._heard_ms = max(self._heard_ms, min(stamp_ms, now_ms))
         self._go_out(said)
         self._note_missing(lane)
 

@@ -33,9 +33,12 @@ LAST_WAIT_S = 60.0
 # for so many bars back, and if there is none, again after so long.
 BARS_BEFORE = 200
 NOTHING_WAIT_S = 600.0
-# An answer that will not change is believed the third time: the stream goes on without the bars.
+# An answer that will not change is believed when it has not for so long: the stream goes on without
+# the bars. The same for a last bar that does not come: nothing was traded while trading was halted.
 FINAL: frozenset[Reason] = frozenset({"config", "unsupported"})
-FINAL_TRIES = 3
+BELIEVED_S = 600.0
+# A failure is said the first time, and once more.
+SAID_TRIES = (1, 3)
 
 
 class Sink(Struct, frozen=True):
@@ -56,8 +59,12 @@ class _Task(NamedTuple):
 
 
 class _Trouble(Struct):
+    """Failures in a row: how many, since when, since when with an answer that is final."""
+
     tries: int = 0
     not_before_s: float = 0.0
+    since_s: float = 0.0
+    final_since_s: float | None = None
 
 
 def _final_part(lane: CandleLane, final_ms: int) -> Hole | None:
@@ -108,26 +115,42 @@ class Reading:
         """The most urgent read that may be tried now."""
         lanes = self._sink.lanes()
         self._forget_gone(lanes)
-        final_ms = self._clock.now_ms() - self._settle_ms
-        ready = [lane for lane in lanes if self._may_try(lane)]
-        for lane in sorted(
-            (lane for lane in ready if lane.missing), key=lambda lane: lane.missing or ()
-        ):
-            stretch = _final_part(lane, final_ms)
+        return self._missing(lanes) or self._due(lanes)
+
+    def _missing(self, lanes: Sequence[CandleLane]) -> _Task | None:
+        """The longest wait first; what fails again and again comes after what might not."""
+        behind = [lane for lane in lanes if lane.missing and self._may_try(lane)]
+        for lane in sorted(behind, key=lambda lane: (self._tries(lane), lane.missing or ())):
+            stretch = _final_part(lane, self._final_ms())
             if stretch is not None:
                 return _Task(lane, lane.source, stretch, urgent=True)
+        return None
+
+    def _due(self, lanes: Sequence[CandleLane]) -> _Task | None:
+        final_ms = self._final_ms()
         dues = [
             _Task(lane, lane.stream, due, urgent=False)
-            for lane in ready
-            if lane.settling is not None and (due := lane.settling.due(final_ms)) is not None
+            for lane in lanes
+            if lane.settling is not None
+            and (due := lane.settling.due(final_ms)) is not None
+            and self._may_try(lane)
         ]
         return min(dues, key=lambda task: task.stretch, default=None)
+
+    def _final_ms(self) -> int:
+        return self._clock.now_ms() - self._settle_ms
+
+    def _tries(self, lane: CandleLane) -> int:
+        trouble = self._trouble.get(lane.stream)
+        return 0 if trouble is None else trouble.tries
 
     async def _carry_out(self, task: _Task) -> None:
         try:
             bars = await self._reading(task)
         except RestError as error:
             self._failed(task, error)
+            return
+        if bars is None:
             return
         self._trouble.pop(task.lane.stream, None)
         if task.urgent:
@@ -139,29 +162,43 @@ class Reading:
         else:
             self._sink.compared(task.lane, task.stretch, bars)
 
-    async def _reading(self, task: _Task) -> Sequence[Candle]:
-        """Bars are closed by the clock meanwhile: one slow answer holds up no other stream."""
+    async def _reading(self, task: _Task) -> Sequence[Candle] | None:
+        """Bars are closed by the clock meanwhile: one slow answer holds up no other stream.
+
+        None: what is not waited for was given up for what now is.
+        """
+        trouble = self._trouble.get(task.lane.stream)
+        whole = trouble is None or not trouble.tries or _age_s(trouble.since_s) < BELIEVED_S
         reading = asyncio.ensure_future(
-            self._reader.read(task.stream, task.stretch, urgent=task.urgent)
+            self._reader.read(task.stream, task.stretch, urgent=task.urgent, whole=whole)
         )
         try:
             while not (await asyncio.wait({reading}, timeout=LOOK_S))[0]:
                 self._sink.tick()
+                if not task.urgent and self._missing(self._sink.lanes()) is not None:
+                    return None
         finally:
             reading.cancel()
         return reading.result()
 
     def _failed(self, task: _Task, error: RestError) -> None:
+        now_s = machine_s()
         trouble = self._trouble.setdefault(task.lane.stream, _Trouble())
+        if not trouble.tries:
+            trouble.since_s = now_s
         trouble.tries += 1
         wait_s = min(FIRST_WAIT_S * 2.0 ** min(trouble.tries - 1, 10), LAST_WAIT_S)
         wait_s = max(wait_s * random.uniform(0.5, 1.0), error.wait_s)
-        trouble.not_before_s = machine_s() + wait_s
-        if trouble.tries in (1, FINAL_TRIES):
+        trouble.not_before_s = now_s + wait_s
+        if trouble.tries in SAID_TRIES:
             logger.bind(stream=task.lane.stream.key, error=str(error), tries=trouble.tries).warning(
                 "candles not read, trying again"
             )
-        if task.urgent and error.failure.reason in FINAL and trouble.tries >= FINAL_TRIES:
+        if error.failure.reason not in FINAL:
+            trouble.final_since_s = None
+        elif trouble.final_since_s is None:
+            trouble.final_since_s = now_s
+        elif task.urgent and _age_s(trouble.final_since_s) >= BELIEVED_S:
             self._sink.lost(task.lane, task.stretch, error.failure.detail)
             del self._trouble[task.lane.stream]
 
@@ -176,3 +213,7 @@ class Reading:
         if self._trouble:
             wanted = {lane.stream for lane in lanes}
             self._trouble = {s: t for s, t in self._trouble.items() if s in wanted}
+
+
+def _age_s(since_s: float) -> float:
+    return machine_s() - since_s

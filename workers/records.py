@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import isinf
 
 from msgspec import Struct
 
@@ -48,6 +49,9 @@ _LEVELS = frozenset(
         "durable_waiting_s",
     }
 )
+
+# How a stream may stand. One that is heard by one topic is live though another is quiet.
+_WORST_FIRST = ("rejected", "stale", "pending", "live", "quiet")
 
 
 class Identity(Struct, frozen=True):
@@ -138,26 +142,30 @@ def verdict_counts(shards: Shards) -> dict[str, int]:
 
 
 def _groups(owned: OwnedShard, topics: dict[str, TopicStatus]) -> dict[str, list[str]]:
-    """The streams of the shard by how they stand."""
+    """The streams of the shard by how they stand: one of many topics as the worst of them."""
     silence_is_legal = owned.session.trade_driven
-    groups: dict[str, list[str]] = {}
+    words: dict[str, str] = {}
     for topic, status in topics.items():
-        word = _word(status, silence_is_legal)
+        word = _word(status, silence_is_legal=silence_is_legal)
         for stream in owned.feed.streams_of(topic):
             # An array speaks for all its symbols, but only those it named have been heard.
             heard = word != "live" or owned.feed.is_live(stream)
-            groups.setdefault(word if heard else "quiet", []).append(stream.key)
+            told = (word if heard else "quiet", words.get(stream.key, "quiet"))
+            words[stream.key] = min(told, key=_WORST_FIRST.index)
+    groups: dict[str, list[str]] = {}
+    for key, word in words.items():
+        groups.setdefault(word, []).append(key)
     return groups
 
 
-def _word(status: TopicStatus, silence_is_legal: bool) -> str:
+def _word(status: TopicStatus, *, silence_is_legal: bool) -> str:
     if status.state is TopicState.LIVE:
         return "live"
     if status.state is TopicState.REJECTED:
         return "rejected"
     if status.silent:
         return "stale"
-    if status.state is TopicState.ACKED and silence_is_legal:
+    if status.state is TopicState.ACKED and (silence_is_legal or isinf(status.silence_s)):
         return "quiet"
     return "pending"
 

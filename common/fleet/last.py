@@ -73,8 +73,10 @@ class LastValues:
             if not event.closed:
                 return
             field = f"candle:{event.interval}"
-        place = (event.exchange, event.market, event.symbol)
-        self._pending.setdefault(place, {})[field] = event
+        values = self._pending.setdefault((event.exchange, event.market, event.symbol), {})
+        # A correction of an older candle comes after newer ones.
+        if field not in values or _stamp(values[field]) <= _stamp(event):
+            values[field] = event
 
     async def run(self) -> None:
         """Write what is new, for ever. While Redis is away the newest values wait."""
@@ -110,9 +112,12 @@ class LastValues:
         for values in batch.values():
             arguments.append(len(values))
             for field, event in values.items():
-                stamp = event.start_ms if isinstance(event, Candle) else event.event_ms
-                arguments += (field, stamp, _encoder.encode(event))
+                arguments += (field, _stamp(event), _encoder.encode(event))
         await self._keep([self._keys.last(*place) for place in batch], arguments)
+
+
+def _stamp(event: Candle | Ticker) -> int:
+    return event.start_ms if isinstance(event, Candle) else event.event_ms
 
 
 async def read_last(

@@ -41,10 +41,13 @@ class CandleReader:
         self._clock = clock
         self._turns: dict[tuple[str, Market], _Turns] = {}
 
-    async def read(self, stream: Stream, stretch: Hole, *, urgent: bool) -> list[Candle]:
+    async def read(
+        self, stream: Stream, stretch: Hole, *, urgent: bool, whole: bool = True
+    ) -> list[Candle]:
         """The closed candles of the stretch, oldest first; those without trades may be left out.
 
-        ``stretch`` begins and ends with intervals of the stream.
+        ``stretch`` begins and ends with intervals of the stream. ``whole``: where the exchange tells
+        every bar, an answer without the last one is none yet.
 
         Raises:
             RestError: they could not be had (all of them), or are not all there yet.
@@ -61,7 +64,7 @@ class CandleReader:
             for candle in await self._page(place, source, page, urgent=urgent):
                 if candle.closed and page.from_ms <= candle.start_ms < page.to_ms:
                     bars[candle.start_ms] = candle
-        if rules.tells_flat and _last_is_missing(bars, interval, stretch):
+        if whole and rules.tells_flat and _last_is_missing(bars, interval, stretch):
             raise RestError(RestFailure("transient", f"{stream.key} is not all there yet"))
         ordered = [bars[start_ms] for start_ms in sorted(bars)]
         if interval == stream.interval:
@@ -80,8 +83,8 @@ class CandleReader:
         catalog = self._catalog(exchange.name, market)
         try:
             return list(exchange.parse_candles(source, body, catalog, self._clock.now_ms()))
-        except (msgspec.DecodeError, ArithmeticError) as error:
-            detail = f"{request.url} answered something else: {error}"
+        except Exception as error:  # whatever it is, it costs this answer and no stream
+            detail = f"{request.url} answered something else: {type(error).__name__} {error}"
             raise RestError(RestFailure("transient", detail)) from error
 
 

@@ -177,7 +177,7 @@ class Connection:
                     self._sink.unreadable(Unreadable("too_large", f"{len(frame)} bytes"))
                     continue
                 for said in self._parse(frame):
-                    self._hear(said, now_s)
+                    self._hear_safely(said, now_s)
         except SocketClosed as closed:
             reason = self._place.close_codes.get(closed.code, "transient")
             return Outcome("closed", reason, str(closed))
@@ -187,6 +187,14 @@ class Connection:
             return self._place.protocol.parse(self._place.market, frame, self._catalog())
         except Exception as error:  # noqa: BLE001 - whatever it is, it costs this frame and no other
             return (Unreadable("defect", f"{type(error).__name__}: {error}"),)
+
+    def _hear_safely(self, said: Parsed, now_s: float) -> None:
+        """A defect in what follows from one event must not cost the state of all other streams."""
+        try:
+            self._hear(said, now_s)
+        except Exception as error:  # noqa: BLE001 - as in ``_parse``
+            detail = f"{type(error).__name__}: {error}"
+            self._sink.unreadable(Unreadable("defect", detail))
 
     def _hear(self, said: Parsed, now_s: float) -> None:
         if isinstance(said, Told):

@@ -51,6 +51,14 @@ async def test_an_older_value_replaces_no_newer_one_whoever_writes_it(
     assert await last(redis, keys) == {"ticker": newer}
 
 
+async def test_a_correction_of_an_older_candle_hides_no_newer_one(redis: Redis, keys: Keys) -> None:
+    values = LastValues(redis, keys, 60)
+    for event in (bar(1), replace(bar(0), revision=1)):
+        values.note(event)
+    await values.flush()
+    assert await last(redis, keys) == {"candle:1m": bar(1)}
+
+
 async def test_many_symbols_are_written_in_batches(redis: Redis, keys: Keys) -> None:
     values = LastValues(redis, keys, 60)
     symbols = [f"S{number}USDT" for number in range(2 * BATCH + 1)]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from common.exchanges.protocol import Reason
+from common.model.events import MarketEvent
 from common.session.connection import PARSED_FRAME_BYTES, Connection
 from common.session.lifecycle import State
 from common.session.outcome import Outcome
@@ -318,6 +319,24 @@ async def test_a_defect_in_reading_a_frame_costs_that_frame() -> None:
         await life.read_out()
         assert [problem.kind for problem in sink.problems] == ["defect"]
         assert len(sink.events) == 1
+
+
+@virtual_time
+async def test_a_defect_in_what_follows_from_an_event_costs_that_event() -> None:
+    class Broken(Memory):
+        def event(self, event: MarketEvent) -> str | None:
+            if event.symbol == "BTCUSDT":
+                raise ArithmeticError("a defect")
+            return super().event(event)
+
+    sink = Broken(*candles("BTCUSDT", "ETHUSDT"))
+    async with opened(sink, ("btcusdt@kline_1m", "ethusdt@kline_1m")) as (life, socket):
+        await asyncio.sleep(1)
+        socket.push(kline("BTCUSDT"))
+        socket.push(kline("ETHUSDT"))
+        await life.read_out()
+        assert [problem.kind for problem in sink.problems] == ["defect"]
+        assert [event.symbol for event in sink.events] == ["ETHUSDT"]
 
 
 @virtual_time

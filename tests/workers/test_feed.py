@@ -4,11 +4,12 @@ import math
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from common.clocks import MarketClock
 from common.exchanges.place import Place
 from common.exchanges.protocol import TickerPart, Unreadable
-from common.model.events import MarketEvent, Ticker
+from common.model.events import MarketEvent, Ticker, Trade
 from common.model.streams import Shard, Stream
 from common.recovery.steps import Hole
 from tests.recovery.bars import at, bar
@@ -193,6 +194,16 @@ def test_a_bar_of_the_future_is_not_believed() -> None:
     feed.event(bar(1))
     assert [event for event, _, _ in outlet.events] == [bar(0), bar(1)]
     assert feed.counts["wrong_shape"] == 1
+
+
+def test_a_trade_of_the_future_makes_no_bar_late() -> None:
+    place, outlet = Place("coinbase", "spot", "candle"), Outlet()
+    clock = MarketClock(wall=lambda: NOW_MS)
+    feed = Feed(Shard("coinbase", "spot", "candle", 0), 7, place, outlet, clock)
+    feed.want([Stream("coinbase", "spot", "candle", "BTC-USD", "1m")])
+    trade = Trade("coinbase", "spot", "BTC-USD", "1", "5", "1", at(1_000_000))
+    assert feed.event(trade) is None
+    assert feed.event(replace(trade, time_ms=at(1), trade_id="2")) is not None
 
 
 def test_a_missing_candle_that_comes_late_ends_the_gap_without_rest() -> None:

@@ -19,7 +19,7 @@ from common.recovery.settling import Settling
 from common.recovery.steps import Hole, Step
 from tests.recovery.bars import at, bar
 from tests.support.virtual_time import virtual_time
-from workers.reading import BARS_BEFORE, FINAL_TRIES, Reading, Sink
+from workers.reading import BARS_BEFORE, BELIEVED_S, Reading, Sink
 
 RULES = EXCHANGES["binance"].markets["spot"].rest
 SETTLED_S = RULES.settle_s
@@ -34,7 +34,10 @@ class Reader:
         self.bars: Sequence[Candle] = ()
         self.takes_s = 0.0
 
-    async def read(self, stream: Stream, stretch: Hole, *, urgent: bool) -> Sequence[Candle]:
+    async def read(
+        self, stream: Stream, stretch: Hole, *, urgent: bool, whole: bool
+    ) -> Sequence[Candle]:
+        self.whole = whole
         self.asked.append((machine_s(), stream, stretch, urgent))
         await asyncio.sleep(self.takes_s)
         if self.failures:
@@ -143,9 +146,11 @@ async def test_one_failing_stream_does_not_hold_up_another() -> None:
 async def test_an_answer_that_will_not_change_is_believed_and_said() -> None:
     shard = Shard("A")
     shard.jump(0, first=1, then=4)
-    shard.reader.failures = [RestFailure("unsupported", "no such symbol")] * FINAL_TRIES
+    shard.reader.failures = [RestFailure("unsupported", "no such symbol")] * 30
     async with working(shard):
-        await asyncio.sleep(60)
+        await asyncio.sleep(BELIEVED_S - 60)
+        assert shard.said == []  # it may be the exchange's mistake, or its gateway's
+        await asyncio.sleep(180)
     assert shard.said == [("A", "lost: no such symbol", Hole(at(2), at(4)))]
     assert shard.lanes[0].missing is None
 
@@ -200,3 +205,46 @@ async def test_what_never_traded_is_asked_for_seldom_until_it_trades() -> None:
         succession.take(Step(bar(7)))
         await asyncio.sleep(1)
         assert len(shard.reader.asked) == 2
+
+
+@virtual_time
+async def test_streams_that_fail_for_ever_do_not_starve_the_others() -> None:
+    shard = Shard(*"ABCDEF", "G")
+    for number in range(6):
+        shard.jump(number, first=1, then=4)
+    shard.reader.takes_s = 20.0  # they time out
+    shard.reader.failures = [RestFailure("transient", "no answer in 20 s")] * 100
+    async with working(shard):
+        await asyncio.sleep(300)
+        begun_s = machine_s()
+        shard.jump(6, first=2, then=5)
+        await asyncio.sleep(40)
+    asked_s = [at_s for at_s, stream, *_ in shard.reader.asked if stream.symbol == "G"]
+    assert asked_s[0] - begun_s <= 21.0
+
+
+@virtual_time
+async def test_what_is_not_waited_for_makes_way_for_what_is() -> None:
+    shard = Shard("A", "B")
+    settling = shard.lanes[0].settling = Settling()
+    settling.note(bar(1))
+    shard.reader.takes_s = 30.0  # its turn does not come: other shards are behind
+    async with working(shard):
+        await asyncio.sleep(1)
+        shard.jump(1, first=1, then=4)
+        await asyncio.sleep(1)
+        assert [urgent for *_, urgent in shard.reader.asked] == [False, True]
+        await asyncio.sleep(70)
+    assert [what for _, what, _ in shard.said] == ["fetched", "compared"]
+
+
+@virtual_time
+async def test_a_last_bar_that_never_comes_ends_the_wait() -> None:
+    shard = Shard("A")
+    shard.jump(0, first=1, then=4)
+    shard.reader.failures = [RestFailure("transient", "not all there yet")] * 100
+    async with working(shard):
+        await asyncio.sleep(BELIEVED_S / 2)
+        assert shard.reader.whole
+        await asyncio.sleep(BELIEVED_S)
+    assert not shard.reader.whole
