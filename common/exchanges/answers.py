@@ -33,9 +33,9 @@ def excerpt(body: bytes) -> str:
     return body[:100].decode(errors="replace")
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long to wait, where it is said in seconds (a date is not read)."""
-    wait_s = integer(headers.get("retry-after"))
+def seconds(text: str | None) -> float | None:
+    """How long to wait, where a ``retry-after`` says it in seconds (a date is not read)."""
+    wait_s = integer(text)
     return None if wait_s is None or wait_s < 0 else float(wait_s)
 
 
@@ -51,5 +51,5 @@ def failure(
     return RestFailure(
         reason=reason or _STATUS.get(status, "transient"),
         detail=" ".join(f"HTTP {status} {' '.join(map(str, words))}".split())[:_DETAIL_CHARACTERS],
-        retry_after_s=retry_after_s(headers),
+        retry_after_s=seconds(headers.get("retry-after")),
     )

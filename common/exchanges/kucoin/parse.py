@@ -238,8 +238,11 @@ def _candle(market: Market, name: str, message: _Frame, catalog: Catalog) -> Can
 
 def _best_of_spot(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:
     best = _spot_best.decode(message.data)
+    symbol = message.subject if name == "all" else name
+    if not symbol:
+        raise msgspec.ValidationError("best prices of no symbol")
     return TickerPart(
-        symbol=message.subject if name == "all" else name,
+        symbol=symbol,
         event_ms=best.time,
         source=0,
         last=told(best.price),

@@ -254,7 +254,7 @@ def test_the_exchange_clock() -> None:
         (10002, "transient"),
         (10003, "auth"),
         (10006, "rate"),
-        (10009, "config"),
+        (10009, "rate"),
         (10029, "unsupported"),
         (33004, "auth"),
         (987654, "transient"),
