@@ -13,8 +13,9 @@ from common.exchanges.wire import BROKEN, integer
 _T = TypeVar("_T")
 
 # What a status means where the body says nothing better. 403 is a firewall and 418 a ban: every
-# call makes them longer, so both are waited out.
-_STATUS: Mapping[int, Reason] = {401: "auth", 403: "rate", 404: "config", 418: "rate", 429: "rate"}
+# call makes them longer, so both are waited out. A 404 of the exchange has its own words; without
+# them it may be a proxy's, for a moment, and what was asked for is not given up for that.
+_STATUS: Mapping[int, Reason] = {401: "auth", 403: "rate", 418: "rate", 429: "rate"}
 # Statuses that mean a limit whatever the body says.
 _LIMITS = (418, 429)
 _DETAIL_CHARACTERS = 200

@@ -100,6 +100,17 @@ def test_a_firewall_is_waited_out(exchange: Exchange, market: Market, body: byte
     assert refused.reason == "rate"
 
 
+@pytest.mark.parametrize(("exchange", "market"), PLACES)
+@pytest.mark.parametrize("status", [400, 404, 410, 500, 502, 503])
+def test_without_a_word_of_the_exchange_nothing_is_given_up(
+    exchange: Exchange, market: Market, status: int
+) -> None:
+    """A proxy's page, for a moment: bars that are asked for in vain three times are lost."""
+    refused = exchange.rest_failure(status, {}, b"<html>not here</html>")
+    assert refused is not None
+    assert refused.reason == "transient"
+
+
 # --- rows and listings ----------------------------------------------------------------------
 
 _many, _one = msgspec.json.Decoder(list[int]), msgspec.json.Decoder(int)
@@ -217,4 +228,4 @@ def test_the_details_of_a_failure_are_for_people_and_short() -> None:
     told = failure(404, {}, (17, "not  found", "x" * 1000), None)
     assert told.detail.startswith("HTTP 404 17 not found xxx")
     assert len(told.detail) == 200
-    assert told.reason == "config"
+    assert told.reason == "transient"

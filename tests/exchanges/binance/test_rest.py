@@ -160,7 +160,7 @@ def test_the_exchange_clock() -> None:
         (418, {"retry-after": "120"}, b"", "rate", 120.0),
         (403, {}, b"<html>WAF</html>", "rate", None),
         (400, {}, b'{"code":-1121,"msg":"Invalid symbol."}', "unsupported", None),
-        (404, {}, b"", "config", None),
+        (404, {}, b"", "transient", None),
         (502, {}, b"bad gateway", "transient", None),
     ],
 )

@@ -274,7 +274,7 @@ def test_a_code_other_than_zero_is_a_failure_though_the_status_is_200(
         (403, {}, b"access too frequent", "rate", 600.0),
         (403, {}, b'{"retCode":10024,"retMsg":"compliance"}', "rate", 600.0),
         (429, {"retry-after": "7"}, b"", "rate", 7.0),
-        (404, {}, b"", "config", None),
+        (404, {}, b"", "transient", None),
         (502, {}, b"<html>bad gateway</html>", "transient", None),
         (200, {}, b"<html>", "transient", None),
         (200, {}, b"{}", "transient", None),
