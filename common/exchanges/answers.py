@@ -13,8 +13,9 @@ from common.exchanges.wire import BROKEN, integer
 _T = TypeVar("_T")
 
 # What a status means where the body says nothing better. 403 is a firewall and 418 a ban: every
-# call makes them longer, so both are waited out.
-_STATUS: Mapping[int, Reason] = {401: "auth", 403: "rate", 404: "config", 418: "rate", 429: "rate"}
+# call makes them longer, so both are waited out. A 404 of the exchange has its own words; without
+# them it may be a proxy's, for a moment, and what was asked for is not given up for that.
+_STATUS: Mapping[int, Reason] = {401: "auth", 403: "rate", 418: "rate", 429: "rate"}
 # Statuses that mean a limit whatever the body says.
 _LIMITS = (418, 429)
 _DETAIL_CHARACTERS = 200
@@ -33,9 +34,9 @@ def excerpt(body: bytes) -> str:
     return body[:100].decode(errors="replace")
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long to wait, where it is said in seconds (a date is not read)."""
-    wait_s = integer(headers.get("retry-after"))
+def seconds(text: str | None) -> float | None:
+    """How long to wait, where a ``retry-after`` says it in seconds (a date is not read)."""
+    wait_s = integer(text)
     return None if wait_s is None or wait_s < 0 else float(wait_s)
 
 
@@ -51,5 +52,5 @@ def failure(
     return RestFailure(
         reason=reason or _STATUS.get(status, "transient"),
         detail=" ".join(f"HTTP {status} {' '.join(map(str, words))}".split())[:_DETAIL_CHARACTERS],
-        retry_after_s=retry_after_s(headers),
+        retry_after_s=seconds(headers.get("retry-after")),
     )

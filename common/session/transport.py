@@ -12,6 +12,7 @@ from typing import Protocol
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from common.exchanges.answers import seconds
 from common.exchanges.protocol import Reason
 
 # A frame beyond this ends the connection; what ``connection`` skips and counts is far below.
@@ -136,7 +137,7 @@ async def dial(url: str) -> Socket:
         raise DialFailed(
             f"HTTP {response.status_code}",
             status=response.status_code,
-            retry_after_s=float(wait) if wait.isdigit() else None,
+            retry_after_s=seconds(wait),
         ) from error
     except (WebSocketException, OSError, EOFError) as error:
         raise DialFailed(f"{type(error).__name__}: {error}") from error

@@ -32,6 +32,11 @@ _TICKERS = Cadence(kind="periodic", probe_s=15.0, stall_s=10.0)
 
 # Planned end of a connection: the exchange cuts at 24 h, we go half an hour before.
 _LIFETIME_S = 23.5 * 3600
+# 300 connection attempts in 5 minutes of an address: no process makes more.
+_DIAL_GAP_S = 1.0
+# Reserve: 1500 are allowed, which weigh 10 of the 2400 that an address has in a minute for both
+# futures markets; 1000 weigh 5.
+_FUTURES_CANDLES = 1000
 
 
 def _channels(url: str, tickers: str) -> dict[Channel, ChannelRules]:
@@ -51,6 +56,7 @@ MARKETS: Mapping[Market, MarketRules] = {
             topics_per_request=100,
             requests_per_s=3.0,
             lifetime_s=_LIFETIME_S,
+            dial_gap_s=_DIAL_GAP_S,
         ),
         rest=RestRules(
             url="https://api.binance.com", intervals=_INTERVALS, candles_per_request=1000
@@ -66,9 +72,12 @@ MARKETS: Mapping[Market, MarketRules] = {
             topics_per_request=100,
             requests_per_s=5.0,
             lifetime_s=_LIFETIME_S,
+            dial_gap_s=_DIAL_GAP_S,
         ),
         rest=RestRules(
-            url="https://fapi.binance.com", intervals=_INTERVALS, candles_per_request=1500
+            url="https://fapi.binance.com",
+            intervals=_INTERVALS,
+            candles_per_request=_FUTURES_CANDLES,
         ),
     ),
     "inverse": MarketRules(
@@ -79,11 +88,12 @@ MARKETS: Mapping[Market, MarketRules] = {
             topics_per_request=100,
             requests_per_s=5.0,
             lifetime_s=_LIFETIME_S,
+            dial_gap_s=_DIAL_GAP_S,
         ),
         rest=RestRules(
             url="https://dapi.binance.com",
             intervals=_INTERVALS,
-            candles_per_request=1500,
+            candles_per_request=_FUTURES_CANDLES,
             candles_span_ms=200 * DAY_MS,
         ),
     ),

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct, field
 
 from common.exchanges.answers import excerpt, failure, told
-from common.exchanges.bars import read_bars, rest_bar
+from common.exchanges.bars import bars_within, read_bars, rest_bar
 from common.exchanges.binance.describe import ERRORS, MARKETS, NAME
 from common.exchanges.binance.parse import volumes
 from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
@@ -146,17 +146,25 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
 
     Both ends are given, and no more bars between them than one answer holds: COIN-M counts its
     limit from the end and the other two from the start, so an open or overfull range would come
-    out differently.
+    out differently. On futures the limit is paid for, not what is answered: no more are asked for
+    than there may be.
     """
-    limit = MARKETS[stream.market].rest.candles_per_request
+    market, interval = stream.market, stream.interval or ""
+    rules = MARKETS[market].rest
+    count = bars_within(interval, start_ms, end_ms, rules.candles_per_request)
     params = {
         "symbol": stream.symbol,
-        "interval": MARKETS[stream.market].rest.intervals[stream.interval or ""],
+        "interval": rules.intervals[interval],
         "startTime": str(start_ms),
         "endTime": str(end_ms - 1),
-        "limit": str(limit),
+        "limit": str(count),
     }
-    return _request(stream.market, "/klines", params, weight=2 if stream.market == "spot" else 10)
+    return _request(market, "/klines", params, 2 if market == "spot" else _weight(count))
+
+
+def _weight(limit: int) -> int:
+    """What a request of so many bars costs on futures."""
+    return next((weight for below, weight in ((100, 1), (500, 2)) if limit < below), 5)
 
 
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:

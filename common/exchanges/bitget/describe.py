@@ -55,8 +55,8 @@ _CANDLE = ChannelRules(
     intervals=_CHANNELS,
     closes="inferred",
     # The latest update of an ended bar that was seen came 0.43 s after its end; 2 s are advised.
-    # Reserve: a push's second more, for the clock only closes what no push has closed.
-    grace_s=3.0,
+    # Reserve: a push's second and the network's more, for the clock only closes what no push has.
+    grace_s=4.0,
 )
 _TICKER = ChannelRules(
     url=_URL,
@@ -78,6 +78,8 @@ _LIMITS = Limits(
     lifetime_s=23.5 * 3600,
     # A ping is wanted every 30 s; without any for two minutes it ends the connection.
     ping_s=25.0,
+    # Reserve: 300 connections in 5 minutes of an address, and they are many here.
+    dial_gap_s=1.25,
 )
 
 
@@ -94,7 +96,7 @@ def _rest(market: Market, intervals: Mapping[str, str], span_ms: int | None) -> 
         intervals=intervals,
         candles_per_request=HISTORY_ROWS - SPARE_ROWS[market],
         candles_span_ms=span_ms,
-        # 20 a second for all processes of one address.
+        # Reserve: 20 a second of an address, over both futures markets.
         candles_per_s=4.0,
         # Reserve: it is not said how soon the history has a bar.
         settle_s=10.0,

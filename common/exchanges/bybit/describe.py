@@ -120,7 +120,8 @@ ERRORS: Mapping[int, Reason] = {
     10004: "auth",
     10005: "auth",
     10006: "rate",
-    10009: "config",
+    # The address is banned: it may be let in again, and nothing is to be lost till then.
+    10009: "rate",
     10010: "auth",
     10016: "transient",
     10018: "rate",

@@ -54,8 +54,8 @@ _CHANNELS: Mapping[Channel, ChannelRules] = {
         cadence=_CADENCE,
         intervals=_INTERVALS,
         closes="inferred",
-        # Trades come in batches of 250 ms, five-minute bars every second.
-        grace_s=2.0,
+        # Trades come in batches of 250 ms, five-minute bars every second; the rest is the network's.
+        grace_s=4.0,
         from_trades=frozenset({"1m"}),
         standing_topics=(HEARTBEATS,),
     ),

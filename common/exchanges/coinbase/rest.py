@@ -11,7 +11,7 @@ from msgspec import Raw, Struct, field
 from common.exchanges.answers import excerpt, failure, told
 from common.exchanges.bars import Volumes, next_start, read_bars, rest_bar
 from common.exchanges.coinbase.describe import ERRORS, MARKETS, NAME
-from common.exchanges.protocol import InstrumentPage, Reason, RestFailure, RestRequest
+from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
 from common.exchanges.wire import (
     Millis,
     Number,
@@ -195,8 +195,6 @@ class _Error(Struct):
 
 
 _error = msgspec.json.Decoder(_Error)
-# What these mean where no word of the body says more.
-_STATUS: Mapping[int, Reason] = {400: "config", 404: "unsupported"}
 
 
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
@@ -209,6 +207,4 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
     # A word says more than a status; a server that fails says nothing about us.
     reason = reason_in(f"{text} {error.details}", ERRORS) if status < 500 else "transient"
     # Their own x-ratelimit-reset does not say whether it is a time or a wait: not used.
-    return failure(
-        status, headers, (text,), reason if reason != "transient" else _STATUS.get(status)
-    )
+    return failure(status, headers, (text,), None if reason == "transient" else reason)

@@ -1,19 +1,16 @@
 """KuCoin's WebSocket: topics and requests out, frames in. Pure.
 
 A frame is an envelope (``type``, ``topic``, ``subject``) around ``data``; what ``data`` is follows
-from the topic's prefix. Candles have no closing flag: every one is an open candle. A ticker is told
-in two parts, the best prices and the day.
+from the topic's prefix. Candles have no closing flag: every one is an open candle.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Struct
 
 from common.exchanges.bars import Volumes, bar
 from common.exchanges.kucoin.describe import (
@@ -26,7 +23,13 @@ from common.exchanges.kucoin.describe import (
     SPOT_BEST,
     SPOT_DAY,
 )
-from common.exchanges.kucoin.units import digits, size_of, told, volumes_of
+from common.exchanges.kucoin.tickers import (
+    best_of_futures,
+    best_of_spot,
+    day_of_futures,
+    day_of_spot,
+)
+from common.exchanges.kucoin.units import Nanoseconds, volumes_of
 from common.exchanges.protocol import (
     Ack,
     Notice,
@@ -34,14 +37,12 @@ from common.exchanges.protocol import (
     Pong,
     Refusal,
     Request,
-    TickerPart,
     Topic,
     Unreadable,
     Welcome,
 )
 from common.exchanges.wire import (
     STRANGE,
-    Millis,
     Number,
     Seconds,
     integer,
@@ -103,8 +104,6 @@ def ping(number: int) -> str:
 
 # --- the wire -------------------------------------------------------------------------------
 
-_Nanoseconds = Annotated[int, Meta(ge=0)]
-
 
 class _Frame(Struct, gc=False):
     """The envelope of everything that arrives. Old samples of pushes come without ``type``."""
@@ -135,60 +134,12 @@ class Row(Struct, array_like=True, gc=False):
 
 class _Bars(Struct, gc=False):
     candles: Row
-    time: _Nanoseconds  # ns on spot, ms on futures
-
-
-class _SpotBest(Struct, gc=False):
-    time: Millis
-    price: Decimal | None = None
-    best_bid: Decimal | None = field(name="bestBid", default=None)
-    best_bid_size: Decimal | None = field(name="bestBidSize", default=None)
-    best_ask: Decimal | None = field(name="bestAsk", default=None)
-    best_ask_size: Decimal | None = field(name="bestAskSize", default=None)
-
-
-class _SpotDay(Struct, gc=False):
-    symbol: str
-    datetime: Millis
-    last: Decimal | None = field(name="lastTradedPrice", default=None)
-    open: Decimal | None = None
-    high: Decimal | None = None
-    low: Decimal | None = None
-    volume: Decimal | None = field(name="vol", default=None)
-    value: Decimal | None = field(name="volValue", default=None)
-
-
-class _SpotDayData(Struct, gc=False):
-    data: _SpotDay
-
-
-class _FuturesBest(Struct, gc=False):
-    ts: _Nanoseconds
-    best_bid: Decimal | None = field(name="bestBidPrice", default=None)
-    best_bid_size: Decimal | None = field(name="bestBidSize", default=None)
-    best_ask: Decimal | None = field(name="bestAskPrice", default=None)
-    best_ask_size: Decimal | None = field(name="bestAskSize", default=None)
-
-
-class _FuturesDay(Struct, gc=False):
-    """The volume is in base on linear and in quote on inverse; the turnover the other way round."""
-
-    ts: _Nanoseconds
-    volume: Decimal
-    turnover: Decimal
-    last: Decimal | None = field(name="lastPrice", default=None)
-    open: Decimal | None = field(name="price24HoursBefore", default=None)
-    high: Decimal | None = field(name="highPrice", default=None)
-    low: Decimal | None = field(name="lowPrice", default=None)
+    time: Nanoseconds  # ns on spot, ms on futures
 
 
 _frame = msgspec.json.Decoder(_Frame)
 # Starts of bars are numbers in quotes.
 _bars = msgspec.json.Decoder(_Bars, strict=False)
-_spot_best = msgspec.json.Decoder(_SpotBest)
-_spot_day = msgspec.json.Decoder(_SpotDayData)
-_futures_best = msgspec.json.Decoder(_FuturesBest)
-_futures_day = msgspec.json.Decoder(_FuturesDay)
 
 # The one topic an error is about; a whole list in its place says nothing about any one of it.
 _ABOUT = re.compile(r"topic ([^\s,]+) is (?:not found|invalid)")
@@ -217,11 +168,16 @@ def _push(market: Market, message: _Frame, catalog: Catalog) -> Parsed:
     read = _READERS[market].get(prefix)
     if read is None or not name:
         return Unreadable("unknown_type", f"{message.topic:.80}")
-    return read(market, name, message, catalog)
+    if message.topic == _ALL:
+        # Only there the symbol is the subject.
+        name = message.subject
+        if not name:
+            return Unreadable("wrong_shape", "best prices of no symbol")
+    return read(market, name, message.data, catalog)
 
 
-def _candle(market: Market, name: str, message: _Frame, catalog: Catalog) -> Candle | Unreadable:
-    bars = _bars.decode(message.data)
+def _candle(market: Market, name: str, data: msgspec.Raw, catalog: Catalog) -> Candle | Unreadable:
+    bars = _bars.decode(data)
     symbol, _, word = name.rpartition("_")
     interval = _INTERVALS[market].get(word)
     if interval is None or not symbol:
@@ -236,74 +192,14 @@ def _candle(market: Market, name: str, message: _Frame, catalog: Catalog) -> Can
     return bar(stream, row.start_s * 1000, prices, volumes, event_ms=event_ms)
 
 
-def _best_of_spot(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:
-    best = _spot_best.decode(message.data)
-    return TickerPart(
-        symbol=message.subject if name == "all" else name,
-        event_ms=best.time,
-        source=0,
-        last=told(best.price),
-        bid=told(best.best_bid),
-        bid_size=told(best.best_bid_size),
-        ask=told(best.best_ask),
-        ask_size=told(best.best_ask_size),
-    )
-
-
-def _day_of_spot(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:
-    day = _spot_day.decode(message.data).data
-    return TickerPart(
-        symbol=day.symbol,
-        event_ms=day.datetime,
-        source=1,
-        last=told(day.last),
-        open=told(day.open),
-        high=told(day.high),
-        low=told(day.low),
-        volume=told(day.volume),
-        quote_volume=told(day.value),
-    )
-
-
-def _best_of_futures(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:
-    best = _futures_best.decode(message.data)
-    return TickerPart(
-        symbol=name,
-        event_ms=best.ts // 1_000_000,
-        source=0,
-        bid=told(best.best_bid),
-        bid_size=size_of(market, name, best.best_bid_size, catalog),
-        ask=told(best.best_ask),
-        ask_size=size_of(market, name, best.best_ask_size, catalog),
-    )
-
-
-def _day_of_futures(market: Market, name: str, message: _Frame, catalog: Catalog) -> TickerPart:
-    day = _futures_day.decode(message.data)
-    base, quote = day.volume, day.turnover
-    if market == "inverse":
-        base, quote = quote, base
-    return TickerPart(
-        symbol=name,
-        event_ms=day.ts // 1_000_000,
-        source=1,
-        last=told(day.last),
-        open=told(day.open),
-        high=told(day.high),
-        low=told(day.low),
-        volume=digits(base),
-        quote_volume=digits(quote),
-    )
-
-
-_Reader = Callable[[Market, str, _Frame, Catalog], Parsed]
+_Reader = Callable[[Market, str, msgspec.Raw, Catalog], Parsed]
 _OF_FUTURES: Mapping[str, _Reader] = {
     CANDLES["linear"]: _candle,
-    FUTURES_BEST: _best_of_futures,
-    FUTURES_DAY: _day_of_futures,
+    FUTURES_BEST: best_of_futures,
+    FUTURES_DAY: day_of_futures,
 }
 _READERS: Mapping[Market, Mapping[str, _Reader]] = {
-    "spot": {CANDLES["spot"]: _candle, SPOT_BEST: _best_of_spot, SPOT_DAY: _day_of_spot},
+    "spot": {CANDLES["spot"]: _candle, SPOT_BEST: best_of_spot, SPOT_DAY: day_of_spot},
     "linear": _OF_FUTURES,
     "inverse": _OF_FUTURES,
 }

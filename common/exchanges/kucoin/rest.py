@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct, field
 
-from common.exchanges.answers import excerpt, failure, told
+from common.exchanges.answers import excerpt, failure, seconds, told
 from common.exchanges.bars import Volumes, next_start, read_bars, rest_bar
 from common.exchanges.kucoin.describe import ASSETS, ERRORS, MARKETS, NAME
 from common.exchanges.kucoin.parse import Row
@@ -276,7 +276,7 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
         reason = "rate"
     problem = failure(status, headers, (said.code, said.msg or ""), reason)
     # The rest of the limit's window; only a proxy says it in seconds.
-    window_ms = integer(headers.get("gw-ratelimit-reset"))
+    window_ms = seconds(headers.get("gw-ratelimit-reset"))
     if problem.reason != "rate" or window_ms is None:
         return problem
     return msgspec.structs.replace(problem, retry_after_s=window_ms / 1000)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Annotated
 
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 
 from common.exchanges.bars import Amount, Volumes, worth
 from common.model.decimals import plain
 from common.model.instruments import Catalog
 from common.model.streams import Market
+
+# Of some times; others are in milliseconds.
+Nanoseconds = Annotated[int, Meta(ge=0)]
 
 
 def volumes_of(market: Market, symbol: str, contracts: str, catalog: Catalog) -> Volumes:

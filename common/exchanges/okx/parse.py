@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
@@ -23,6 +23,7 @@ from common.exchanges.protocol import (
     Pong,
     Refusal,
     Request,
+    TickerPart,
     Topic,
     Unreadable,
 )
@@ -94,7 +95,7 @@ class _Day(Struct, gc=False):
 
     symbol: str = field(name="instId")
     event_ms: MillisText = field(name="ts")
-    last: Number
+    last: MaybeNumber
     open: MaybeNumber = field(name="open24h")
     high: MaybeNumber = field(name="high24h")
     low: MaybeNumber = field(name="low24h")
@@ -164,6 +165,8 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
 
 
 def _push(market: Market, arg: _Arg, data: msgspec.Raw, catalog: Catalog) -> Sequence[Parsed]:
+    if not arg.symbol:
+        return (Unreadable("wrong_shape", f"a push of {arg.channel:.40} without a symbol"),)
     interval = _CANDLE_CHANNELS.get(arg.channel)
     if interval is not None:
         stream = Stream(NAME, market, "candle", arg.symbol, interval)
@@ -192,26 +195,27 @@ def candle(stream: Stream, row: Row, event_ms: int | UnsetType = UNSET) -> Candl
     )
 
 
-def _ticker(market: Market, day: _Day, catalog: Catalog) -> Ticker:
+def _ticker(market: Market, day: _Day, catalog: Catalog) -> Ticker | TickerPart:
     spot = market == "spot"
-    return Ticker(
-        exchange=NAME,
-        market=market,
-        symbol=day.symbol,
-        event_ms=int(day.event_ms),
-        last=day.last,
-        open=day.open or UNSET,
-        high=day.high or UNSET,
-        low=day.low or UNSET,
-        volume=(day.vol if spot else day.vol_ccy) or UNSET,
+    told: dict[str, Any] = {
+        "symbol": day.symbol,
+        "event_ms": int(day.event_ms),
+        "open": day.open or UNSET,
+        "high": day.high or UNSET,
+        "low": day.low or UNSET,
+        "volume": (day.vol if spot else day.vol_ccy) or UNSET,
         # Of contracts it tells base coins and contracts, and nothing in quote.
-        quote_volume=(day.vol_ccy if spot else "") or UNSET,
-        contracts=("" if spot else day.vol) or UNSET,
-        bid=day.bid or UNSET,
-        bid_size=_size(market, day.symbol, day.bid_size, catalog),
-        ask=day.ask or UNSET,
-        ask_size=_size(market, day.symbol, day.ask_size, catalog),
-    )
+        "quote_volume": (day.vol_ccy if spot else "") or UNSET,
+        "contracts": ("" if spot else day.vol) or UNSET,
+        "bid": day.bid or UNSET,
+        "bid_size": _size(market, day.symbol, day.bid_size, catalog),
+        "ask": day.ask or UNSET,
+        "ask_size": _size(market, day.symbol, day.ask_size, catalog),
+    }
+    if not day.last:
+        # Listed, but never traded: there is no ticker without a last price.
+        return TickerPart(**told)
+    return Ticker(exchange=NAME, market=market, last=day.last, **told)
 
 
 def _size(market: Market, symbol: str, size: str, catalog: Catalog) -> Amount:

@@ -160,7 +160,7 @@ def test_the_exchange_clock() -> None:
         (418, {"retry-after": "120"}, b"", "rate", 120.0),
         (403, {}, b"<html>WAF</html>", "rate", None),
         (400, {}, b'{"code":-1121,"msg":"Invalid symbol."}', "unsupported", None),
-        (404, {}, b"", "config", None),
+        (404, {}, b"", "transient", None),
         (502, {}, b"bad gateway", "transient", None),
     ],
 )
@@ -174,3 +174,18 @@ def test_failures_have_a_meaning(
 
 def test_success_is_no_failure() -> None:
     assert rest.rest_failure(200, {}, b"{}") is None
+
+
+@pytest.mark.parametrize(
+    ("market", "minutes", "limit", "weight"),
+    [("spot", 1000, "1000", 2), ("spot", 1, "1", 2), ("linear", 1, "1", 1), ("linear", 99, "99", 1),
+     ("linear", 100, "100", 2), ("inverse", 499, "499", 2), ("inverse", 500, "500", 5),
+     ("linear", 1000, "1000", 5)],
+)  # fmt: skip
+def test_no_more_bars_are_paid_for_than_there_may_be(
+    market: Market, minutes: int, limit: str, weight: int
+) -> None:
+    """Settling a bar asks for one: at the weight of 1500 two markets would use up the address."""
+    stream = Stream("binance", market, "candle", "X", "1m")
+    request = rest.candles_request(stream, 1_700_000_040_000, 1_700_000_040_000 + minutes * 60_000)
+    assert (request.params["limit"], request.weight) == (limit, weight)

@@ -298,7 +298,7 @@ def test_a_clock_that_tells_no_time_raises(told: Any) -> None:
         (429, {"retry-after": "soon"}, body(None, code="40019"), "rate", None),
         (403, {}, b"<html>WAF</html>", "rate", None),
         (404, {}, body(None, code="40404", msg="Request URL NOT FOUND"), "config", None),
-        (404, {}, b"", "config", None),
+        (404, {}, b"", "transient", None),
         (502, {}, b"\xff bad gateway", "transient", None),
         (500, {}, body([]), "transient", None),
     ],

@@ -266,7 +266,7 @@ LIMITED = b'{"errors":[{"id":"rate_limit_exceeded","message":"Too many requests"
         (400, {}, b'{"error":"INVALID_ARGUMENT","message":"valid product_id is required"}',
          "unsupported", None),
         (404, {}, b'{"error":"NOT_FOUND","error_details":"x"}', "unsupported", None),
-        (404, {}, b"", "unsupported", None),
+        (404, {}, b"", "transient", None),
         (401, {}, b"Unauthorized", "auth", None),
         (403, {}, b'{"error":"PERMISSION_DENIED"}', "auth", None),
         (403, {}, b"rate limit", "rate", None),

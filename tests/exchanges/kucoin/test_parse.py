@@ -222,6 +222,13 @@ def test_missing_and_null_fields_are_left_out() -> None:
     assert only("spot", message) == TickerPart(symbol="NEW-USDT", event_ms=7, bid="1")
 
 
+def test_best_prices_of_no_symbol_are_not_passed_on() -> None:
+    message = {"topic": "/market/ticker:all", "type": "message", "data": {"price": "1", "time": 7}}
+    said = only("spot", message)
+    assert isinstance(said, Unreadable)
+    assert said.kind == "wrong_shape"
+
+
 def test_tickers_of_one_symbol_are_named_by_their_topic() -> None:
     message = {
         "topic": "/market/ticker:BTC-USDT",

@@ -255,7 +255,7 @@ def test_the_exchange_clock() -> None:
         (429, {"gw-ratelimit-reset": "soon"}, b"", "rate", None),
         (403, {}, b"<html>1015</html>", "rate", None),
         (401, {}, b'{"code":"400003","msg":"key"}', "auth", None),
-        (404, {}, b"", "config", None),
+        (404, {}, b"", "transient", None),
         (502, {}, b"bad gateway", "transient", None),
         (500, {}, b'{"code":"500000","msg":"m"}', "transient", None),
     ],

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from common.exchanges.okx.describe import ERRORS, INTERVALS, MARKETS
 from common.exchanges.okx.parse import parse, ping, subscribe, topics, unsubscribe
-from common.exchanges.protocol import Ack, Notice, Parsed, Pong, Refusal, Unreadable
+from common.exchanges.protocol import Ack, Notice, Parsed, Pong, Refusal, TickerPart, Unreadable
 from common.exchanges.registry import by_seed_name
 from common.model.events import Candle, Ticker
 from common.model.ids import value_id
@@ -193,8 +193,17 @@ def test_what_there_is_not_is_left_out() -> None:
     assert ticker.bid == "63921"
 
 
-def test_without_a_last_price_it_is_no_ticker() -> None:
-    assert only("spot", push({**DAY, "last": ""}, channel="tickers")).kind == "wrong_shape"
+def test_what_was_never_traded_has_best_prices_and_is_no_ticker_yet() -> None:
+    part = only("spot", push({**DAY, "last": ""}, channel="tickers"))
+    assert isinstance(part, TickerPart)
+    assert (part.last, part.bid) == (UNSET, DAY["bidPx"])
+    assert only("spot", push({**DAY, "last": "-"}, channel="tickers")).kind == "wrong_shape"
+
+
+@pytest.mark.parametrize("arg", [{"channel": "candle1m"}, {"channel": "tickers", "instId": ""}])
+def test_a_push_about_no_symbol_is_not_passed_on(arg: Any) -> None:
+    frame = json.dumps({"arg": arg, "data": [BAR if arg["channel"] == "candle1m" else DAY]})
+    assert only("spot", frame.encode()).kind == "wrong_shape"
 
 
 # --- answers --------------------------------------------------------------------------------

@@ -211,7 +211,7 @@ def test_a_body_that_is_not_the_protocol_raises(raw: bytes) -> None:
         (400, {}, b'{"code":"51000","msg":"Parameter bar error"}', "config", None),
         (401, {}, b'{"code":"50101","msg":"env"}', "auth", None),
         (401, {}, b"", "auth", None),
-        (404, {}, b"", "config", None),
+        (404, {}, b"", "transient", None),
         (403, {}, b"<html>firewall</html>", "rate", 2.0),
         (200, {}, b'{"code":"70000","msg":"never heard of"}', "transient", None),
         (200, {}, b'{"code":1,"msg":""}', "transient", None),
