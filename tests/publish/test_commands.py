@@ -273,3 +273,4 @@ async def test_a_queue_that_is_deleted_is_made_again_and_consumed(rabbit_url: st
         await until(lambda: commands.stats["consuming"])
         await ask(channel, {"payload": ASKED})
         await until(lambda: desired.wanted)
+        assert commands.stats["accepted"] == 1

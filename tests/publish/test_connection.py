@@ -69,9 +69,10 @@ async def test_closing_does_not_wait_for_the_next_attempt() -> None:
     link = Link("amqp://guest:guest@127.0.0.1:1/", never, name="test", retry_s=(60, 90))
     link.start()
     await asyncio.sleep(0)
-    async with asyncio.timeout(2):
-        await link.close()
-        await link.close()
+    began_s = asyncio.get_running_loop().time()
+    await link.close()
+    await link.close()
+    assert asyncio.get_running_loop().time() - began_s < 2
 
 
 @pytest.mark.engines

@@ -97,8 +97,12 @@ async def test_a_rejected_candle_is_found_among_the_dead(rabbit_url: str) -> Non
 
 async def test_declaring_again_changes_nothing(rabbit_url: str) -> None:
     await make(rabbit_url, EVENTS, "full")
-    await make(rabbit_url, EVENTS, "full")
-    await make(rabbit_url, EVENTS, "passive")
+    async with backend(rabbit_url) as channel:
+        await channel.default_exchange.publish(aio_pika.Message(b"kept"), "tickers")
+        await make(rabbit_url, EVENTS, "full")
+        await make(rabbit_url, EVENTS, "passive")
+        (kept,) = await read(channel, "tickers", 1)
+        assert kept.body == b"kept"
 
 
 async def test_exchanges_declares_exchanges_only(rabbit_url: str) -> None:
