@@ -16,7 +16,7 @@ from loguru import logger
 from msgspec import Struct
 
 from common.clocks import MarketClock, machine_s
-from common.exchanges.protocol import Reason, RestRules
+from common.exchanges.protocol import Reason, RestFailure, RestRules
 from common.model.events import Candle
 from common.model.intervals import start_of
 from common.model.streams import Stream
@@ -147,6 +147,8 @@ class Reading:
     async def _carry_out(self, task: _Task) -> None:
         try:
             bars = await self._reading(task)
+            if bars is not None:
+                self._check(task, bars)
         except RestError as error:
             self._failed(task, error)
             return
@@ -167,8 +169,7 @@ class Reading:
 
         None: what is not waited for was given up for what now is.
         """
-        trouble = self._trouble.get(task.lane.stream)
-        whole = trouble is None or not trouble.tries or _age_s(trouble.since_s) < BELIEVED_S
+        whole = not self._is_believed(task.lane)
         reading = asyncio.ensure_future(
             self._reader.read(task.stream, task.stretch, urgent=task.urgent, whole=whole)
         )
@@ -180,6 +181,22 @@ class Reading:
         finally:
             reading.cancel()
         return reading.result()
+
+    def _is_believed(self, lane: CandleLane) -> bool:
+        """Whether REST has failed for so long that what it leaves out is taken not to be."""
+        trouble = self._trouble.get(lane.stream)
+        return bool(trouble and trouble.tries and _age_s(trouble.since_s) >= BELIEVED_S)
+
+    def _check(self, task: _Task, bars: Sequence[Candle]) -> None:
+        """Raises ``RestError`` where bars are left out in which trades were seen."""
+        lane, settling = task.lane, task.lane.settling
+        traded = lane.traded(task.stretch)
+        if not task.urgent and settling is not None:
+            traded = settling.traded(task.stretch)
+        left_out = traded - {bar.start_ms for bar in bars}
+        if left_out and not self._is_believed(lane):
+            detail = f"{lane.stream.key} is not all there yet: {min(left_out)}"
+            raise RestError(RestFailure("transient", detail))
 
     def _failed(self, task: _Task, error: RestError) -> None:
         now_s = machine_s()

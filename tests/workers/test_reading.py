@@ -248,3 +248,24 @@ async def test_a_last_bar_that_never_comes_ends_the_wait() -> None:
         assert shard.reader.whole
         await asyncio.sleep(BELIEVED_S)
     assert not shard.reader.whole
+
+
+@virtual_time
+async def test_a_bar_in_which_trades_were_seen_is_waited_for_and_never_taken_as_empty() -> None:
+    shard = Shard()
+    place = Place("kucoin", "spot", "candle")
+    lane = CandleLane(Stream("kucoin", "spot", "candle", "A", "1m"), place, at(0), 1.0)
+    shard.lanes = [lane]
+    lane.listening(at(1))
+    lane.candle(bar(1, closed=False, volume="1"), at(1.5))
+    lane.candle(bar(2, closed=False, volume="1"), at(2.5))
+    lane.interrupted()
+    lane.candle(bar(3, closed=False, volume="1"), at(3.5))
+    assert lane.missing == Hole(at(2), at(3))
+    async with working(shard):
+        await asyncio.sleep(10)
+        assert shard.said == []
+        shard.reader.bars = [bar(1, volume="1"), bar(2, volume="1")]
+        await asyncio.sleep(20)
+    assert [what for _, what, _ in shard.said] == ["fetched", "compared"]
+    assert lane.succession.last == bar(2, volume="1")
