@@ -21,7 +21,7 @@ from common.model.events import Candle
 from common.model.intervals import start_of
 from common.model.streams import Stream
 from common.recovery.lane import CandleLane
-from common.recovery.reading import CandleReader
+from common.recovery.reading import CandleReader, IncompleteError
 from common.recovery.rest import RestError
 from common.recovery.steps import Hole
 
@@ -57,14 +57,21 @@ class _Task(NamedTuple):
     stretch: Hole
     urgent: bool
 
+    @property
+    def key(self) -> tuple[Stream, bool]:
+        return self.lane.stream, self.urgent
+
 
 class _Trouble(Struct):
-    """Failures in a row: how many, since when, since when with an answer that is final."""
+    """Failures in a row: how many, and since when REST says what may be final."""
 
     tries: int = 0
     not_before_s: float = 0.0
-    since_s: float = 0.0
     final_since_s: float | None = None
+
+    def is_believed(self, now_s: float) -> bool:
+        """Whether REST has said so for long enough."""
+        return self.final_since_s is not None and now_s - self.final_since_s >= BELIEVED_S
 
 
 def _final_part(lane: CandleLane, final_ms: int) -> Hole | None:
@@ -99,7 +106,8 @@ class Reading:
         self._clock = clock
         # REST is final about a bar so long after its end: machine time, seen from the market.
         self._settle_ms = int(rules.settle_s * 1000 * clock.speed)
-        self._trouble: dict[Stream, _Trouble] = {}
+        # By stream, for what it misses and for what is to be compared.
+        self._trouble: dict[tuple[Stream, bool], _Trouble] = {}
 
     async def run(self) -> None:
         """Look, read, hand on, for ever."""
@@ -119,7 +127,7 @@ class Reading:
 
     def _missing(self, lanes: Sequence[CandleLane]) -> _Task | None:
         """The longest wait first; what fails again and again comes after what might not."""
-        behind = [lane for lane in lanes if lane.missing and self._may_try(lane)]
+        behind = [lane for lane in lanes if lane.missing and self._may_try(lane, urgent=True)]
         for lane in sorted(behind, key=lambda lane: (self._tries(lane), lane.missing or ())):
             stretch = _final_part(lane, self._final_ms())
             if stretch is not None:
@@ -133,7 +141,7 @@ class Reading:
             for lane in lanes
             if lane.settling is not None
             and (due := lane.settling.due(final_ms)) is not None
-            and self._may_try(lane)
+            and self._may_try(lane, urgent=False)
         ]
         return min(dues, key=lambda task: task.stretch, default=None)
 
@@ -141,24 +149,26 @@ class Reading:
         return self._clock.now_ms() - self._settle_ms
 
     def _tries(self, lane: CandleLane) -> int:
-        trouble = self._trouble.get(lane.stream)
+        trouble = self._trouble.get((lane.stream, True))
         return 0 if trouble is None else trouble.tries
 
     async def _carry_out(self, task: _Task) -> None:
         try:
             bars = await self._reading(task)
+            if bars is not None:
+                self._check(task, bars)
         except RestError as error:
             self._failed(task, error)
             return
         if bars is None:
             return
-        self._trouble.pop(task.lane.stream, None)
+        self._trouble.pop(task.key, None)
         if task.urgent:
             self._sink.fetched(task.lane, task.stretch, bars)
             if not bars and task.lane.succession.last is None:
                 # Nothing was traded for so long that it will not be soon: asked again seldom.
                 not_before_s = machine_s() + NOTHING_WAIT_S * random.uniform(0.5, 1.0)
-                self._trouble[task.lane.stream] = _Trouble(not_before_s=not_before_s)
+                self._trouble[task.key] = _Trouble(not_before_s=not_before_s)
         else:
             self._sink.compared(task.lane, task.stretch, bars)
 
@@ -167,8 +177,7 @@ class Reading:
 
         None: what is not waited for was given up for what now is.
         """
-        trouble = self._trouble.get(task.lane.stream)
-        whole = trouble is None or not trouble.tries or _age_s(trouble.since_s) < BELIEVED_S
+        whole = not self._is_believed(task)
         reading = asyncio.ensure_future(
             self._reader.read(task.stream, task.stretch, urgent=task.urgent, whole=whole)
         )
@@ -181,11 +190,24 @@ class Reading:
             reading.cancel()
         return reading.result()
 
+    def _is_believed(self, task: _Task) -> bool:
+        """Whether what REST leaves out is taken not to be."""
+        trouble = self._trouble.get(task.key)
+        return trouble is not None and trouble.is_believed(machine_s())
+
+    def _check(self, task: _Task, bars: Sequence[Candle]) -> None:
+        """Raises ``IncompleteError`` where bars are left out in which trades were seen."""
+        lane, settling = task.lane, task.lane.settling
+        traded = lane.traded(task.stretch)
+        if not task.urgent and settling is not None:
+            traded = settling.traded(task.stretch)
+        left_out = traded - {bar.start_ms for bar in bars}
+        if left_out and not self._is_believed(task):
+            raise IncompleteError(task.stream)
+
     def _failed(self, task: _Task, error: RestError) -> None:
         now_s = machine_s()
-        trouble = self._trouble.setdefault(task.lane.stream, _Trouble())
-        if not trouble.tries:
-            trouble.since_s = now_s
+        trouble = self._trouble.setdefault(task.key, _Trouble())
         trouble.tries += 1
         wait_s = min(FIRST_WAIT_S * 2.0 ** min(trouble.tries - 1, 10), LAST_WAIT_S)
         wait_s = max(wait_s * random.uniform(0.5, 1.0), error.wait_s)
@@ -194,16 +216,17 @@ class Reading:
             logger.bind(stream=task.lane.stream.key, error=str(error), tries=trouble.tries).warning(
                 "candles not read, trying again"
             )
-        if error.failure.reason not in FINAL:
+        will_not_change = error.failure.reason in FINAL
+        if not will_not_change and not isinstance(error, IncompleteError):
             trouble.final_since_s = None
         elif trouble.final_since_s is None:
             trouble.final_since_s = now_s
-        elif task.urgent and _age_s(trouble.final_since_s) >= BELIEVED_S:
+        elif will_not_change and task.urgent and trouble.is_believed(now_s):
             self._sink.lost(task.lane, task.stretch, error.failure.detail)
-            del self._trouble[task.lane.stream]
+            del self._trouble[task.key]
 
-    def _may_try(self, lane: CandleLane) -> bool:
-        trouble = self._trouble.get(lane.stream)
+    def _may_try(self, lane: CandleLane, *, urgent: bool) -> bool:
+        trouble = self._trouble.get((lane.stream, urgent))
         if trouble is None or trouble.not_before_s <= machine_s():
             return True
         # It was only that nothing was traded, and now something is.
@@ -212,8 +235,4 @@ class Reading:
     def _forget_gone(self, lanes: Sequence[CandleLane]) -> None:
         if self._trouble:
             wanted = {lane.stream for lane in lanes}
-            self._trouble = {s: t for s, t in self._trouble.items() if s in wanted}
-
-
-def _age_s(since_s: float) -> float:
-    return machine_s() - since_s
+            self._trouble = {s: t for s, t in self._trouble.items() if s[0] in wanted}

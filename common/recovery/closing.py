@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from common.model.events import Candle
 from common.model.intervals import end_of, start_of
-from common.recovery.steps import Hole, Step, closed, flat
+from common.recovery.steps import Hole, Step, closed, flat, has_trades
 
 # Where nothing else is heard either, an end is believed after so many graces.
 PATIENCE = 3
@@ -26,6 +26,7 @@ class InferredClose:
         live_since_ms: market time since when the stream is listened to without an interruption;
             None while it is not.
         next_ms: the start of the next bar to close; None before the first.
+        traded: the starts of holes in which trades were seen, of a bar that is not known whole.
     """
 
     def __init__(self, interval: str, grace_ms: int) -> None:
@@ -37,6 +38,7 @@ class InferredClose:
         self._before: Candle | None = None
         self.live_since_ms: int | None = None
         self.next_ms: int | None = None
+        self.traded: set[int] = set()
 
     def listening(self, now_ms: int) -> None:
         """The exchange has accepted the stream; again makes no difference."""
@@ -131,7 +133,11 @@ class InferredClose:
         running = self._running
         if running is not None and running.start_ms == start_ms:
             self._running = None
-            return Step(closed(running)) if self._trusted else None
+            if self._trusted:
+                return Step(closed(running))
+            if has_trades(running):
+                self.traded.add(start_ms)
+            return None
         if self._before is None or not self._listened_to(start_ms) or not seamless:
             return None
         return Step(flat(self._before, start_ms), "filled")

@@ -113,15 +113,23 @@ class CandleLane:
         """What of ``source`` has to be fetched before anything else goes out."""
         return self.succession.missing
 
+    def traded(self, stretch: Hole) -> set[int]:
+        """The starts of missing bars in which trades were seen: an answer without them is none yet."""
+        seen = () if self._closing is None else self._closing.traded
+        return {start_ms for start_ms in seen if stretch.from_ms <= start_ms < stretch.to_ms}
+
     def fetched(self, bars: Iterable[Candle], to_ms: int) -> list[Step]:
         """The bars of ``source`` before ``to_ms`` were fetched: what goes out."""
         steps = self._built(self.succession.fetched(bars, to_ms))
         if self._closing is not None and self.succession.last is not None:
             self._closing.know(self.succession.last)
+            self._closing.traded = {start for start in self._closing.traded if start >= to_ms}
         return steps
 
     def skip(self) -> list[Step]:
         """Go on behind what cannot be fetched: what goes out."""
+        if self._closing is not None:
+            self._closing.traded.clear()
         return self._built(self.succession.skip())
 
     @property

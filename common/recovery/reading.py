@@ -24,6 +24,13 @@ from common.recovery.rest import Rest, RestError
 from common.recovery.steps import Hole, closed
 
 
+class IncompleteError(RestError):
+    """An answer without bars that there are."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(RestFailure("transient", f"{stream.key} is not all there yet"))
+
+
 class CandleReader:
     """Reads candles for all streams of one process.
 
@@ -65,7 +72,7 @@ class CandleReader:
                 if candle.closed and page.from_ms <= candle.start_ms < page.to_ms:
                     bars[candle.start_ms] = candle
         if whole and rules.tells_flat and _last_is_missing(bars, interval, stretch):
-            raise RestError(RestFailure("transient", f"{stream.key} is not all there yet"))
+            raise IncompleteError(stream)
         ordered = [bars[start_ms] for start_ms in sorted(bars)]
         if interval == stream.interval:
             return ordered

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from common.model.decimals import same
 from common.model.events import Candle
-from common.recovery.steps import Hole
+from common.recovery.steps import Hole, has_trades
 
 # Bars of one stream that wait to be compared; the oldest are given up first.
 MOST_PENDING = 2_000
@@ -39,6 +39,14 @@ class Settling:
         ended = [candle for candle in self._pending.values() if candle.end_ms <= final_ms]
         return Hole(ended[0].start_ms, ended[-1].end_ms) if ended else None
 
+    def traded(self, stretch: Hole) -> set[int]:
+        """The starts of the bars of a stretch in which something was traded: REST has them."""
+        return {
+            start_ms
+            for start_ms, candle in self._pending.items()
+            if stretch.from_ms <= start_ms < stretch.to_ms and has_trades(candle)
+        }
+
     def compare(self, stretch: Hole, bars: Iterable[Candle]) -> list[Candle]:
         """What REST says otherwise, as candles of a higher revision."""
         known = {bar.start_ms: bar for bar in bars}
@@ -59,8 +67,7 @@ def _verdict(candle: Candle, final: Candle | None) -> str:
     if final is None:
         # Left out where nothing was traded; where something was, REST has forgotten or is not yet
         # there, and says nothing against it.
-        traded = candle.volume is not UNSET and not same(candle.volume, "0")
-        return "unsettled" if traded else "settled"
+        return "unsettled" if has_trades(candle) else "settled"
     return "settled" if _equal(candle, final) else "revised"
 
 

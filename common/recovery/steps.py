@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from common.model.decimals import same
 from common.model.events import Candle
 from common.model.intervals import end_of
 from common.model.streams import Origin
@@ -29,6 +30,11 @@ class Hole(NamedTuple):
 def closed(candle: Candle) -> Candle:
     """The last state of a bar as its final one."""
     return msgspec.structs.replace(candle, closed=True, event_ms=UNSET)
+
+
+def has_trades(candle: Candle) -> bool:
+    """Whether its volume tells of trades."""
+    return candle.volume is not UNSET and not same(candle.volume, "0")
 
 
 def flat(before: Candle, start_ms: int) -> Candle:

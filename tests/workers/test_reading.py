@@ -14,6 +14,7 @@ from common.exchanges.registry import EXCHANGES
 from common.model.events import Candle
 from common.model.streams import Stream
 from common.recovery.lane import CandleLane
+from common.recovery.reading import IncompleteError
 from common.recovery.rest import RestError
 from common.recovery.settling import Settling
 from common.recovery.steps import Hole, Step
@@ -33,6 +34,7 @@ class Reader:
         self.failures: list[RestFailure] = []
         self.bars: Sequence[Candle] = ()
         self.takes_s = 0.0
+        self.never_there = False
 
     async def read(
         self, stream: Stream, stretch: Hole, *, urgent: bool, whole: bool
@@ -40,6 +42,8 @@ class Reader:
         self.whole = whole
         self.asked.append((machine_s(), stream, stretch, urgent))
         await asyncio.sleep(self.takes_s)
+        if self.never_there and whole:
+            raise IncompleteError(stream)
         if self.failures:
             raise RestError(self.failures.pop(0))
         return [b for b in self.bars if stretch.from_ms <= b.start_ms < stretch.to_ms]
@@ -239,12 +243,36 @@ async def test_what_is_not_waited_for_makes_way_for_what_is() -> None:
 
 
 @virtual_time
-async def test_a_last_bar_that_never_comes_ends_the_wait() -> None:
+async def test_a_last_bar_that_never_comes_ends_the_wait_but_an_outage_does_not() -> None:
     shard = Shard("A")
     shard.jump(0, first=1, then=4)
-    shard.reader.failures = [RestFailure("transient", "not all there yet")] * 100
+    shard.reader.failures = [RestFailure("transient", "503")] * 30
     async with working(shard):
-        await asyncio.sleep(BELIEVED_S / 2)
-        assert shard.reader.whole
-        await asyncio.sleep(BELIEVED_S)
-    assert not shard.reader.whole
+        await asyncio.sleep(1.5 * BELIEVED_S)
+        shard.reader.never_there = True
+        await asyncio.sleep(BELIEVED_S - 60)
+        assert shard.said == []
+        shard.reader.failures = []
+        await asyncio.sleep(200)
+    assert [what for _, what, _ in shard.said] == ["fetched"]
+
+
+@virtual_time
+async def test_a_bar_in_which_trades_were_seen_is_waited_for_and_never_taken_as_empty() -> None:
+    shard = Shard()
+    place = Place("kucoin", "spot", "candle")
+    lane = CandleLane(Stream("kucoin", "spot", "candle", "A", "1m"), place, at(0), 1.0)
+    shard.lanes = [lane]
+    lane.listening(at(1))
+    lane.candle(bar(1, closed=False, volume="1"), at(1.5))
+    lane.candle(bar(2, closed=False, volume="1"), at(2.5))
+    lane.interrupted()
+    lane.candle(bar(3, closed=False, volume="1"), at(3.5))
+    assert lane.missing == Hole(at(2), at(3))
+    async with working(shard):
+        await asyncio.sleep(10)
+        assert shard.said == []
+        shard.reader.bars = [bar(1, volume="1"), bar(2, volume="1")]
+        await asyncio.sleep(20)
+    assert sorted(what for _, what, _ in shard.said) == ["compared", "fetched"]
+    assert lane.succession.last == bar(2, volume="1")
