@@ -24,7 +24,7 @@ from simulator.feeds import Wanted
 from simulator.world import World
 
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
-_INVALID = Refused(3, "Invalid JSON: expected an object at line 1 column 1")
+_INVALID = Refused(3, "Invalid JSON: expected value at line 1 column 1")
 
 
 class BinanceSocket:
