@@ -106,6 +106,15 @@ def test_bars_closed_by_the_clock_wait_for_the_network(exchange: Exchange, marke
 
 
 @pytest.mark.parametrize(("exchange", "market"), PLACES)
+def test_rest_is_believed_late_where_a_missing_row_means_no_trades(
+    exchange: Exchange, market: Market
+) -> None:
+    rules = exchange.markets[market]
+    if rules.channels["candle"].closes == "inferred" or not rules.rest.tells_flat:
+        assert rules.rest.settle_s >= 2 * rules.channels["candle"].grace_s
+
+
+@pytest.mark.parametrize(("exchange", "market"), PLACES)
 def test_a_thousand_symbols_are_asked_for_within_a_minute(
     exchange: Exchange, market: Market
 ) -> None:

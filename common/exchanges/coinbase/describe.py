@@ -87,6 +87,8 @@ MARKETS: Mapping[Market, MarketRules] = {
             # 10 requests a second of an address in older documents, none in newer ones: reserve,
             # for four processes of the address.
             candles_per_s=2.0,
+            # Reserve: answers may be a second old, and a bar they have not yet reads like no trades.
+            settle_s=10.0,
             tells_flat=False,
         ),
     ),

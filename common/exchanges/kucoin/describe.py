@@ -63,6 +63,8 @@ _TICKER = Cadence(kind="trade-driven", probe_s=30.0, stall_s=120.0)
 _GRACE_S = 4.0
 # Reserve: a request weighs 3 of the 2000 that an address has in 30 s, over all three markets.
 _CANDLES_PER_S = 3.0
+# Reserve: it is not said how soon REST has a bar, and one it has not yet reads like no trades.
+_SETTLE_S = 10.0
 
 
 def _channels(intervals: Mapping[str, str]) -> dict[Channel, ChannelRules]:
@@ -103,6 +105,7 @@ MARKETS: Mapping[Market, MarketRules] = {
             intervals=_SPOT,
             candles_per_request=1500,
             candles_per_s=_CANDLES_PER_S,
+            settle_s=_SETTLE_S,
             # A bar without trades has no row, neither here nor on the futures.
             tells_flat=False,
         ),
@@ -117,6 +120,7 @@ MARKETS: Mapping[Market, MarketRules] = {
                 intervals=_FUTURES_REST,
                 candles_per_request=500,
                 candles_per_s=_CANDLES_PER_S,
+                settle_s=_SETTLE_S,
                 tells_flat=False,
             ),
         )
