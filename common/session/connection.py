@@ -11,6 +11,8 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from common.clocks import machine_s
 from common.exchanges.place import Place
 from common.exchanges.protocol import (
@@ -29,13 +31,13 @@ from common.session.address import Address
 from common.session.heartbeat import Heartbeat
 from common.session.lifecycle import Signal, State, advance
 from common.session.liveness import Liveness
-from common.session.outcome import Outcome, of_dial
+from common.session.opening import open_socket
+from common.session.outcome import Outcome
 from common.session.sink import Sink
 from common.session.subscriptions import UNANSWERED_LIMIT, Subscriptions
 from common.session.topics import Rejections
-from common.session.transport import Dial, DialFailed, Socket, SocketClosed
+from common.session.transport import Dial, Socket, SocketClosed
 
-DIAL_S = 15.0
 SEND_S = 10.0
 PROBE_S = 10.0
 CLOSE_S = 5.0
@@ -108,34 +110,25 @@ class Connection:
     async def run(self) -> Outcome:
         """Live, and say how it ended. On cancellation the socket is closed."""
         self._signal(Signal.DIAL)
+        socket = await open_socket(self._address, self._dial)
+        if isinstance(socket, Outcome):
+            return socket
         try:
-            url = await self._address()
-            async with asyncio.timeout(DIAL_S):
-                self._socket = await self._dial(url)
-        except DialFailed as failure:
-            return of_dial(failure)
-        except TimeoutError:
-            return Outcome("unreachable", "transient", f"no answer in {DIAL_S:g} s")
-        self._opened_s = machine_s()
+            self._opened(socket)
+            ended = await self._both(socket)
+        finally:
+            await self._close(socket)
+        return msgspec.structs.replace(self._end or ended, flowed_s=self._liveness.flowed_s)
+
+    def _opened(self, socket: Socket) -> None:
+        self._socket, self._opened_s = socket, machine_s()
         stall_s = self._liveness.stall_s
         self._liveness = Liveness(self._place.rules.cadence.probe_s, stall_s, self._opened_s)
         limits, ping = self._place.limits, self._place.protocol.ping
-        self._heartbeat = Heartbeat(self._socket, ping, limits.ping_s, self._opened_s)
+        self._heartbeat = Heartbeat(socket, ping, limits.ping_s, self._opened_s)
         self._signal(Signal.OPENED)
         if not limits.welcomes:
             self._welcome()
-        try:
-            ended = await self._both(self._socket)
-        finally:
-            await self._close(self._socket)
-        outcome = self._end or ended
-        return Outcome(
-            outcome.cause,
-            outcome.reason,
-            outcome.detail,
-            self._liveness.flowed_s,
-            outcome.retry_after_s,
-        )
 
     async def _both(self, socket: Socket) -> Outcome:
         """Read and keep until one of them is over; a reader that hangs in a dead socket is cut."""
