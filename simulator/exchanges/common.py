@@ -9,6 +9,7 @@ import msgspec
 
 from common.model.events import Candle
 from common.model.intervals import end_of, start_of
+from simulator.exchanges.protocol import Effect
 from simulator.listing import Listed, Listing
 from simulator.world import World
 
@@ -19,6 +20,22 @@ class Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
     def __init__(self, code: int | str, message: str, status: int = 400) -> None:
         super().__init__(code, message)
         self.code, self.message, self.status = code, message, status
+
+
+class PlainDialect:
+    """What most sockets do: wait to be asked, send payloads as they are, go without a word."""
+
+    def greeting(self) -> Sequence[Effect]:
+        """Nothing: it waits to be asked."""
+        return ()
+
+    def wrap(self, topic: str, payload: str) -> str:  # noqa: ARG002 - as all dialects
+        """As it is: a push names its topic itself."""
+        return payload
+
+    def shutdown_notice(self) -> str | None:
+        """It goes without a word."""
+        return None
 
 
 def needed_in(query: Mapping[str, str], name: str, refused: Refused) -> str:

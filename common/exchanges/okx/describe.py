@@ -119,6 +119,7 @@ CLOSING = "64008"
 
 # Codes of WebSocket (6xxxx) and REST (5xxxx) errors. What is not here counts as transient.
 ERRORS: Mapping[str, Reason] = {
+    "404": "config",
     "50001": "transient",
     "50004": "transient",
     "50005": "config",

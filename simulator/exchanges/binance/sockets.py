@@ -10,7 +10,7 @@ import msgspec
 from common.model.streams import Market
 from simulator.exchanges.binance.names import NAME, ROUTES, RULES, SOCKET_HOSTS, route_of
 from simulator.exchanges.binance.topics import symbol_in, wanted, well_formed
-from simulator.exchanges.common import Refused, object_in
+from simulator.exchanges.common import PlainDialect, Refused, object_in
 from simulator.exchanges.protocol import (
     Effect,
     HttpAnswer,
@@ -27,7 +27,7 @@ _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "G
 _INVALID = Refused(3, "Invalid JSON: expected value at line 1 column 1")
 
 
-class BinanceSocket:
+class BinanceSocket(PlainDialect):
     """One socket: raw (``/ws``) or combined (``/stream``), on one route."""
 
     def __init__(
@@ -37,10 +37,6 @@ class BinanceSocket:
         self.rules = RULES[market]
         self.first_topics = topics
         self._world, self._route, self._combined = world, route, combined
-
-    def greeting(self) -> Sequence[Effect]:
-        """Nothing: it waits to be asked."""
-        return ()
 
     # --- what it sends ----------------------------------------------------------------------
 

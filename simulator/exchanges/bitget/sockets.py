@@ -26,6 +26,7 @@ from simulator.exchanges.bitget.topics import (
     topic_of,
     wanted,
 )
+from simulator.exchanges.common import PlainDialect
 from simulator.exchanges.protocol import (
     Effect,
     End,
@@ -41,7 +42,7 @@ from simulator.limits import SlidingCount
 from simulator.world import World
 
 
-class BitgetSocket:
+class BitgetSocket(PlainDialect):
     """One socket; it may carry any market."""
 
     market: Market | None = None
@@ -52,23 +53,11 @@ class BitgetSocket:
         self._world = world
         self._subscribes = SlidingCount(3600.0)
 
-    def greeting(self) -> Sequence[Effect]:
-        """Nothing: it waits to be asked."""
-        return ()
-
     # --- what it sends ----------------------------------------------------------------------
 
     def feed(self, topic: str) -> Wanted | None:
         """The topic's feed."""
         return wanted(self._world, topic_of(topic))
-
-    def wrap(self, topic: str, payload: str) -> str:  # noqa: ARG002 - as all dialects
-        """Payloads carry their argument already."""
-        return payload
-
-    def shutdown_notice(self) -> str | None:
-        """It goes without a word, also at a release."""
-        return None
 
     # --- what it is told --------------------------------------------------------------------
 

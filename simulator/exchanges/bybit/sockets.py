@@ -11,7 +11,7 @@ import msgspec
 from common.model.streams import Market
 from simulator.exchanges.bybit.names import MOST_ARGS, MOST_CHARACTERS, RULES, market_of
 from simulator.exchanges.bybit.topics import problem, wanted
-from simulator.exchanges.common import Refused, object_in
+from simulator.exchanges.common import PlainDialect, Refused, object_in
 from simulator.exchanges.protocol import (
     Effect,
     HttpAnswer,
@@ -30,7 +30,7 @@ _NO_CODE = 0
 _INVALID = Refused(_NO_CODE, "Failed to decode incoming data:readObjectStart: expect { or n")
 
 
-class BybitSocket:
+class BybitSocket(PlainDialect):
     """One socket of one market."""
 
     first_topics: Sequence[str] = ()
@@ -41,23 +41,11 @@ class BybitSocket:
         self._world = world
         self._number = next(_numbers)
 
-    def greeting(self) -> Sequence[Effect]:
-        """Nothing: it waits to be asked."""
-        return ()
-
     # --- what it sends ----------------------------------------------------------------------
 
     def feed(self, topic: str) -> Wanted | None:
         """The topic's feed."""
         return wanted(self._world, self.market, topic, self._number)
-
-    def wrap(self, topic: str, payload: str) -> str:  # noqa: ARG002 - as all dialects
-        """As it is: a push names its topic itself."""
-        return payload
-
-    def shutdown_notice(self) -> str | None:
-        """None: short interruptions are not announced."""
-        return None
 
     # --- what it is told --------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from simulator.exchanges.coinbase.names import (
     find,
     product_of,
 )
+from simulator.exchanges.common import PlainDialect
 from simulator.exchanges.protocol import (
     Effect,
     HttpAnswer,
@@ -36,7 +37,7 @@ _REFUSED = Reply('{"type":"error","message":"failure to subscribe"}')
 _TOO_MANY = Reply('{"type":"error","message":"rate limit exceeded"}')
 
 
-class CoinbaseSocket:
+class CoinbaseSocket(PlainDialect):
     """One socket. A token (JWT) may be given and is not looked at: the channels are public."""
 
     market: Market | None = "spot"
@@ -49,10 +50,6 @@ class CoinbaseSocket:
         # As of when a topic's snapshot was: its feed goes on from there.
         self._told_ms: dict[str, int] = {}
 
-    def greeting(self) -> Sequence[Effect]:
-        """Nothing: it waits five seconds to be asked."""
-        return ()
-
     # --- what it sends ----------------------------------------------------------------------
 
     def feed(self, topic: str) -> Wanted | None:
@@ -64,10 +61,6 @@ class CoinbaseSocket:
         """In an envelope with the number of this socket's next message."""
         number, self._number = self._number, self._number + 1
         return frames.sealed(topic.partition(":")[0], payload, number)
-
-    def shutdown_notice(self) -> str | None:
-        """It goes without a word."""
-        return None
 
     # --- what it is told --------------------------------------------------------------------
 

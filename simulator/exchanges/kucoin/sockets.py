@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from common.model.streams import Market
-from simulator.exchanges.common import Refused, object_in
+from simulator.exchanges.common import PlainDialect, Refused, object_in
 from simulator.exchanges.kucoin.names import (
     NAME,
     RULES,
@@ -32,7 +32,7 @@ from simulator.feeds import Wanted
 from simulator.world import World
 
 
-class KucoinSocket:
+class KucoinSocket(PlainDialect):
     """One socket of one product; that of the futures serves both of their markets."""
 
     def __init__(self, world: World, product: Product, connect_id: str) -> None:
@@ -54,10 +54,6 @@ class KucoinSocket:
     def wrap(self, topic: str, payload: str) -> str:
         """A push in its envelope."""
         return f'{{"topic":{msgspec.json.encode(topic).decode()},"type":"message",{payload[1:]}'
-
-    def shutdown_notice(self) -> str | None:
-        """It goes without a word."""
-        return None
 
     # --- what it is told --------------------------------------------------------------------
 

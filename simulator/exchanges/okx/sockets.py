@@ -10,7 +10,7 @@ import msgspec
 
 from common.clocks import machine_s
 from common.model.streams import Market
-from simulator.exchanges.common import Refused, object_in
+from simulator.exchanges.common import PlainDialect, Refused, object_in
 from simulator.exchanges.okx.names import (
     CHANNEL_BYTES,
     ENDPOINTS,
@@ -40,7 +40,7 @@ _UPGRADE = "The connection will soon be closed for a service upgrade. Please rec
 _PREFIX = "/ws/v5/"
 
 
-class OkxSocket:
+class OkxSocket(PlainDialect):
     """One socket on one endpoint; it serves the symbols of every market."""
 
     market: Market | None = None
@@ -52,19 +52,11 @@ class OkxSocket:
         self._id = token_hex(4)
         self._requests = SlidingCount(REQUESTS_WITHIN_S)
 
-    def greeting(self) -> Sequence[Effect]:
-        """Nothing: it waits to be asked."""
-        return ()
-
     # --- what it sends ----------------------------------------------------------------------
 
     def feed(self, topic: str) -> Wanted | None:
         """The channel's feed."""
         return wanted(self._world, topic)
-
-    def wrap(self, topic: str, payload: str) -> str:  # noqa: ARG002 - as all dialects
-        """As it is: a push names its channel itself."""
-        return payload
 
     def shutdown_notice(self) -> str | None:
         """``notice`` 64008, on /public only: candles get no warning."""
