@@ -52,12 +52,15 @@ class BitgetSocket(PlainDialect):
     def __init__(self, world: World) -> None:
         self._world = world
         self._subscribes = SlidingCount(3600.0)
+        # As of when a topic's first push was: its feed goes on from there.
+        self._told_ms: dict[str, int] = {}
 
     # --- what it sends ----------------------------------------------------------------------
 
     def feed(self, topic: str) -> Wanted | None:
-        """The topic's feed."""
-        return wanted(self._world, topic_of(topic))
+        """What follows the first push."""
+        since_ms = self._told_ms.pop(topic, self._world.clock.now_ms())
+        return wanted(self._world, topic_of(topic), since_ms)
 
     # --- what it is told --------------------------------------------------------------------
 
@@ -97,7 +100,8 @@ class BitgetSocket(PlainDialect):
                 return [*effects, _error(30007, "Request over limit, connection close"),
                         End(1008, "Request over limit")]  # fmt: skip
             effects += (Reply(_answer("subscribe", topic)), Join(topic.key))
-            first = first_push(self._world, topic)
+            now_ms = self._told_ms[topic.key] = self._world.clock.now_ms()
+            first = first_push(self._world, topic, now_ms)
             if first is not None:
                 effects.append(Reply(first))
         return effects

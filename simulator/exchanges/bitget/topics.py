@@ -82,12 +82,11 @@ def exists(world: World, topic: Topic) -> bool:
     return find(world, topic.market, topic.symbol) is not None
 
 
-def first_push(world: World, topic: Topic) -> str | None:
+def first_push(world: World, topic: Topic, now_ms: int) -> str | None:
     """What is sent at once after a subscribe; None where there is nothing to tell."""
     listed = find(world, topic.market, topic.symbol)
     if listed is None or world.replay is not None or _muted(world, topic):
         return None
-    now_ms = world.clock.now_ms()
     if topic.channel == "ticker":
         rows: list[Any] = [_ticker(world, listed, now_ms)] if listed.trading else []
     elif topic.channel == "trade":
@@ -98,20 +97,20 @@ def first_push(world: World, topic: Topic) -> str | None:
     return frames.push("snapshot", topic.arg, rows, now_ms) if rows else None
 
 
-def wanted(world: World, topic: Topic) -> Wanted | None:
-    """The feed of a topic; None where nothing will ever come."""
+def wanted(world: World, topic: Topic, since_ms: int) -> Wanted | None:
+    """The feed of a topic, going on where the first push ended; None where nothing will come."""
     listed = find(world, topic.market, topic.symbol)
     if listed is None or world.replay is not None:
         return None
     key = listed.listing.key
-    return Wanted(f"{NAME}:{topic.key}", lambda: _feed(world, topic, key))
+    return Wanted(f"{NAME}:{topic.key}", lambda: _feed(world, topic, key, since_ms))
 
 
-def _feed(world: World, topic: Topic, key: str) -> Feed:
+def _feed(world: World, topic: Topic, key: str, since_ms: int) -> Feed:
     if topic.channel == "ticker":
-        return ChangeFeed(_TICKER_S, world.clock.now_ms(), _ticker_news(world, topic, key))
+        return ChangeFeed(_TICKER_S, since_ms, _ticker_news(world, topic, key))
     if topic.channel == "trade":
-        return ChangeFeed(_TRADE_S, world.clock.now_ms(), _trade_news(world, topic, key))
+        return ChangeFeed(_TRADE_S, since_ms, _trade_news(world, topic, key))
 
     def render(listed: Listed, start_ms: int, bar: Bar, closed: bool, now_ms: int) -> str:
         return frames.push("update", topic.arg, [frames.row(listed, start_ms, bar)], now_ms)
@@ -121,7 +120,7 @@ def _feed(world: World, topic: Topic, key: str) -> Feed:
         lambda: world.catalog.get(key),
         topic.interval,
         _CANDLE_S,
-        world.clock.now_ms(),
+        since_ms,
         render,
         lambda: _muted(world, topic),
     )

@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from typed_bitget import Bitget
 from typed_bitget.core.transport.http import HttpRpcClient
@@ -30,8 +31,13 @@ def client():
     )
 
 
+def plain(value):
+    """A number with its digits, never with an exponent (``0E-8``)."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
 def say(**fields):
-    sys.stdout.write(json.dumps(fields, default=str) + "\n")
+    sys.stdout.write(json.dumps(fields, default=plain) + "\n")
     sys.stdout.flush()
 
 
