@@ -193,8 +193,7 @@ class Connection:
         if isinstance(said, Told):
             self._event(said, now_s)
         elif isinstance(said, Ack):
-            for topic in self.subscriptions.acked(said, now_s):
-                self._sink.accepted(topic)
+            self._accepted(said, now_s)
         elif isinstance(said, Refusal):
             self._refusal(said, now_s)
         elif isinstance(said, Unreadable):
@@ -221,7 +220,16 @@ class Connection:
         if self.state is not State.LIVE:
             self._signal(Signal.HEARD)
 
+    def _accepted(self, ack: Ack, now_s: float) -> None:
+        for topic in self.subscriptions.acked(ack, now_s):
+            self._sink.accepted(topic)
+
     def _refusal(self, refusal: Refusal, now_s: float) -> None:
+        named = refusal.request_id is not None or refusal.topics
+        if refusal.reason == "benign" and named:
+            # "Already subscribed" and the like: what we asked for is so.
+            self._accepted(Ack(refusal.request_id, refusal.topics), now_s)
+            return
         rejected = self.subscriptions.refused(refusal, now_s)
         if not rejected:
             self._sink.refused(refusal)

@@ -14,7 +14,15 @@ import pytest
 from msgspec.structs import replace as changed
 
 from common.clocks import machine_s
-from common.exchanges.protocol import Exchange, Parsed, Pong, RestFailure, RestRequest, Welcome
+from common.exchanges.protocol import (
+    Exchange,
+    Parsed,
+    Pong,
+    Refusal,
+    RestFailure,
+    RestRequest,
+    Welcome,
+)
 from common.exchanges.registry import EXCHANGES
 from common.session.address import Addresses
 from common.session.connection import PROBE_S, Connection
@@ -186,3 +194,27 @@ async def test_the_connections_of_a_process_are_opened_one_after_the_other(
 
     await asyncio.gather(*(dial() for _ in range(3)))
     assert ends == [0.0, 2.0, 4.0]
+
+
+@virtual_time
+async def test_a_refusal_of_what_is_so_already_is_an_acceptance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = Refusal(1, "benign", "already subscribed")
+
+    def parse_benign(market: Any, frame: bytes, catalog: Any) -> Any:
+        return (said,) if frame == b'"benign"' else BINANCE.parse(market, frame, catalog)
+
+    monkeypatch.setitem(EXCHANGES, "binance", replace(BINANCE, parse=parse_benign))  # type: ignore[arg-type]
+    exchange, sink = ScriptedExchange(), Memory(*candles("BTCUSDT"))
+    connection = Connection(place(), exchange.address, exchange.dial, dict, sink)
+    connection.want({TOPIC: 600.0})
+    task = asyncio.create_task(connection.run())
+    socket = await exchange.accepted()
+    await socket.request()
+    socket.push("benign")
+    await asyncio.sleep(1)
+    assert sink.acks == [TOPIC]
+    assert sink.refusals == []
+    task.cancel()
+    await asyncio.wait({task})
