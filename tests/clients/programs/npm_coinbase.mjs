@@ -36,7 +36,8 @@ client.on("update", ({ channel, timestamp, events }) => {
         askSize: row.best_ask_quantity,
       });
     }
-    for (const { trade_id, time, price, size } of event.trades ?? []) {
+    // Newest first on the wire; told oldest first, so that whoever stops listening misses no id.
+    for (const { trade_id, time, price, size } of [...(event.trades ?? [])].reverse()) {
       say({ kind: "trade", id: Number(trade_id), timeMs: Date.parse(time), price, size });
     }
     if (channel === "heartbeats") say({ kind: "heartbeat", eventMs: Date.parse(timestamp) });
