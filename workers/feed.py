@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
 from loguru import logger
 from msgspec import UNSET
@@ -17,33 +16,16 @@ from msgspec import UNSET
 from common.clocks import MarketClock
 from common.exchanges.place import Place
 from common.exchanges.protocol import Refusal, Told, Topic, Unreadable
-from common.model.events import Candle, MarketEvent, Trade
+from common.model.events import Candle, Trade
 from common.model.intervals import DAY_MS, length_ms
-from common.model.streams import Origin, Shard, Stream
+from common.model.streams import Shard, Stream
 from common.recovery.lane import CandleLane
 from common.recovery.steps import Hole, Step
 from workers.lanes import Lane, Said
+from workers.outlets import Outlet
 
+# What was sent together comes one after the other: an exchange's stamp is believed a bit later.
 STAMPS_BELIEVED_AFTER_TICKS = 3
-
-
-class Outlet(Protocol):
-    """Where events go: the pipeline, as far as a feed needs it."""
-
-    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> None:
-        """Send an event; returns at once."""
-
-    def status(
-        self,
-        stream: Stream,
-        state: str,
-        *,
-        epoch: int,
-        reason: str = "",
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-    ) -> None:
-        """Say that a stream changed its state; returns at once."""
 
 
 class Feed:
@@ -71,13 +53,14 @@ class Feed:
         self._counts: Counter[str] = Counter()
         self.events = 0
         self._place = place
+        # The intervals that are made of trades are built of the shortest one.
+        self._traded_interval = min(place.rules.from_trades, key=length_ms, default=None)
         self._outlet = outlet
         self._lanes: dict[Stream, Lane] = {}
         self._by_symbol: dict[tuple[str, str | None], list[Lane]] = {}
         self._by_topic: dict[Topic, list[Lane]] = {}
         self._said: set[str] = set()
-        # The exchange's own time: the newest stamp on anything that came, and as it was at the
-        # last ticks. What was sent together comes one after the other: it is believed a bit later.
+        # The exchange's own time: the newest stamp on anything that came, now and at the last ticks.
         self._heard_ms = 0
         self._heard_lately = deque([0], maxlen=STAMPS_BELIEVED_AFTER_TICKS)
         self._log = logger.bind(shard=shard.key)
@@ -140,32 +123,25 @@ class Feed:
     # --- what the connection tells ------------------------------------------------------------
 
     def event(self, event: Told) -> Topic | None:
-        """See ``Sink``."""
-        lanes = self._by_symbol.get((event.symbol, self._interval(event)))
-        if not lanes or not self._is_credible(event):
+        """See ``Sink``. The path of every message: the clock is looked at once."""
+        interval, of_ms = None, 0
+        if isinstance(event, Candle):
+            interval, of_ms = event.interval, event.start_ms
+        elif isinstance(event, Trade):
+            interval, of_ms = self._traded_interval, event.time_ms
+        lanes = self._by_symbol.get((event.symbol, interval))
+        if not lanes:
+            return None
+        now_ms = self._clock.now_ms()
+        if of_ms > now_ms + DAY_MS:
+            # Believed, a bar of the future would make every real one after it a late one.
+            self.unreadable(Unreadable("wrong_shape", f"a bar of the future: {of_ms}"))
             return None
         for lane in lanes:
-            self._heard(lane, event)
+            self._heard(lane, event, now_ms)
         return lanes[0].topic_of(event)
 
-    def _interval(self, event: Told) -> str | None:
-        if isinstance(event, Candle):
-            return event.interval
-        # The intervals that are made of trades are built of the shortest one.
-        return (
-            min(self._place.rules.from_trades, default=None) if isinstance(event, Trade) else None
-        )
-
-    def _is_credible(self, event: Told) -> bool:
-        """Believed, a bar of the future would make every real one after it a late one."""
-        of_ms = getattr(event, "start_ms", 0) or getattr(event, "time_ms", 0)
-        if of_ms > self._clock.now_ms() + DAY_MS:
-            self.unreadable(Unreadable("wrong_shape", f"a bar of the future: {of_ms}"))
-            return False
-        return True
-
-    def _heard(self, lane: Lane, event: Told) -> None:
-        now_ms = self._clock.now_ms()
+    def _heard(self, lane: Lane, event: Told, now_ms: int) -> None:
         said = lane.told(event, now_ms)
         if not lane.live:
             lane.live = True

@@ -16,7 +16,8 @@ from common.recovery.reading import CandleReader
 from common.session.address import Address
 from common.session.runner import Session
 from common.session.transport import Dial
-from workers.feed import Feed, Outlet
+from workers.feed import Feed
+from workers.outlets import Outlet
 from workers.reading import Reading, Sink
 
 # A session ends within this time of being told to: it closes its sockets with limits of its own.

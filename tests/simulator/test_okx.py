@@ -306,7 +306,9 @@ async def test_a_socket_without_a_subscription_is_dropped() -> None:
         async with dial(exchange, PUBLIC) as subscribed, dial(exchange, PUBLIC) as idle:
             await ask(subscribed, "subscribe", "tickers:BTC-USDT")
             await idle.closed()
-            await ask(subscribed, "subscribe", "tickers:ETH-USDT", id_="2")
+            (answer,) = await ask(subscribed, "subscribe", "tickers:ETH-USDT", id_="2")
+            assert answer["event"] == "subscribe"
+            assert len(await exchange.connections()) == 1
 
 
 async def test_480_requests_an_hour_whatever_their_size() -> None:

@@ -6,6 +6,7 @@ socket, so each has a feed of its own.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import NamedTuple
 
 from common.model.streams import Market
@@ -139,8 +140,9 @@ class _StateFeed(Feed):
             return []
         return self._tell(listed, now_ms, now_s)
 
+    @abstractmethod
     def _tell(self, listed: Listed, now_ms: int, now_s: float) -> list[str]:
-        raise NotImplementedError
+        """The pushes that are due, given that it is time."""
 
 
 class _DayFeed(_StateFeed):

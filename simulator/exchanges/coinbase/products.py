@@ -11,6 +11,32 @@ from simulator.world import World
 
 _NAMES = {"USD": "US Dollar", "USDC": "USDC", "USDT": "Tether", "BTC": "Bitcoin"}
 
+# What is the same of every product here.
+_ALIKE: dict[str, Any] = {
+    "watched": False,
+    "is_disabled": False,
+    "new": False,
+    "status": "online",
+    "limit_only": False,
+    "post_only": False,
+    "auction_mode": False,
+    "product_type": "SPOT",
+    "fcm_trading_session_details": None,
+    "mid_market_price": "",
+    "view_only": False,
+    "product_venue": "CBE",
+    "new_at": "2023-01-01T00:00:00Z",
+    "market_cap": "",
+    "base_cbrn": "",
+    "quote_cbrn": "",
+    "product_cbrn": "",
+    "icon_color": "",
+    "icon_url": "",
+    "display_name_overwrite": "",
+    "is_alpha_testing": False,
+    "about_description": "",
+}
+
 
 def products(world: World, listed: Listed) -> list[dict[str, Any]]:
     """A listing's product, and the one that is only another name of it."""
@@ -40,39 +66,18 @@ def product(world: World, listed: Listed, name: str) -> dict[str, Any]:
         "base_max_size": "3400000000",
         "base_name": _NAMES.get(base, base),
         "quote_name": _NAMES.get(quote, quote),
-        "watched": False,
-        "is_disabled": False,
-        "new": False,
-        "status": "online",
         "cancel_only": not listed.trading,
-        "limit_only": False,
-        "post_only": False,
         "trading_disabled": not listed.trading,
-        "auction_mode": False,
-        "product_type": "SPOT",
         "quote_currency_id": quote,
         "base_currency_id": base,
-        "fcm_trading_session_details": None,
-        "mid_market_price": "",
         "alias": "" if name == first else first,
         "alias_to": [alias] if alias and name == first else [],
         "base_display_symbol": base,
         "quote_display_symbol": "USD" if quote == "USDC" else quote,
-        "view_only": False,
         "price_increment": tick,
         "display_name": name,
-        "product_venue": "CBE",
         "approximate_quote_24h_volume": decimal_text(bar.value, listing.value_decimals),
-        "new_at": "2023-01-01T00:00:00Z",
-        "market_cap": "",
-        "base_cbrn": "",
-        "quote_cbrn": "",
-        "product_cbrn": "",
-        "icon_color": "",
-        "icon_url": "",
-        "display_name_overwrite": "",
-        "is_alpha_testing": False,
-        "about_description": "",
+        **_ALIKE,
     }
 
 
