@@ -44,6 +44,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     publish_buffer: int
     publish_linger_ms: float
     last_values_ttl_s: float
+    history_bars: int
+    look_back_s: float
+    backfill_bars: int
     streams: tuple[Pattern, ...]
     exchanges: tuple[str, ...]
     exchange_gateway: str | None

@@ -113,6 +113,8 @@ def _run_stack(
         "MARKET_CLOCK": clock.setting,
         **({"STREAMS": STREAMS} if options.replay is None else stack.recorded_settings()),
         "LEASE_TTL_S": "6",
+        # A demo begins now: its judge does not wait for what was before.
+        "LOOK_BACK_S": "0",
         "LOG_FORMAT": "json",
     }
     plan = Plan(clock, rabbit_url, settings, options.seconds, options.replay)

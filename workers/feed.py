@@ -16,14 +16,16 @@ from msgspec import UNSET
 from common.clocks import MarketClock
 from common.exchanges.place import Place
 from common.exchanges.protocol import Refusal, Told, Topic, Unreadable
+from common.model.checkpoints import Checkpoint
 from common.model.events import Candle, Trade
 from common.model.intervals import DAY_MS, length_ms
 from common.model.streams import Shard, Stream
 from common.recovery.lane import CandleLane
-from common.recovery.steps import Hole, Step
+from common.recovery.steps import Hole
 from workers.lanes import Lane, Said
 from workers.outlets import Outlet
 
+NO_CHECKPOINTS: Mapping[Stream, Checkpoint] = {}
 # What was sent together comes one after the other: an exchange's stamp is believed a bit later.
 STAMPS_BELIEVED_AFTER_TICKS = 3
 
@@ -67,13 +69,14 @@ class Feed:
 
     # --- what is wanted -----------------------------------------------------------------------
 
-    def want(self, streams: Iterable[Stream]) -> Mapping[Topic, float]:
-        """Make this the wanted set of streams.
+    def want(
+        self, streams: Iterable[Stream], checkpoints: Mapping[Stream, Checkpoint] = NO_CHECKPOINTS
+    ) -> Mapping[Topic, float]:
+        """Make this the wanted set of streams; ``checkpoints`` says where new ones go on.
 
         Returns the topics that carry it, each with the longest it may be silent (machine seconds).
         """
-        now_ms, speed = self._clock.now_ms(), self._clock.speed
-        wanted = {s: self._lanes.get(s) or Lane(s, self._place, now_ms, speed) for s in streams}
+        wanted = {s: self._lanes.get(s) or self._lane(s, checkpoints.get(s)) for s in streams}
         for stream, lane in self._lanes.items():
             if stream not in wanted:
                 self._counts.update(lane.counts)
@@ -89,6 +92,9 @@ class Feed:
             topic: math.inf if topic in quiet else self._silence_s(lanes)
             for topic, lanes in self._by_topic.items()
         }
+
+    def _lane(self, stream: Stream, checkpoint: Checkpoint | None) -> Lane:
+        return Lane(stream, self._place, checkpoint, self._clock.now_ms(), self._clock.speed)
 
     def _silence_s(self, lanes: Iterable[Lane]) -> float:
         """A candle says at least its close: two intervals of it and the channel's own patience."""
@@ -150,30 +156,45 @@ class Feed:
         if stamp_ms is not UNSET:
             self.lag_ms = now_ms - stamp_ms
             self._heard_ms = max(self._heard_ms, min(stamp_ms, now_ms))
-        self._go_out(said)
+        self._go_out(lane, said)
         self._note_missing(lane)
 
-    def _go_out(self, said: Iterable[Said]) -> None:
+    def _go_out(self, lane: Lane, said: Iterable[Said]) -> None:
+        """What finds no room is fetched later, and so is what follows it: order is kept."""
         for event, origin in said:
+            if not self._outlet.publish(event, epoch=self.epoch, origin=origin):
+                if isinstance(event, Candle) and lane.candles is not None:
+                    lane.candles.undelivered(event)
+                return
             self.events += 1
-            self._outlet.publish(event, epoch=self.epoch, origin=origin)
+
+    def unsettled(self, stream: Stream) -> tuple[Candle, ...]:
+        """What of a stream is still to be compared with REST."""
+        lane = self._lanes.get(stream)
+        return () if lane is None or lane.candles is None else lane.candles.settling.kept
+
+    def undelivered(self, candle: Candle) -> None:
+        """A closed candle that was published has not arrived."""
+        lane = self._lanes.get(candle.stream)
+        if lane is not None and lane.candles is not None:
+            lane.candles.undelivered(candle)
+            self._note_missing(lane)
 
     def _note_missing(self, lane: Lane) -> None:
         """Say that closed candles are missing, or that the last of them has come, however it came."""
         missing, gap = lane.missing, lane.gap
         if missing is None and gap is None:
             return
-        if missing is not None:
-            from_ms, to_ms = missing if gap is None else gap
-            lane.gap = Hole(from_ms, max(to_ms, missing.to_ms))
-        else:
-            lane.gap = None
-        if gap is None or missing is None:
-            state, stretch = ("gap", missing) if gap is None else ("recovered", gap)
+        if gap is not None and missing is not None:
+            lane.gap = Hole(min(gap.from_ms, missing.from_ms), max(gap.to_ms, missing.to_ms))
+            return
+        state, stretch = ("gap", missing) if gap is None else ("recovered", gap)
+        # What could not be said is said at the next look.
+        if self._status(lane.stream, state, stretch=stretch):
+            lane.gap = missing
             self._log.bind(stream=lane.stream.key, stretch=stretch).info(
                 "closed candles: {}", state
             )
-            self._status(lane.stream, state, stretch=stretch)
 
     def tick(self) -> None:
         """Time has passed: bars may be over. Called every ``workers.reading.LOOK_S``."""
@@ -181,8 +202,8 @@ class Feed:
         self._heard_lately.append(self._heard_ms)
         now_ms = self._clock.now_ms()
         for lane in self._lanes.values():
-            if lane.candles is not None and lane.candles.settling is not None:
-                self._go_out(lane.candles.tick(now_ms, heard_ms))
+            if lane.candles is not None:
+                self._go_out(lane, lane.candles.tick(now_ms, heard_ms))
                 self._note_missing(lane)
 
     def accepted(self, topic: Topic) -> None:
@@ -232,9 +253,9 @@ class Feed:
 
     def _status(
         self, stream: Stream, state: str, reason: str = "", stretch: Hole | None = None
-    ) -> None:
+    ) -> bool:
         from_ms, to_ms = (None, None) if stretch is None else stretch
-        self._outlet.status(
+        return self._outlet.status(
             stream, state, epoch=self.epoch, reason=reason, from_ms=from_ms, to_ms=to_ms
         )
 
@@ -252,29 +273,41 @@ class Feed:
     def fetched(self, candles: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
         """What was missing is here: it goes out before anything else of the stream."""
         lane = self._lane_of(candles)
-        if lane is not None:
-            self._go_out(candles.fetched(bars, stretch.to_ms))
-            self._note_missing(lane)
+        if lane is None:
+            return
+        self._go_out(lane, candles.fetched(bars, stretch))
+        if candles.missing is not None:
+            self._log.bind(stream=lane.stream.key, done=stretch, left=candles.missing).debug(
+                "closed candles: part of a gap filled"
+            )
+        self._note_missing(lane)
 
     def lost(self, candles: CandleLane, stretch: Hole, reason: str) -> None:
         """What is missing cannot be had: the stream goes on behind it."""
         lane = self._lane_of(candles)
         if lane is None:
             return
-        self._log.bind(
-            stream=lane.stream.key, from_ms=stretch.from_ms, to_ms=stretch.to_ms, reason=reason
-        ).error("closed candles are lost")
-        self._status(lane.stream, "gap", reason, stretch)
+        self.gave_up(lane.stream, stretch, reason)
         lane.gap = None
-        self._go_out(candles.skip())
+        self._go_out(lane, candles.skip(stretch.to_ms))
         self._note_missing(lane)
 
-    def compared(self, lane: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
+    def gave_up(self, stream: Stream, stretch: Hole, reason: str) -> None:
+        """Closed candles will not come: said aloud, for nobody else can."""
+        self._log.bind(
+            stream=stream.key, from_ms=stretch.from_ms, to_ms=stretch.to_ms, reason=reason
+        ).error("closed candles are lost")
+        self._counts["lost"] += 1
+        self._status(stream, "gap", reason, stretch)
+
+    def compared(self, candles: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
         """REST has said finally what the bars of a stretch are: corrections go out."""
-        if lane.settling is None or self._lane_of(lane) is None:
+        if self._lane_of(candles) is None:
             return
-        for candle in lane.settling.compare(stretch, bars):
-            self._log.bind(stream=lane.stream.key, start_ms=candle.start_ms).warning(
+        for candle in candles.settling.compare(stretch, bars):
+            self._log.bind(stream=candles.stream.key, start_ms=candle.start_ms).warning(
                 "a closed candle is corrected by REST"
             )
-            self._go_out([Step(candle, "reconcile")])
+            if self._outlet.publish(candle, epoch=self.epoch, origin="reconcile"):
+                self.events += 1
+                candles.settling.corrected(candle)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from common.exchanges.place import Place
 from common.exchanges.protocol import TickerPart, Told, Topic
+from common.model.checkpoints import Checkpoint
 from common.model.events import MarketEvent, Ticker, Trade
 from common.model.streams import Origin, Stream
 from common.recovery.joining import TickerJoin
@@ -20,6 +21,9 @@ Said = tuple[MarketEvent, Origin]
 class Lane:
     """A stream while its shard is owned.
 
+    Args:
+        checkpoint: where its candles go on; None where there are none.
+
     Attributes:
         source: the exchange's own stream that carries it.
         topics: what is subscribed for it.
@@ -28,14 +32,22 @@ class Lane:
         gap: the stretch that was said to be missing; None while nothing is.
     """
 
-    def __init__(self, stream: Stream, place: Place, now_ms: int, speed: float) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        place: Place,
+        checkpoint: Checkpoint | None,
+        now_ms: int,
+        speed: float,
+    ) -> None:
         self.stream = stream
         self.source = place.source(stream) or stream
         self.topics = place.topics(stream)
         self.live = False
         self.gap: Hole | None = None
-        is_candle = stream.channel == "candle"
-        self.candles = CandleLane(stream, place, now_ms, speed) if is_candle else None
+        self.candles = (
+            None if checkpoint is None else CandleLane(stream, place, checkpoint, now_ms, speed)
+        )
         self._join = TickerJoin(stream)
 
     def told(self, told: Told, now_ms: int) -> Sequence[Said]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from common.fleet.last import LastValues
-from common.model.events import MarketEvent
+from common.model.events import Candle, MarketEvent
 from common.model.streams import Origin, Stream
 from common.publish.pipeline import Pipeline
+from workers.progress import Progress
 
 
 class Outlet(Protocol):
     """Where events go: the pipeline, as far as a feed needs it."""
 
-    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> None:
-        """Send an event; returns at once."""
+    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
+        """Send an event; returns at once, False if a closed candle finds no room."""
 
     def status(
         self,
@@ -25,22 +27,30 @@ class Outlet(Protocol):
         reason: str = "",
         from_ms: int | None = None,
         to_ms: int | None = None,
-    ) -> None:
-        """Say that a stream changed its state; returns at once."""
+    ) -> bool:
+        """Say that a stream changed its state; returns at once, False if there is no room."""
+
+    def has_room(self) -> bool:
+        """Whether closed candles would be taken now."""
 
 
 class Outlets:
-    """The feeds' ``Outlet``. ``last`` is None where it is switched off."""
+    """The process's ``Outlet``. ``last`` is None where it is switched off."""
 
-    def __init__(self, pipeline: Pipeline, last: LastValues | None) -> None:
+    def __init__(self, pipeline: Pipeline, progress: Progress, last: LastValues | None) -> None:
         self._pipeline = pipeline
+        self._progress = progress
         self._last = last
 
-    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> None:
+    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
         """See ``Outlet``."""
-        self._pipeline.publish(event, epoch=epoch, origin=origin)
+        if not self._pipeline.publish(event, epoch=epoch, origin=origin):
+            return False
+        if isinstance(event, Candle) and event.closed:
+            self._progress.published(event)
         if self._last is not None:
             self._last.note(event)
+        return True
 
     def status(
         self,
@@ -51,8 +61,48 @@ class Outlets:
         reason: str = "",
         from_ms: int | None = None,
         to_ms: int | None = None,
-    ) -> None:
+    ) -> bool:
         """See ``Outlet``."""
-        self._pipeline.status(
+        return self._pipeline.status(
             stream, state, epoch=epoch, reason=reason, from_ms=from_ms, to_ms=to_ms
         )
+
+    def has_room(self) -> bool:
+        """See ``Outlet``."""
+        return self._pipeline.has_room
+
+
+class Fenced:
+    """The ``Outlet`` of one shard: closed candles pass only while the shard is certainly ours.
+
+    Whoever was stopped for longer than the lease lives finds out here, not at his next tick.
+    """
+
+    def __init__(self, outlet: Outlet, certain: Callable[[], bool]) -> None:
+        self._outlet = outlet
+        self._certain = certain
+
+    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
+        """See ``Outlet``."""
+        if isinstance(event, Candle) and event.closed and not self._certain():
+            return False
+        return self._outlet.publish(event, epoch=epoch, origin=origin)
+
+    def status(
+        self,
+        stream: Stream,
+        state: str,
+        *,
+        epoch: int,
+        reason: str = "",
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> bool:
+        """See ``Outlet``."""
+        return self._outlet.status(
+            stream, state, epoch=epoch, reason=reason, from_ms=from_ms, to_ms=to_ms
+        )
+
+    def has_room(self) -> bool:
+        """See ``Outlet``."""
+        return self._certain() and self._outlet.has_room()

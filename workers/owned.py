@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
 from loguru import logger
 
-from common.clocks import MarketClock
+from common.clocks import MarketClock, machine_s
 from common.exchanges.place import Place
+from common.fleet.checkpoints import Holder, Taken
 from common.fleet.leases import Lease
+from common.model.checkpoints import Checkpoint
+from common.model.events import Candle
 from common.model.instruments import Catalog
 from common.model.streams import Shard, Stream
+from common.recovery.lane import CandleLane
 from common.recovery.reading import CandleReader
+from common.recovery.resuming import Reach, resume
+from common.recovery.steps import Hole
 from common.session.address import Address
 from common.session.runner import Session
 from common.session.transport import Dial
-from workers.feed import Feed
-from workers.outlets import Outlet
+from workers.feed import NO_CHECKPOINTS, Feed
+from workers.outlets import Fenced, Outlet
+from workers.progress import Progress
 from workers.reading import Reading, Sink
 
 # A session ends within this time of being told to: it closes its sockets with limits of its own.
@@ -31,10 +39,16 @@ class OwnedShard:
         shard: which.
         lease: by what right.
         outlet: where its events go.
+        progress: where its candle streams stand; it takes them there before it carries them.
         address, dial: how the exchange is reached.
         reader: candles by REST.
+        reach: how far back its candle streams go.
         clock: market time.
         catalog: gives the market's instruments as they are known now.
+
+    Attributes:
+        away: Redis cannot be reached: the shard is ours though its lease may have run out, for
+            nobody else can take it.
     """
 
     def __init__(
@@ -42,36 +56,123 @@ class OwnedShard:
         shard: Shard,
         lease: Lease,
         outlet: Outlet,
+        progress: Progress,
         *,
         address: Address,
         dial: Dial,
         reader: CandleReader,
+        reach: Reach,
         clock: MarketClock,
         catalog: Callable[[], Catalog],
     ) -> None:
         self.shard = shard
         self.lease = lease
+        self.away = False
+        self._progress = progress
+        self._reach = reach
+        self._clock = clock
         place = Place(shard.exchange, shard.market, shard.channel)
-        self.feed = Feed(shard, lease.epoch, place, outlet, clock)
+        fenced = Fenced(outlet, self._is_certain)
+        self.feed = Feed(shard, lease.epoch, place, fenced, clock)
         sink = Sink(
             self.feed.tick,
+            fenced.has_room,
             self.feed.candle_lanes,
             self.feed.fetched,
             self.feed.lost,
-            self.feed.compared,
+            self._compared,
         )
         rules = place.protocol.markets[place.market].rest
         self._reading = Reading(rules, sink, reader, clock)
         self.session = Session(shard.key, place, address, dial, catalog, self.feed)
-        self._streams: frozenset[Stream] = frozenset()
+        self._wanted: frozenset[Stream] = frozenset()
+        self._carried: frozenset[Stream] = frozenset()
         self._task: asyncio.Task[None] | None = None
 
+    def _is_certain(self) -> bool:
+        return self.away or self.lease.fenced(machine_s())
+
+    # --- what it carries ----------------------------------------------------------------------
+
     def want(self, streams: Iterable[Stream]) -> None:
-        """Make this the wanted set of streams; nothing is redialled for it."""
-        wanted = frozenset(streams)
-        if wanted != self._streams:
-            self._streams = wanted
-            self.session.want(self.feed.want(sorted(wanted)))
+        """Make this the wanted set of streams; nothing is redialled for it.
+
+        Candle streams are carried only when they have been taken (``untaken``, ``take``).
+        """
+        self._wanted = frozenset(streams)
+        if self.shard.channel == "candle":
+            self._carry(self._carried & self._wanted)
+        else:
+            self._carry(self._wanted)
+
+    def _carry(
+        self, streams: frozenset[Stream], checkpoints: Mapping[Stream, Checkpoint] = NO_CHECKPOINTS
+    ) -> None:
+        if streams != self._carried:
+            self._progress.leave(self, self._carried - streams)
+            self._carried = streams
+            self.session.want(self.feed.want(sorted(streams), checkpoints))
+
+    @property
+    def untaken(self) -> frozenset[Stream]:
+        """Streams that are wanted here and not carried yet: another shard may still have them."""
+        return self._wanted - self._carried
+
+    async def take(self) -> Taken:
+        """Take what is wanted and free, and carry it from its checkpoint on.
+
+        Raises:
+            RedisAway: nothing was begun; the next time does it.
+        """
+        holder = self._holder
+        taken = await self._progress.take(holder, self.untaken)
+        if holder == self._holder:
+            self._begin(taken)
+        return taken
+
+    def _begin(self, taken: Taken) -> None:
+        """A stream that nothing is known of began before Redis lost its data, or begins now."""
+        now_ms, look_back_ms = self._clock.now_ms(), self._reach.look_back_ms
+        was_lost = taken.age_s * 1000 * self._clock.speed < look_back_ms
+        reach = msgspec.structs.replace(self._reach, look_back_ms=look_back_ms * was_lost)
+        begins: dict[Stream, Checkpoint] = {}
+        for stream, checkpoint in taken.checkpoints.items():
+            if stream not in self._wanted:
+                continue
+            begins[stream], lost = resume(checkpoint, stream.interval or "", now_ms, reach)
+            if lost is not None:
+                self.feed.gave_up(stream, lost, "older than BACKFILL_BARS")
+        self._progress.begin(self._holder, self, begins)
+        self._carry(self._carried | begins.keys(), begins)
+
+    @property
+    def _holder(self) -> Holder:
+        return Holder(self.shard.key, self.lease.epoch)
+
+    def _compared(self, candles: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
+        self.feed.compared(candles, stretch, bars)
+        self._progress.settled(candles.stream)
+
+    # --- what became of it (``workers.progress.Owner``) -----------------------------------------
+
+    def unsettled(self, stream: Stream) -> tuple[Candle, ...]:
+        """See ``Owner``."""
+        return self.feed.unsettled(stream)
+
+    def confirmed(self, stream: Stream) -> None:
+        """See ``Owner``."""
+        self._reading.confirmed(stream)
+
+    def undelivered(self, candle: Candle) -> None:
+        """See ``Owner``."""
+        self.feed.undelivered(candle)
+        self._reading.returned(candle.stream)
+
+    def fenced(self, stream: Stream) -> None:
+        """See ``Owner``: it has to be taken again, if it is ours at all."""
+        self._carry(self._carried - {stream})
+
+    # --- its life -----------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to stream."""
@@ -87,6 +188,7 @@ class OwnedShard:
         """The lease was renewed, perhaps under a new epoch."""
         self.lease = lease
         self.feed.epoch = lease.epoch
+        self._progress.holds(self, self._holder)
 
     def crash(self) -> BaseException | None:
         """What ended the session by itself, which is a defect; None while it runs."""

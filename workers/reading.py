@@ -18,7 +18,7 @@ from msgspec import Struct
 from common.clocks import MarketClock, machine_s
 from common.exchanges.protocol import Reason, RestRules
 from common.model.events import Candle
-from common.model.intervals import start_of
+from common.model.intervals import length_ms, start_of
 from common.model.streams import Stream
 from common.recovery.lane import CandleLane
 from common.recovery.reading import CandleReader, IncompleteError
@@ -34,7 +34,8 @@ LAST_WAIT_S = 60.0
 BARS_BEFORE = 200
 NOTHING_WAIT_S = 600.0
 # An answer that will not change is believed when it has not for so long: the stream goes on without
-# the bars. The same for a last bar that does not come: nothing was traded while trading was halted.
+# the bars. The same for a last bar that does not come, or is older than that: nothing was traded
+# while trading was halted, or it was before the listing.
 FINAL: frozenset[Reason] = frozenset({"config", "unsupported"})
 BELIEVED_S = 600.0
 # A failure is said the first time, and once more.
@@ -45,6 +46,7 @@ class Sink(Struct, frozen=True):
     """Who owns the lanes, and hears what was read."""
 
     tick: Callable[[], None]
+    has_room: Callable[[], bool]
     lanes: Callable[[], Sequence[CandleLane]]
     fetched: Callable[[CandleLane, Hole, Sequence[Candle]], None]
     lost: Callable[[CandleLane, Hole, str], None]
@@ -74,17 +76,23 @@ class _Trouble(Struct):
         return self.final_since_s is not None and now_s - self.final_since_s >= BELIEVED_S
 
 
-def _final_part(lane: CandleLane, final_ms: int) -> Hole | None:
-    """What of the missing bars REST is final about; with bars before, where the first may be empty."""
+def _final_part(lane: CandleLane, final_ms: int, rules: RestRules) -> Hole | None:
+    """Of the missing bars one page that REST is final about; what it hands on goes out at once.
+
+    With bars before, where the first one may be empty and the close before it is not known.
+    """
     missing, interval = lane.missing, lane.source.interval or ""
     if missing is None:
         return None
-    from_ms, to_ms = missing.from_ms, min(missing.to_ms, start_of(interval, final_ms))
+    bar_ms = length_ms(interval)
+    page_ms = rules.candles_per_request * bar_ms
+    most_ms = start_of(interval, min(final_ms, missing.from_ms + page_ms))
+    from_ms, to_ms = missing.from_ms, min(missing.to_ms, most_ms)
     if from_ms >= to_ms:
         return None
     if lane.succession.last is None:
-        for _ in range(BARS_BEFORE):
-            from_ms = start_of(interval, from_ms - 1)
+        before = 1 if rules.tells_flat else BARS_BEFORE
+        from_ms = start_of(interval, max(0, from_ms - before * bar_ms))
     return Hole(from_ms, to_ms)
 
 
@@ -101,6 +109,7 @@ class Reading:
     def __init__(
         self, rules: RestRules, sink: Sink, reader: CandleReader, clock: MarketClock
     ) -> None:
+        self._rules = rules
         self._sink = sink
         self._reader = reader
         self._clock = clock
@@ -108,6 +117,9 @@ class Reading:
         self._settle_ms = int(rules.settle_s * 1000 * clock.speed)
         # By stream, for what it misses and for what is to be compared.
         self._trouble: dict[tuple[Stream, bool], _Trouble] = {}
+        # What RabbitMQ found no queue for, how often in a row: fetched again later and later.
+        self._returned: dict[Stream, int] = {}
+        self._believed_ms = int(BELIEVED_S * 1000 * clock.speed)
 
     async def run(self) -> None:
         """Look, read, hand on, for ever."""
@@ -120,16 +132,22 @@ class Reading:
                 await self._carry_out(task)
 
     def _next(self) -> _Task | None:
-        """The most urgent read that may be tried now."""
+        """The most urgent read that may be tried now, and whose bars may go out."""
+        if not self._sink.has_room():
+            return None
         lanes = self._sink.lanes()
         self._forget_gone(lanes)
         return self._missing(lanes) or self._due(lanes)
 
     def _missing(self, lanes: Sequence[CandleLane]) -> _Task | None:
-        """The longest wait first; what fails again and again comes after what might not."""
-        behind = [lane for lane in lanes if lane.missing and self._may_try(lane, urgent=True)]
-        for lane in sorted(behind, key=lambda lane: (self._tries(lane), lane.missing or ())):
-            stretch = _final_part(lane, self._final_ms())
+        """What is soonest whole again; what fails again and again comes after what might not."""
+        behind = [
+            (self._tries(lane), -lane.missing.from_ms, lane.stream.key, lane)
+            for lane in lanes
+            if lane.missing is not None and self._may_try(lane, urgent=True)
+        ]
+        for _, _, _, lane in sorted(behind, key=lambda entry: entry[:3]):
+            stretch = _final_part(lane, self._final_ms(), self._rules)
             if stretch is not None:
                 return _Task(lane, lane.source, stretch, urgent=True)
         return None
@@ -139,11 +157,13 @@ class Reading:
         dues = [
             _Task(lane, lane.stream, due, urgent=False)
             for lane in lanes
-            if lane.settling is not None
-            and (due := lane.settling.due(final_ms)) is not None
+            if (due := lane.settling.due(final_ms, self._page_ms(lane))) is not None
             and self._may_try(lane, urgent=False)
         ]
         return min(dues, key=lambda task: task.stretch, default=None)
+
+    def _page_ms(self, lane: CandleLane) -> int:
+        return self._rules.candles_per_request * length_ms(lane.source.interval)
 
     def _final_ms(self) -> int:
         return self._clock.now_ms() - self._settle_ms
@@ -165,7 +185,7 @@ class Reading:
         self._trouble.pop(task.key, None)
         if task.urgent:
             self._sink.fetched(task.lane, task.stretch, bars)
-            if not bars and task.lane.succession.last is None:
+            if not bars and task.lane.succession.last is None and task.lane.missing is None:
                 # Nothing was traded for so long that it will not be soon: asked again seldom.
                 not_before_s = machine_s() + NOTHING_WAIT_S * random.uniform(0.5, 1.0)
                 self._trouble[task.key] = _Trouble(not_before_s=not_before_s)
@@ -177,7 +197,8 @@ class Reading:
 
         None: what is not waited for was given up for what now is.
         """
-        whole = not self._is_believed(task)
+        recent = task.stretch.to_ms > self._clock.now_ms() - self._believed_ms
+        whole = recent and not self._is_believed(task)
         reading = asyncio.ensure_future(
             self._reader.read(task.stream, task.stretch, urgent=task.urgent, whole=whole)
         )
@@ -197,10 +218,8 @@ class Reading:
 
     def _check(self, task: _Task, bars: Sequence[Candle]) -> None:
         """Raises ``IncompleteError`` where bars are left out in which trades were seen."""
-        lane, settling = task.lane, task.lane.settling
-        traded = lane.traded(task.stretch)
-        if not task.urgent and settling is not None:
-            traded = settling.traded(task.stretch)
+        owner = task.lane if task.urgent else task.lane.settling
+        traded = owner.traded(task.stretch)
         left_out = traded - {bar.start_ms for bar in bars}
         if left_out and not self._is_believed(task):
             raise IncompleteError(task.stream)
@@ -209,8 +228,7 @@ class Reading:
         now_s = machine_s()
         trouble = self._trouble.setdefault(task.key, _Trouble())
         trouble.tries += 1
-        wait_s = min(FIRST_WAIT_S * 2.0 ** min(trouble.tries - 1, 10), LAST_WAIT_S)
-        wait_s = max(wait_s * random.uniform(0.5, 1.0), error.wait_s)
+        wait_s = max(_wait_s(trouble.tries) * random.uniform(0.5, 1.0), error.wait_s)
         trouble.not_before_s = now_s + wait_s
         if trouble.tries in SAID_TRIES:
             logger.bind(stream=task.lane.stream.key, error=str(error), tries=trouble.tries).warning(
@@ -225,6 +243,18 @@ class Reading:
             self._sink.lost(task.lane, task.stretch, error.failure.detail)
             del self._trouble[task.key]
 
+    def returned(self, stream: Stream) -> None:
+        """RabbitMQ found no queue for what was published of it: not fetched again at once."""
+        tries = self._returned[stream] = self._returned.get(stream, 0) + 1
+        wait_s = _wait_s(tries) * random.uniform(0.5, 1.0)
+        trouble = self._trouble.setdefault((stream, True), _Trouble())
+        trouble.tries = max(1, trouble.tries)
+        trouble.not_before_s = max(trouble.not_before_s, machine_s() + wait_s)
+
+    def confirmed(self, stream: Stream) -> None:
+        """What was published of it has arrived."""
+        self._returned.pop(stream, None)
+
     def _may_try(self, lane: CandleLane, *, urgent: bool) -> bool:
         trouble = self._trouble.get((lane.stream, urgent))
         if trouble is None or trouble.not_before_s <= machine_s():
@@ -236,3 +266,9 @@ class Reading:
         if self._trouble:
             wanted = {lane.stream for lane in lanes}
             self._trouble = {s: t for s, t in self._trouble.items() if s[0] in wanted}
+            self._returned = {s: n for s, n in self._returned.items() if s in wanted}
+
+
+def _wait_s(tries: int) -> float:
+    """The longest wait after so many failures in a row."""
+    return min(FIRST_WAIT_S * 2.0 ** min(tries - 1, 10), LAST_WAIT_S)

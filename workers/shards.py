@@ -1,7 +1,8 @@
 """The shards of one worker: claim → run → give back. Level-triggered, one step a tick.
 
 Each tick renews every lease in one call, stops what belongs to another, gives back what is over the
-fair share (drained: session closed, confirms flushed, then released) and claims what is free. While
+fair share (drained: session closed, confirms flushed, checkpoints written, then released), claims what
+is free and takes its streams. While
 Redis is away nobody else can take a lease either, so everything streams on, unfenced.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 from loguru import logger
 
@@ -18,6 +19,7 @@ from common.fleet.client import RedisAway
 from common.fleet.leases import Lease, Leases, Renewal
 from common.model.streams import Role, Shard, Stream
 from workers.owned import OwnedShard
+from workers.progress import Progress
 
 # What a shard that is given back may take to have its messages confirmed.
 FLUSH_S = 5.0
@@ -35,9 +37,18 @@ class Shards:
         leases: its leases.
         open_shard: makes the runner of a shard that was claimed.
         flush: waits until what was published is confirmed.
+        progress: where the candle streams stand.
     """
 
-    def __init__(self, worker_id: str, leases: Leases, open_shard: Open, flush: Flush) -> None:
+    def __init__(
+        self,
+        worker_id: str,
+        leases: Leases,
+        open_shard: Open,
+        flush: Flush,
+        progress: Progress,
+    ) -> None:
+        self._progress = progress
         self._me = worker_id
         self._leases = leases
         self._open = open_shard
@@ -59,7 +70,12 @@ class Shards:
         """
         async with self._lease_calls:
             held = {owned.lease.shard: owned for owned in self.owned.values()}
-            renewal = await self._leases.renew([owned.lease for owned in held.values()])
+            try:
+                renewal = await self._leases.renew([owned.lease for owned in held.values()])
+            except RedisAway:
+                self._note_away(held.values(), away=True)
+                raise
+            self._note_away(held.values(), away=False)
             for lease in (*renewal.kept, *renewal.retaken):
                 held[lease.shard].holds(lease)
         self._tell(renewal)
@@ -67,6 +83,10 @@ class Shards:
         for owned in lost:
             self._forget(owned)
         await asyncio.gather(*(owned.stop() for owned in lost))
+
+    def _note_away(self, shards: Iterable[OwnedShard], *, away: bool) -> None:
+        for owned in shards:
+            owned.away = away
 
     async def settle(self, wanted: Wanted, workers: Mapping[str, Role]) -> None:
         """One step towards the fair share of what is wanted among the live workers.
@@ -87,6 +107,7 @@ class Shards:
             self._give_back(shard, "surplus" if shard in weights else "no longer wanted")
         if not surplus:
             await self._claim(wanted, weights, kept, workers)
+        await self._take()
 
     async def _claim(
         self,
@@ -96,7 +117,7 @@ class Shards:
         workers: Mapping[str, Role],
     ) -> None:
         """Take what is free and fits. What fits nobody is taken a tick later: others go first."""
-        by_key = {shard.key: shard for shard in wanted if self._is_away(shard)}
+        by_key = {shard.key: shard for shard in wanted if self._is_elsewhere(shard)}
         taken = await self._leases.holders(by_key)
         # One of ours that we do not run: the answer to its claim was lost. Claiming again is safe.
         free = [s for key, s in by_key.items() if key not in taken or taken[key].mine]
@@ -105,8 +126,22 @@ class Shards:
             shard = by_key[lease.shard]
             self._begin(shard, lease, wanted[shard])
 
-    def _is_away(self, shard: Shard) -> bool:
+    def _is_elsewhere(self, shard: Shard) -> bool:
         return shard not in self.owned and shard not in self._leaving
+
+    async def _take(self) -> None:
+        """Streams are carried when the shard that had them before has let go of them."""
+        for shard, owned in list(self.owned.items()):
+            if shard in self._leaving or shard.channel != "candle" or not owned.untaken:
+                continue
+            taken = await owned.take()
+            if taken.outdated:
+                # A stream's epoch only rises: under a new one of ours it can be taken.
+                async with self._lease_calls:
+                    lease = await self._leases.claim(owned.lease.shard)
+                    if lease is not None and self.owned.get(shard) is owned:
+                        owned.holds(lease)
+                        await owned.take()
 
     def _begin(self, shard: Shard, lease: Lease, streams: Collection[Stream]) -> None:
         owned = self.owned[shard] = self._open(shard, lease)
@@ -147,6 +182,7 @@ class Shards:
         if not await self._flush(FLUSH_S):
             logger.bind(shard=shard.key).warning("given back with unconfirmed messages")
         try:
+            await self._progress.flush()
             await self._release(owned)
         except RedisAway as away:
             logger.bind(shard=shard.key, error=str(away)).warning("lease left to run out")
@@ -161,6 +197,7 @@ class Shards:
     def _forget(self, owned: OwnedShard) -> None:
         if self.owned.get(owned.shard) is owned:
             del self.owned[owned.shard]
+            self._progress.drop(owned)
             self.past.update(owned.feed.counts)
 
     async def drain(self, limit_s: float) -> None:

@@ -15,6 +15,7 @@ from common.clocks import machine_s, wall_ms
 from common.exchanges.place import Place
 from common.exchanges.registry import EXCHANGES
 from common.fleet.buckets import Buckets
+from common.fleet.checkpoints import Checkpoints
 from common.fleet.client import RedisAway, connect, wait_for_redis
 from common.fleet.desired import Desired, TooManyWants
 from common.fleet.directory import Directory, FetchFailed
@@ -33,6 +34,7 @@ from common.publish.pipeline import Pipeline
 from common.publish.requests import Answer
 from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest, RestError
+from common.recovery.resuming import Reach
 from common.session.address import Addresses
 from common.session.transport import dial
 from config.settings import Settings
@@ -40,6 +42,7 @@ from workers.broker import Returns
 from workers.instruments import fetch_instruments
 from workers.outlets import Outlets
 from workers.owned import OwnedShard
+from workers.progress import Progress
 from workers.records import Identity, worker_record
 from workers.shards import Shards
 
@@ -89,15 +92,22 @@ class PriceWorker:
             Buckets(self._redis, keys),
             enabled=settings.exchanges,
         )
+        self._progress = Progress(Checkpoints(self._redis, keys))
         self._pipeline = Pipeline(
             settings.rabbit_url.reveal(),
             topology=settings.topology,
+            on_outcome=self._progress.outcome,
             durable_limit=settings.publish_buffer,
             linger_s=settings.publish_linger_ms / 1000,
         )
+        self._reach = Reach(
+            most_bars=settings.backfill_bars,
+            history_bars=settings.history_bars,
+            look_back_ms=int(settings.look_back_s * 1000 * settings.market_clock.speed),
+        )
         ttl_s = settings.last_values_ttl_s
         self._last = LastValues(self._redis, keys, ttl_s) if ttl_s else None
-        self._outlets = Outlets(self._pipeline, self._last)
+        self._outlets = Outlets(self._pipeline, self._progress, self._last)
         self._returns = Returns()
         self._commands = Commands(
             settings.rabbit_url.reveal(),
@@ -106,7 +116,7 @@ class PriceWorker:
             topology=settings.topology,
             transient=(RedisAway,),
         )
-        self._shards = Shards(self._id, self._leases, self._open, self._flush)
+        self._shards = Shards(self._id, self._leases, self._open, self._flush, self._progress)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain.
@@ -139,6 +149,7 @@ class PriceWorker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._directory.keep_fresh(self._planner.markets))
             group.create_task(self._tick_for_ever())
+            group.create_task(self._progress.run())
             if self._last is not None:
                 group.create_task(self._last.run())
 
@@ -193,9 +204,11 @@ class PriceWorker:
             shard,
             lease,
             self._outlets,
+            self._progress,
             address=self._addresses.of(Place(shard.exchange, shard.market, shard.channel)),
             dial=dial,
             reader=self._reader,
+            reach=self._reach,
             clock=self._settings.market_clock,
             catalog=lambda: self._catalog(shard.exchange, shard.market),
         )

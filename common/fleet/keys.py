@@ -13,12 +13,15 @@ key (after the prefix)           type    lives                     holds
 ``instruments:<place>``          string  for good                  instruments, JSON, deflated
 ``instruments:<place>:version``  string  for good                  version, fetch time in ms
 ``instruments:<place>:lock``     string  one fetch, or one wait    token of the worker that fetches
+``checkpoints:<place>``          hash    for good                  stream -> ``<epoch> <shard> <kept>``
+``checkpoints:since``            string  for good                  since when checkpoints are kept, ms
 ``last:<place>:<symbol>``        hash    a setting                 its ticker, its last candles
 ===============================  ======  ========================  ===================================
 
 A place is ``exchange:market``. What lives for good is bounded by what exists (shards, listed
 symbols) or by a limit where it is written (wants). Losing all of it loses no promise: epochs go on
-from Redis' clock, wants are put back by the workers that knew them, the rest is made again.
+from Redis' clock, wants and checkpoints are put back by the workers that knew them, a stream whose
+owner is gone too looks back by REST, the rest is made again.
 """
 
 from __future__ import annotations
@@ -67,6 +70,15 @@ class Keys(Struct, frozen=True):
     def buckets(self) -> str:
         """Into how many shards a channel is divided."""
         return f"{self.prefix}buckets"
+
+    def checkpoints(self, exchange: str, market: Market) -> str:
+        """Where the candle streams of a market stand."""
+        return f"{self.prefix}checkpoints:{exchange}:{market}"
+
+    @property
+    def checkpoints_since(self) -> str:
+        """Since when Redis has kept checkpoints."""
+        return f"{self.prefix}checkpoints:since"
 
     def last(self, exchange: str, market: Market, symbol: str) -> str:
         """The last values of a symbol."""

@@ -3,7 +3,8 @@
 Messages queue in lanes, one per routing key (a status: one per stream). Of a lane only the first
 message is ever on its way; the next leaves when that one is confirmed. So nothing of a lane can
 overtake a message that the broker refused or that a broken connection swallowed, and a resend is
-nothing but the first message leaving again. Lanes do not wait for each other.
+nothing but the first message leaving again. What waits behind a message that no queue wanted shares
+its fate: otherwise it would overtake it. Lanes do not wait for each other.
 
 Pure bookkeeping: no socket. The owner asks ``take`` what may leave and tells what came back.
 """
@@ -165,18 +166,18 @@ class Durable:
         return [self._in_flight.pop(sent) for sent in tags]
 
     def _confirm(self, lane: _Lane) -> None:
-        message = lane.messages.popleft()
         self._sent_s.pop(lane.key, None)
-        self.size -= 1
-        outcome: Outcome = "confirmed"
-        if lane.returned:
-            lane.returned = False
-            outcome = "returned"
-            self.returned += 1
-        else:
-            self.confirmed += 1
+        outcome: Outcome = "returned" if lane.returned else "confirmed"
+        settled = list(lane.messages) if lane.returned else [lane.messages[0]]
+        for _ in settled:
+            lane.messages.popleft()
+        self.size -= len(settled)
+        self.returned += len(settled) if lane.returned else 0
+        self.confirmed += 0 if lane.returned else 1
+        lane.returned = False
         if lane.messages:
             self._ready.append(lane)
         else:
             del self._lanes[lane.key]
-        message.on_outcome(message.subject, outcome)
+        for message in settled:
+            message.on_outcome(message.subject, outcome)

@@ -118,19 +118,23 @@ class Pipeline:
         """End the connection. What is unconfirmed is not checkpointed, so nothing is lost by it."""
         await self._publisher.close()
 
-    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> None:
-        """Send an event in its class. Never blocks and never raises for the broker's sake."""
+    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
+        """Send an event in its class. Never blocks and never raises for the broker's sake.
+
+        False: there is no room for a closed candle. What can never be written is dropped, counted
+        and complained of: trying again would not help.
+        """
         try:
             route = self._route(event)
             if isinstance(event, Candle) and event.closed:
-                self._publish_closed(route, event, epoch, origin)
-                return
+                return self._publish_closed(route, event, epoch, origin)
         except _UNWRITABLE as error:
             self._refuse(event, error)
-            return
+            return True
         self._published += 1
         if self._publisher.latest.offer(route.slot, Value(event, epoch, origin)):
             self._publisher.wake()
+        return True
 
     def status(
         self,
@@ -141,8 +145,8 @@ class Pipeline:
         reason: str = "",
         from_ms: int | None = None,
         to_ms: int | None = None,
-    ) -> None:
-        """Tell the fleet's topic exchange that a stream changed its state."""
+    ) -> bool:
+        """Tell the fleet's topic exchange that a stream changed its state; False: no room."""
         status = StreamStatus(
             exchange=stream.exchange,
             market=stream.market,
@@ -160,8 +164,8 @@ class Pipeline:
             message = status_message(stream, status, self._app_id, self._report)
         except _UNWRITABLE as error:
             self._refuse(f"stream:{stream.key}:{state}", error)
-            return
-        self._submit(message, share=_STATUS_SHARE)
+            return True
+        return self._submit(message, share=_STATUS_SHARE)
 
     async def post(self, letter: Letter) -> Outcome:
         """Send a letter and wait what becomes of it; the caller sets the limit.
@@ -178,6 +182,11 @@ class Pipeline:
         message = letter_message(letter, self._app_id, on_outcome)
         self._submit(message, share=_STATUS_SHARE)
         return await settled
+
+    @property
+    def has_room(self) -> bool:
+        """Whether closed candles would be taken now; while a full buffer empties they are not."""
+        return not self._refusing and self._publisher.durable.size < self._durable_limit
 
     @property
     def stats(self) -> dict[str, int | float | bool | None]:
@@ -227,12 +236,13 @@ class Pipeline:
             route = self._routes[key] = Route(event, self._app_id)
         return route
 
-    def _publish_closed(self, route: Route, candle: Candle, epoch: int, origin: Origin) -> None:
+    def _publish_closed(self, route: Route, candle: Candle, epoch: int, origin: Origin) -> bool:
         envelope = route.envelope(candle, epoch, origin)
         message = candle_message(envelope, candle, self._report)
         self._publisher.latest.close_bar(route.slot, candle.start_ms)
-        if self._submit(message):
-            self._published += 1
+        accepted = self._submit(message)
+        self._published += accepted
+        return accepted
 
     def _submit(self, message: Message, *, share: float = 1.0) -> bool:
         durable = self._publisher.durable

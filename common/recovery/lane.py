@@ -12,18 +12,23 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TypeGuard
 
+import msgspec
 from msgspec import UNSET
 
 from common.exchanges.place import Place
+from common.model.checkpoints import Checkpoint
 from common.model.events import Candle, Trade
 from common.model.intervals import start_of
 from common.model.streams import Stream
 from common.recovery.building import Builder
-from common.recovery.closing import InferredClose
-from common.recovery.settling import Settling
+from common.recovery.closing import PATIENCE, InferredClose
+from common.recovery.settling import SAMPLED, Settling
 from common.recovery.steps import Hole, Step
 from common.recovery.succession import Succession
 from common.recovery.trades import TradeBars
+
+# A close that is later than this is not waited for: it is fetched. Machine seconds.
+OVERDUE_S = 20.0
 
 
 class CandleLane:
@@ -32,15 +37,18 @@ class CandleLane:
     Args:
         stream: what is wanted.
         place: where it is.
+        checkpoint: where it goes on; everything from there to the running bar is missing.
         now_ms: market time.
         speed: of the market clock: the exchange's grace is machine time.
 
     Attributes:
         source: the exchange's own stream that it is taken or built from.
-        settling: what is to be compared with REST; None where the exchange marks its closes.
+        settling: what is to be compared with REST.
     """
 
-    def __init__(self, stream: Stream, place: Place, now_ms: int, speed: float) -> None:
+    def __init__(
+        self, stream: Stream, place: Place, checkpoint: Checkpoint, now_ms: int, speed: float
+    ) -> None:
         source = place.source(stream)
         if source is None or source.interval is None or stream.interval is None:
             raise ValueError(f"{stream.key} cannot be had")
@@ -52,9 +60,10 @@ class CandleLane:
         grace_ms = int(rules.grace_s * 1000 * speed)
         self._closing = InferredClose(interval, grace_ms) if inferred else None
         self._builder = None if source == stream else Builder(stream.interval)
-        begins_ms = None if self._builder is None else start_of(stream.interval, now_ms)
-        self.succession = Succession(interval, begins_ms)
-        self.settling = Settling() if inferred else None
+        self.succession = Succession(interval, checkpoint.next_ms, _before(checkpoint, interval))
+        self.succession.overdue(now_ms)
+        self.settling = Settling(1 if inferred else SAMPLED, checkpoint.unsettled)
+        self._patience_ms = int(OVERDUE_S * 1000 * speed) + PATIENCE * grace_ms
         # The newest state of a running bar that came: its start, and the exchange's stamp on it.
         self._newest = (0, 0)
         self._running_ms = 0
@@ -102,9 +111,11 @@ class CandleLane:
 
     def tick(self, now_ms: int, heard_ms: int) -> list[Step]:
         """Time has passed, and the exchange has spoken of ``heard_ms``: what is over."""
-        if self._closing is None:
-            return []
-        return self._through(self._closing.tick(now_ms, heard_ms))
+        out: list[Step] = []
+        if self._closing is not None:
+            out = self._through(self._closing.tick(now_ms, heard_ms))
+        self.succession.overdue(now_ms - self._patience_ms)
+        return out
 
     # --- what was fetched ---------------------------------------------------------------------
 
@@ -118,25 +129,34 @@ class CandleLane:
         seen = () if self._closing is None else self._closing.traded
         return {start_ms for start_ms in seen if stretch.from_ms <= start_ms < stretch.to_ms}
 
-    def fetched(self, bars: Iterable[Candle], to_ms: int) -> list[Step]:
-        """The bars of ``source`` before ``to_ms`` were fetched: what goes out."""
-        steps = self._built(self.succession.fetched(bars, to_ms))
+    def fetched(self, bars: Iterable[Candle], stretch: Hole) -> list[Step]:
+        """The bars of ``source`` in a stretch were fetched: what goes out."""
+        steps = self._built(self.succession.fetched(bars, stretch))
         if self._closing is not None and self.succession.last is not None:
             self._closing.know(self.succession.last)
-            self._closing.traded = {start for start in self._closing.traded if start >= to_ms}
+            self._forget_traded(stretch.to_ms)
         return steps
 
-    def skip(self) -> list[Step]:
+    def skip(self, to_ms: int) -> list[Step]:
         """Go on behind what cannot be fetched: what goes out."""
+        self._forget_traded(to_ms)
+        return self._built(self.succession.skip(to_ms))
+
+    def _forget_traded(self, to_ms: int) -> None:
         if self._closing is not None:
-            self._closing.traded.clear()
-        return self._built(self.succession.skip())
+            self._closing.traded = {start for start in self._closing.traded if start >= to_ms}
+
+    def undelivered(self, candle: Candle) -> None:
+        """A closed candle did not arrive: the stream goes on from there once more, by REST."""
+        if candle.revision:
+            self.settling.undelivered(candle)
+        else:
+            self.succession.rewind(candle.start_ms)
 
     @property
     def counts(self) -> Counter[str]:
         """What became of its candles."""
-        settled = Counter() if self.settling is None else self.settling.counts
-        return self.succession.counts + settled
+        return self.succession.counts + self.settling.counts
 
     # --- on the way out -----------------------------------------------------------------------
 
@@ -156,11 +176,10 @@ class CandleLane:
         if self._builder is not None:
             built = ((self._builder.take(step.candle), step.origin) for step in steps)
             out = [Step(candle, origin) for candle, origin in built if self._may_go_out(candle)]
-        if self.settling is not None:
-            for step in out:
-                # What was fetched is REST's own word already; not so what only ends with it.
-                if step.candle.closed and (self._builder or step.origin != "backfill"):
-                    self.settling.note(step.candle)
+        for step in out:
+            # What was fetched is REST's own word already; not so what only ends with it.
+            if step.candle.closed and (self._builder or step.origin != "backfill"):
+                self.settling.note(step.candle)
         return out
 
     def _may_go_out(self, built: Candle | None) -> TypeGuard[Candle]:
@@ -170,3 +189,12 @@ class CandleLane:
         if not built.closed:
             self._running_ms = max(self._running_ms, built.start_ms)
         return built.closed or built.start_ms == self._running_ms
+
+
+def _before(checkpoint: Checkpoint, interval: str) -> Candle | None:
+    """The bar before the first one, as far as a bar without trades needs it: its close."""
+    last = checkpoint.last
+    if last is None or last.end_ms != checkpoint.next_ms:
+        return None
+    start_ms = start_of(interval, last.end_ms - 1)
+    return msgspec.structs.replace(last, interval=interval, start_ms=start_ms)

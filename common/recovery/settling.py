@@ -1,43 +1,73 @@
-"""Whether what was closed without the exchange's word is what its REST finally says. Pure."""
+"""Whether what was published is what the exchange's REST finally says. Pure.
+
+Where closes are inferred every candle is compared; where the exchange marks them, a sample.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from zlib import crc32
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from common.model.decimals import same
 from common.model.events import Candle
+from common.model.ids import candle_id
 from common.recovery.steps import Hole, has_trades
 
 # Bars of one stream that wait to be compared; the oldest are given up first.
 MOST_PENDING = 2_000
+# Of marked closes one in so many is compared.
+SAMPLED = 20
+# So many of them are kept with a checkpoint: a new owner compares what the old one could not.
+MOST_KEPT = 30
 
 
 class Settling:
     """The closed candles of one stream that are not compared yet.
 
+    Args:
+        one_in: of so many candles one is compared.
+        pending: what an owner before has left.
+
     Attributes:
         counts: ``settled``, ``revised``, and ``unsettled`` for what could not be compared.
     """
 
-    def __init__(self) -> None:
-        self._pending: dict[int, Candle] = {}
+    def __init__(self, one_in: int = 1, pending: Iterable[Candle] = ()) -> None:
+        self._one_in = one_in
+        self._pending = {candle.start_ms: candle for candle in pending}
+        # Corrections that were published and did not arrive.
+        self._undelivered: set[int] = set()
         self.counts: Counter[str] = Counter()
+
+    @property
+    def kept(self) -> tuple[Candle, ...]:
+        """What a new owner has to know: the newest of what is pending, unless it is a sample."""
+        return tuple(self._pending.values())[-MOST_KEPT:] if self._one_in == 1 else ()
 
     def note(self, candle: Candle) -> None:
         """A candle was published."""
+        if self._one_in > 1 and crc32(candle_id(candle).encode()) % self._one_in:
+            return
         self._pending[candle.start_ms] = candle
         if len(self._pending) > MOST_PENDING:
             del self._pending[next(iter(self._pending))]
             self.counts["unsettled"] += 1
 
-    def due(self, final_ms: int) -> Hole | None:
-        """The stretch to compare: of what ended by ``final_ms``, for REST is final about it."""
+    def due(self, final_ms: int, most_ms: int) -> Hole | None:
+        """The stretch to compare, no longer than that: of what ended by ``final_ms``.
+
+        REST is final about what ended by then.
+        """
         ended = [candle for candle in self._pending.values() if candle.end_ms <= final_ms]
-        return Hole(ended[0].start_ms, ended[-1].end_ms) if ended else None
+        if not ended:
+            return None
+        from_ms = ended[0].start_ms
+        near = [candle.end_ms for candle in ended if candle.end_ms - from_ms <= most_ms]
+        return Hole(from_ms, max(near, default=ended[0].end_ms))
 
     def traded(self, stretch: Hole) -> set[int]:
         """The starts of the bars of a stretch in which something was traded: REST has them."""
@@ -48,19 +78,35 @@ class Settling:
         }
 
     def compare(self, stretch: Hole, bars: Iterable[Candle]) -> list[Candle]:
-        """What REST says otherwise, as candles of a higher revision."""
+        """What REST says otherwise, as candles of a higher revision: see ``corrected``."""
         known = {bar.start_ms: bar for bar in bars}
         revised = []
         starts = [start for start in self._pending if stretch.from_ms <= start < stretch.to_ms]
         for start_ms in starts:
-            candle = self._pending.pop(start_ms)
+            candle = self._pending[start_ms]
             verdict = _verdict(candle, known.get(start_ms))
             self.counts[verdict] += 1
             if verdict == "revised":
                 revised.append(
                     msgspec.structs.replace(known[start_ms], revision=candle.revision + 1)
                 )
+            elif start_ms in self._undelivered:
+                revised.append(candle)
+            else:
+                del self._pending[start_ms]
         return revised
+
+    def corrected(self, candle: Candle) -> None:
+        """A correction was published; it is compared again, for only then it is known to hold."""
+        self._undelivered.discard(candle.start_ms)
+        if candle.start_ms in self._pending:
+            self._pending[candle.start_ms] = candle
+
+    def undelivered(self, candle: Candle) -> None:
+        """A correction has not arrived: it is said again when it has been compared again."""
+        if candle.start_ms not in self._pending:
+            self._pending[candle.start_ms] = candle
+        self._undelivered.add(candle.start_ms)
 
 
 def _verdict(candle: Candle, final: Candle | None) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from common.model.events import Candle
-from common.model.intervals import end_of
+from common.model.intervals import end_of, start_of
 from common.recovery.steps import Hole, Step, flat
 
 # Bars that wait for those before them; what is beyond can be fetched later.
@@ -23,15 +23,16 @@ class Succession:
 
     Args:
         interval: of the bars.
-        next_ms: where it begins; None: with the first bar that comes.
+        next_ms: start of the first bar that is to go out.
+        last: the bar before it, where that is known.
 
     Attributes:
-        last: the newest bar that went out, or the one before the first; None before that.
+        last: the newest bar that went out, or the one before the first; None if not known.
         counts: what became of all bars that came: ``open``, ``closed``, ``filled``, ``backfill``,
-            ``repeated``, ``late``, ``conflicting``, ``held``.
+            ``repeated``, ``late``, ``conflicting``, ``held``, ``rewound``.
     """
 
-    def __init__(self, interval: str, next_ms: int | None = None) -> None:
+    def __init__(self, interval: str, next_ms: int, last: Candle | None = None) -> None:
         self._interval = interval
         self._next_ms = next_ms
         self._running_ms = 0
@@ -40,13 +41,13 @@ class Succession:
         self._held: dict[int, Step] = {}
         # The end of the bar that was held last: one that follows it is not behind another hole.
         self._held_to_ms = 0
-        self.last: Candle | None = None
+        self.last = last
         self.counts: Counter[str] = Counter()
 
     @property
     def missing(self) -> Hole | None:
         """The stretch that has to be fetched before anything else goes out."""
-        if self._until_ms is None or self._next_ms is None:
+        if self._until_ms is None:
             return None
         return Hole(self._next_ms, self._until_ms)
 
@@ -60,10 +61,10 @@ class Succession:
     def open(self, candle: Candle) -> bool:
         """Whether the state of a running bar may go out: it is not older than what was said."""
         start_ms = candle.start_ms
-        if start_ms < max(self._running_ms, self._next_ms or 0):
+        if start_ms < max(self._running_ms, self._next_ms):
             self.counts["late"] += 1
             return False
-        if self._next_ms is not None and start_ms > self._next_ms:
+        if start_ms > self._next_ms:
             self._lack(start_ms)
         self._running_ms = start_ms
         self.counts["open"] += 1
@@ -72,8 +73,6 @@ class Succession:
     def take(self, step: Step) -> list[Step]:
         """The bars that go out now that this closed one has come."""
         start_ms = step.candle.start_ms
-        if self._next_ms is None:
-            self._next_ms = start_ms
         if start_ms < self._next_ms:
             self.counts[self._verdict(step.candle)] += 1
             return []
@@ -89,10 +88,21 @@ class Succession:
 
     def lack(self, hole: Hole) -> None:
         """These bars are not known and have to be fetched."""
-        if self._next_ms is None:
-            self._next_ms = hole.from_ms
         if hole.to_ms > self._next_ms:
             self._lack(hole.to_ms)
+
+    def overdue(self, by_ms: int) -> None:
+        """What ended by then and has not come is not waited for any longer."""
+        until_ms = start_of(self._interval, by_ms)
+        if self._until_ms is None and until_ms > self._next_ms:
+            self._until_ms = until_ms
+
+    def rewind(self, start_ms: int) -> None:
+        """What went out from there on did not arrive: it is fetched, and goes out again."""
+        if start_ms < self._next_ms:
+            self._lack(self._next_ms)
+            self._next_ms, self.last = start_ms, None
+            self.counts["rewound"] += 1
 
     def _lack(self, until_ms: int) -> None:
         self._until_ms = max(self._until_ms or 0, until_ms)
@@ -105,18 +115,20 @@ class Succession:
 
     # --- what was fetched ---------------------------------------------------------------------
 
-    def fetched(self, bars: Iterable[Candle], to_ms: int) -> list[Step]:
-        """The bars that go out now that everything before ``to_ms`` has been fetched.
+    def fetched(self, bars: Iterable[Candle], stretch: Hole) -> list[Step]:
+        """The bars that go out now that everything of a stretch has been fetched.
 
         What the exchange leaves out had no trades. Bars from before the beginning are welcome:
         the first bar may be one without trades, and repeats the close before it.
         """
+        if stretch.from_ms > self._next_ms:  # rewound since it was asked for
+            return []
         known = {bar.start_ms: bar for bar in bars}
-        earlier = [start_ms for start_ms in known if start_ms < (self._next_ms or 0)]
+        earlier = [start_ms for start_ms in known if start_ms < self._next_ms]
         if self.last is None and earlier:
             self.last = known[max(earlier)]
         steps: list[Step] = []
-        while self._next_ms is not None and self._next_ms < to_ms:
+        while self._next_ms < stretch.to_ms:
             start_ms = self._next_ms
             if start_ms in known:
                 steps.append(self._out(Step(known[start_ms], "backfill")))
@@ -126,22 +138,20 @@ class Succession:
                 self._next_ms = end_of(self._interval, start_ms)
         return steps + self._drain()
 
-    def skip(self) -> list[Step]:
+    def skip(self, to_ms: int) -> list[Step]:
         """Go on behind what cannot be fetched: what goes out now."""
-        missing = self.missing
-        if missing is None:
+        if to_ms <= self._next_ms:
             return []
-        self.counts["lost"] += 1
-        self._next_ms, self.last = missing.to_ms, None
+        self._next_ms, self.last = to_ms, None
         return self._drain()
 
     def _drain(self) -> list[Step]:
         steps = []
-        while self._next_ms is not None and self._next_ms in self._held:
+        while self._next_ms in self._held:
             steps.append(self._out(self._held.pop(self._next_ms)))
-        for start_ms in [start for start in self._held if start < (self._next_ms or 0)]:
+        for start_ms in [start for start in self._held if start < self._next_ms]:
             del self._held[start_ms]
-        if self._until_ms is not None and (self._next_ms or 0) >= self._until_ms:
+        if self._until_ms is not None and self._next_ms >= self._until_ms:
             # Bars over the bound were not held: what is between is missing still.
             self._until_ms = max(self._held, default=None)
         return steps
