@@ -177,7 +177,7 @@ class Progress:
                 return
             try:
                 written = await self._checkpoints.write(moves)
-            except RedisAway:
+            except BaseException:  # of a call that is cancelled nobody knows what it did
                 self._moved(move.stream for move in moves)
                 raise
             self._settle(moves, written.refused)

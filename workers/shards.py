@@ -1,9 +1,9 @@
 """The shards of one worker: claim → run → give back. Level-triggered, one step a tick.
 
 Each tick renews every lease in one call, stops what belongs to another, gives back what is over the
-fair share (drained: session closed, confirms flushed, checkpoints written, then released), claims what
-is free and takes its streams. While
-Redis is away nobody else can take a lease either, so everything streams on, unfenced.
+fair share (drained: session closed, confirms flushed, checkpoints written, then released), claims
+what is free and takes its streams. While Redis is away nobody else can take a lease either, so
+everything streams on, unfenced.
 """
 
 from __future__ import annotations
@@ -95,11 +95,11 @@ class Shards:
             RedisAway: claiming did not come about; the next tick tries again.
         """
         await self._bury()
-        for shard, owned in self.owned.items():
-            if shard in wanted:
-                owned.want(wanted[shard])
         weights = {shard: max(1, len(streams)) for shard, streams in wanted.items()}
         mine = [shard for shard in self.owned if shard not in self._leaving]
+        for shard in mine:
+            if shard in wanted:
+                self.owned[shard].want(wanted[shard])
         unwanted = [shard for shard in mine if shard not in wanted]
         kept = [shard for shard in mine if shard in wanted]
         surplus = placement.to_give_back(self._me, kept, weights, workers)
@@ -157,6 +157,8 @@ class Shards:
             if error is None:
                 continue
             logger.opt(exception=error).bind(shard=shard.key).error("session crashed")
+            await self._flush(FLUSH_S)
+            await self._progress.flush()
             await self._release(owned)
 
     def _tell(self, renewal: Renewal) -> None:

@@ -49,10 +49,11 @@ local answers = {digits(now - redis.call('GET', KEYS[3]))}
 for i = 4, #ARGV do
   local kept = redis.call('HGET', KEYS[1], ARGV[i]) or '0 - '
   local epoch, shard, body = string.match(kept, '^(%d+) (%S+) (.*)$')
-  local holder = shard ~= '-' and shard ~= ARGV[2] and redis.call('GET', ARGV[1] .. shard)
+  local other = shard ~= ARGV[2]
+  local holder = other and shard ~= '-' and redis.call('GET', ARGV[1] .. shard)
   if holder and string.match(holder, '^%d+') == epoch then
     answers[#answers + 1] = false
-  elseif shard ~= ARGV[2] and tonumber(epoch) >= tonumber(ARGV[3]) then
+  elseif tonumber(epoch) > tonumber(ARGV[3]) or (other and epoch == ARGV[3]) then
     answers[#answers + 1] = '!'
   else
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. body)
@@ -99,13 +100,11 @@ class Taken(Struct, frozen=True):
         checkpoints: the streams that are the taker's now; None where nothing is known of one.
         age_s: how long Redis has kept checkpoints without losing them all.
         outdated: for some streams the epoch is too low: the lease has to be claimed anew.
-        lost: the lease is not the taker's any more; nothing was taken.
     """
 
     checkpoints: Mapping[Stream, Checkpoint | None] = {}
     age_s: float = 0.0
     outdated: bool = False
-    lost: bool = False
 
 
 class Move(Struct, frozen=True):
@@ -135,6 +134,8 @@ class Checkpoints:
     async def take(self, holder: Holder, streams: Iterable[Stream]) -> Taken:
         """Make streams of one market the holder's; those that are busy are left out of the answer.
 
+        So are all of them if the lease is not the holder's any more.
+
         Raises:
             RedisAway: they may have been taken or not; taking again is safe.
         """
@@ -148,7 +149,7 @@ class Checkpoints:
             )
             age_s = int(answers[0]) / 1000
             if age_s < 0:
-                return Taken(checkpoints, lost=True)
+                break
             for stream, body in zip(batch, answers[1:], strict=True):
                 if body == b"!":
                     outdated = True
