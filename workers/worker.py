@@ -26,15 +26,15 @@ from common.fleet.members import Member, Members, takers
 from common.fleet.plan import Plan, Planner
 from common.fleet.sharding import Problem, resolve
 from common.model.instruments import Catalog, Instrument
-from common.model.streams import SERVED, Market, Pattern, Role, Shard
+from common.model.streams import SERVED, Market, Role, Shard
 from common.ops import records
 from common.ops.records import RedisState, WorkerState
 from common.publish.commands import Commands
 from common.publish.pipeline import Pipeline
-from common.publish.requests import Answer
+from common.publish.requests import Answer, Wanted
 from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest, RestError
-from common.recovery.resuming import Reach
+from common.recovery.resuming import Reach, past
 from common.session.address import Addresses
 from common.session.transport import dial
 from config.settings import Settings
@@ -92,7 +92,8 @@ class PriceWorker:
             Buckets(self._redis, keys),
             enabled=settings.exchanges,
         )
-        self._progress = Progress(Checkpoints(self._redis, keys))
+        self._checkpoints = Checkpoints(self._redis, keys)
+        self._progress = Progress(self._checkpoints)
         self._pipeline = Pipeline(
             settings.rabbit_url.reveal(),
             topology=settings.topology,
@@ -227,15 +228,18 @@ class PriceWorker:
 
     # --- commands -----------------------------------------------------------------------------
 
-    async def _want(self, pattern: Pattern, requested_by: str) -> Answer:
+    async def _want(self, wanted: Wanted, requested_by: str) -> Answer:
         """Make it desired, durably, or say why not."""
         catalogs = await self._directory.catalogs(self._planner.markets)
-        resolved = resolve([pattern], catalogs, self._settings.exchanges)
+        resolved = resolve([wanted.pattern], catalogs, self._settings.exchanges)
         problem = next(iter(resolved.problems), None)
         if problem is not None and problem.kind != "no_instruments":
             return _refusal(problem)
+        now_ms = self._settings.market_clock.now_ms()
+        if wanted.history:
+            await self._checkpoints.lay(past(resolved.streams, now_ms, wanted.history))
         try:
-            await self._desired.add(pattern, requested_by)
+            await self._desired.add(wanted.pattern, requested_by)
         except (TooManyWants, ValueError) as error:
             return Answer("failed", str(error))
         self._wake.set()

@@ -86,6 +86,16 @@ return answers
 """
 
 
+# KEYS: checkpoints   ARGV: (stream, what to keep)...   Only where nothing is kept.
+_LAY = """
+local laid = 0
+for i = 1, #ARGV, 2 do
+  laid = laid + redis.call('HSETNX', KEYS[1], ARGV[i], '0 - ' .. ARGV[i + 1])
+end
+return laid
+"""
+
+
 class Holder(Struct, frozen=True):
     """By what right a stream is published: its shard, under the epoch of its lease."""
 
@@ -130,6 +140,21 @@ class Checkpoints:
         self._keys = keys
         self._take = Lua(redis, _TAKE)
         self._write = Lua(redis, _WRITE)
+        self._lay = Lua(redis, _LAY)
+
+    async def lay(self, begins: Mapping[Stream, Checkpoint]) -> int:
+        """Let streams that nothing is known of begin there; how many there were.
+
+        Raises:
+            RedisAway: some may have been laid; laying again is safe.
+        """
+        laid = 0
+        for place, batch in _by_place(begins, lambda stream: stream):
+            arguments: list[Argument] = []
+            for stream in batch:
+                arguments += (_field(stream), msgspec.json.encode(begins[stream]))
+            laid += int(await self._lay([self._keys.checkpoints(*place)], arguments))
+        return laid
 
     async def take(self, holder: Holder, streams: Iterable[Stream]) -> Taken:
         """Make streams of one market the holder's; those that are busy are left out of the answer.

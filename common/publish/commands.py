@@ -21,11 +21,10 @@ from aiormq.exceptions import AMQPError
 from loguru import logger
 
 from common.clocks import wall_ms
-from common.model.streams import Pattern
 from common.publish import requests
 from common.publish.connection import Link, transport_of
 from common.publish.messages import DEAD_EXCHANGE, Outcome
-from common.publish.requests import Answer, Malformed, ReplyTo
+from common.publish.requests import Answer, Malformed, ReplyTo, Wanted
 from common.publish.routes import Letter
 from common.publish.seldom import Seldom
 from common.publish.topology import (
@@ -50,7 +49,7 @@ DRAIN_S = 5.0
 _MOST_NAME_CHARACTERS = 100
 
 # Writes what is wanted where it lasts, and says how that went. ``requested_by`` says for whom.
-Want = Callable[[Pattern, str], Awaitable[Answer]]
+Want = Callable[[Wanted, str], Awaitable[Answer]]
 Post = Callable[[Letter], Awaitable[Outcome]]
 
 _encode = msgspec.json.Encoder().encode
@@ -201,11 +200,11 @@ class Commands:
             raise _NotNow(f"{type(error).__name__}: {error}") from error
         except Exception as error:  # noqa: BLE001
             # A defect of ours, set off by this message: kept where a person finds both.
-            logger.bind(stream=wanted.key).opt(exception=error).error("command failed")
+            logger.bind(stream=wanted.pattern.key).opt(exception=error).error("command failed")
             await self._bury(message, f"failed: {type(error).__name__}: {error}")
             answer = Answer("failed", "internal error")
         await self._answer(
-            reply_to, msgspec.structs.replace(answer, stream=answer.stream or wanted.key)
+            reply_to, msgspec.structs.replace(answer, stream=answer.stream or wanted.pattern.key)
         )
 
     async def _answer(self, reply_to: ReplyTo | None, answer: Answer) -> None:

@@ -3,18 +3,20 @@
 Two spellings are understood. The older backends' names a market by its exchange and an interval in
 the exchange's own words: ``{"payload": {"symbol": "BTCUSDT", "exchange": "binanceUsdm",
 "interval": "1m"}}``. Ours says ``"exchange": "binance", "market": "linear"``, may ask for tickers
-(``"channel": "ticker"``) and may use a pattern as symbol.
+(``"channel": "ticker"``) and may use a pattern as symbol. Both may ask for past candles:
+``"history": 200``.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from common.exchanges.protocol import ChannelRules, Exchange
 from common.exchanges.registry import EXCHANGES, by_seed_name
+from common.model.intervals import INTERVALS, source_of
 from common.model.streams import MARKETS, Channel, Market, Pattern
 
 # What became of a request. ``accepted``: it is wanted now and will be streamed; ``active``: it is
@@ -23,6 +25,14 @@ from common.model.streams import MARKETS, Channel, Market, Pattern
 State = Literal["accepted", "active", "unsupported", "disabled", "failed"]
 
 _MOST_SYMBOL_CHARACTERS = 100
+_MOST_HISTORY = 10_000
+
+
+class Wanted(Struct, frozen=True):
+    """What is asked for; ``history``: a candle stream that is new begins so many candles ago."""
+
+    pattern: Pattern
+    history: int = 0
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
@@ -56,6 +66,7 @@ class _Payload(Struct):
     interval: str | int | None = None
     market: str | None = None
     channel: Channel = "candle"
+    history: Annotated[int, Meta(ge=0, le=_MOST_HISTORY)] = 0
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -77,7 +88,7 @@ def reply_address(
     return ReplyTo(queue, property_correlation_id or envelope.correlation_id)
 
 
-def read(body: bytes) -> Pattern | Answer:
+def read(body: bytes) -> Wanted | Answer:
     """What is wanted, or the answer to give where it does not exist.
 
     Raises:
@@ -99,12 +110,13 @@ def read(body: bytes) -> Pattern | Answer:
     if rules is None:
         return Answer("unsupported", f"{exchange.name} {market} has no {payload.channel}")
     if payload.channel != "candle":
-        return Pattern(exchange.name, market, payload.channel, payload.symbol)
+        return Wanted(Pattern(exchange.name, market, payload.channel, payload.symbol))
     interval = _interval(rules, str(payload.interval), theirs_first=payload.market is None)
     if interval is None:
         reason = f"{exchange.name} {market} has no interval {payload.interval!r}; it has "
-        return Answer("unsupported", (reason + " ".join(rules.intervals))[:200])
-    return Pattern(exchange.name, market, payload.channel, payload.symbol, interval)
+        return Answer("unsupported", (reason + " ".join(INTERVALS))[:200])
+    pattern = Pattern(exchange.name, market, payload.channel, payload.symbol, interval)
+    return Wanted(pattern, payload.history)
 
 
 def _check_symbol(payload: _Payload) -> None:
@@ -131,6 +143,6 @@ def _interval(rules: ChannelRules, text: str, *, theirs_first: bool) -> str | No
     The same letters can mean different things to us and to an exchange, so who asks in an
     exchange's old name is understood in the exchange's words first.
     """
-    ours = text if text in rules.intervals else None
+    ours = text if text in INTERVALS and source_of(text, rules.intervals) else None
     theirs = next((name for name, word in rules.intervals.items() if word == text), None)
     return (theirs or ours) if theirs_first else (ours or theirs)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from common.model.checkpoints import Checkpoint
 from common.model.intervals import end_of, length_ms, start_of
+from common.model.streams import Stream
 from common.recovery.steps import Hole
 
 
@@ -49,6 +51,15 @@ def resume(checkpoint: Checkpoint | None, interval: str, now_ms: int, reach: Rea
     if checkpoint.next_ms >= furthest_ms:
         return Resumption(checkpoint)
     return Resumption(Checkpoint(furthest_ms), Hole(checkpoint.next_ms, furthest_ms))
+
+
+def past(streams: Iterable[Stream], now_ms: int, bars: int) -> dict[Stream, Checkpoint]:
+    """Checkpoints from which new candle streams begin so many candles ago."""
+    return {
+        stream: Checkpoint(_back(stream.interval, start_of(stream.interval, now_ms), bars))
+        for stream in streams
+        if stream.interval is not None
+    }
 
 
 def _back(interval: str, start_ms: int, bars: int) -> int:

@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel
 
 from common.model.streams import Pattern
 from common.publish.commands import Commands
-from common.publish.requests import Answer
+from common.publish.requests import Answer, Wanted
 from tests.publish.broker import backend, depth, read
 from tests.publish.test_pipeline import running
 from tests.support.waiting import until
@@ -22,7 +22,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.engines
 
 ASKED = {"symbol": "BTCUSDT", "exchange": "binanceUsdm", "interval": "1m"}
-WANTED = Pattern("binance", "linear", "candle", "BTCUSDT", "1m")
+WANTED = Wanted(Pattern("binance", "linear", "candle", "BTCUSDT", "1m"))
 
 
 class RedisIsAwayError(Exception):
@@ -33,19 +33,19 @@ class Desired:
     """Stands where the fleet's desired streams are written."""
 
     def __init__(self) -> None:
-        self.wanted: list[tuple[Pattern, str]] = []
+        self.wanted: list[tuple[Wanted, str]] = []
         self.answer = Answer("accepted")
         self.error: Exception | None = None
         self.calls = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def want(self, pattern: Pattern, requested_by: str) -> Answer:
+    async def want(self, wanted: Wanted, requested_by: str) -> Answer:
         self.calls += 1
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        self.wanted.append((pattern, requested_by))
+        self.wanted.append((wanted, requested_by))
         return self.answer
 
 

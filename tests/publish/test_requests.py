@@ -9,7 +9,7 @@ import pytest
 
 from common.model.streams import Pattern
 from common.publish import requests
-from common.publish.requests import Answer, Malformed, ReplyTo
+from common.publish.requests import Answer, Malformed, ReplyTo, Wanted
 
 
 def body(**payload: Any) -> bytes:
@@ -28,14 +28,29 @@ def body(**payload: Any) -> bytes:
 )
 def test_the_older_backends_name_a_market_by_its_exchange(exchange: str, market: str) -> None:
     wanted = requests.read(body(symbol="BTCUSDT", exchange=exchange, interval="1m"))
-    assert wanted == Pattern("binance", market, "candle", "BTCUSDT", "1m")
+    assert wanted == Wanted(Pattern("binance", market, "candle", "BTCUSDT", "1m"))
 
 
 def test_our_own_spelling() -> None:
     asked = body(symbol="BTCUSDT", exchange="binance", market="linear", interval="1M")
-    assert requests.read(asked) == Pattern("binance", "linear", "candle", "BTCUSDT", "1M")
+    assert requests.read(asked) == Wanted(Pattern("binance", "linear", "candle", "BTCUSDT", "1M"))
     asked = body(symbol="*USDT", exchange="binance", market="spot", channel="ticker")
-    assert requests.read(asked) == Pattern("binance", "spot", "ticker", "*USDT")
+    assert requests.read(asked) == Wanted(Pattern("binance", "spot", "ticker", "*USDT"))
+
+
+def test_an_interval_that_the_exchange_lacks_may_be_asked_for_in_our_words() -> None:
+    asked = body(symbol="BTCUSDT", exchange="bitget", market="spot", interval="3m")
+    assert requests.read(asked) == Wanted(Pattern("bitget", "spot", "candle", "BTCUSDT", "3m"))
+
+
+def test_past_candles_may_be_asked_for() -> None:
+    asked = body(symbol="BTCUSDT", exchange="binance", interval="1m", history=200)
+    assert requests.read(asked) == Wanted(
+        Pattern("binance", "spot", "candle", "BTCUSDT", "1m"), history=200
+    )
+    for wrong in (-1, 10_001, "many"):
+        with pytest.raises(Malformed, match="history"):
+            requests.read(body(symbol="BTCUSDT", exchange="binance", interval="1m", history=wrong))
 
 
 @pytest.mark.parametrize(
