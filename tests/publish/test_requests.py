@@ -101,14 +101,14 @@ def test_what_cannot_be_understood_says_why(message: bytes, why: str) -> None:
 def test_an_interval_is_understood_in_the_askers_words_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Some exchanges write 1M for a month and 1m for a minute, others count minutes: 60, 240.
+    # The same letters may mean a minute to us and a month to an exchange that counts minutes.
     exchange = requests.EXCHANGES["binance"]
     market = exchange.markets["spot"]
     rules = type(market.channels["candle"])(
-        url="", cadence=market.channels["candle"].cadence, intervals={"1h": "60", "60": "1h"}
+        url="", cadence=market.channels["candle"].cadence, intervals={"1m": "1", "1M": "1m"}
     )
-    assert requests._interval(rules, "60", theirs_first=True) == "1h"
-    assert requests._interval(rules, "60", theirs_first=False) == "60"
+    assert requests._interval(rules, "1m", theirs_first=True) == "1M"
+    assert requests._interval(rules, "1m", theirs_first=False) == "1m"
     rules = type(rules)(url="", cadence=rules.cadence, intervals={"1h": "candle1H"})
     for theirs_first in (True, False):
         assert requests._interval(rules, "1h", theirs_first=theirs_first) == "1h"
