@@ -171,8 +171,10 @@ class Connection:
             case Reply(text):
                 self._put((WSMsgType.TEXT, text))
             case Join(topic):
+                self.world.counts[self.exchange.name]["subscribed"] += 1
                 self._join(topic)
             case Leave(topic):
+                self.world.counts[self.exchange.name]["unsubscribed"] += 1
                 self._leave(topic)
             case End(code, reason):
                 raise Ended(code, reason)

@@ -3,6 +3,8 @@
     GET  /control               this text, and the schema of every request
     GET  /control/connections   the open sockets: id, exchange, host, market, path, topics, ageS,
                                 messagesIn, messagesOut, frozen
+    GET  /control/counts        what clients did since the start, by exchange: sockets, subscribed,
+                                unsubscribed
     POST /control/fault         {"kind": "cut", "where": {"host": "stream.binance.com"}}; the kinds:
                                 on sockets   cut close freeze delay duplicate reorder garble shutdown
                                 as rules     refuse ban reject silence
@@ -102,9 +104,6 @@ def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Excha
         _, schemas = msgspec.json.schema_components([Fault, Limits, SymbolChange])
         return web.json_response({"help": (__doc__ or "").splitlines(), "schemas": schemas})
 
-    async def connections(_: web.Request) -> web.Response:
-        return web.json_response([_described(one) for one in world.connections.values()])
-
     async def fault(request: web.Request) -> web.Response:
         hit = apply_fault(world, await _read(request, Fault))
         return web.json_response({"hit": hit})
@@ -131,13 +130,24 @@ def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Excha
         return web.json_response({})
 
     app.router.add_get("/control", _answering(help_))
-    app.router.add_get("/control/connections", _answering(connections))
+    _add_views(app, world)
     app.router.add_post("/control/fault", _answering(fault))
     app.router.add_post("/control/heal", _answering(heal))
     app.router.add_post("/control/limits", _answering(limits))
     app.router.add_post("/control/symbol", _answering(symbol))
     app.router.add_post("/control/replay/start", _answering(start_replay))
     app.router.add_route("*", "/control/{rest:.*}", _answering(_unknown))
+
+
+def _add_views(app: web.Application, world: World) -> None:
+    async def connections(_: web.Request) -> web.Response:
+        return web.json_response([_described(one) for one in world.connections.values()])
+
+    async def counts(_: web.Request) -> web.Response:
+        return web.json_response({name: dict(count) for name, count in world.counts.items()})
+
+    app.router.add_get("/control/connections", _answering(connections))
+    app.router.add_get("/control/counts", _answering(counts))
 
 
 def apply_fault(world: World, fault: Any) -> list[str]:

@@ -190,6 +190,7 @@ class Simulator:
             if fault.where.fits("", exchange.name, call.host, dialect.market, call.path):
                 connection.hit(fault)
         self.world.connections[connection.id] = connection
+        self.world.counts[exchange.name]["sockets"] += 1
         logger.bind(connection=connection.id, host=call.host, path=call.path).info("socket opened")
         try:
             return await connection.run(request)

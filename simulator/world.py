@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ class World:
         overrides: socket rules changed by control, by host (``*`` for all) and name.
         weight_limits: weight per minute changed by control, by pool.
         replay: recorded frames that take the place of the market, where there are.
+        counts: what clients did since the start, by exchange: ``sockets`` opened, topics
+            ``subscribed`` and ``unsubscribed``.
     """
 
     clock: MarketClock
@@ -41,6 +44,7 @@ class World:
     overrides: dict[str, dict[str, float]] = field(default_factory=dict)
     weight_limits: dict[str, int] = field(default_factory=dict)
     replay: Replay | None = None
+    counts: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
 def create_world(clock: MarketClock, seed: int) -> World:

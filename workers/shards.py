@@ -102,32 +102,33 @@ class Shards:
                 self.owned[shard].want(wanted[shard])
         unwanted = [shard for shard in mine if shard not in wanted]
         kept = [shard for shard in mine if shard in wanted]
-        surplus = placement.to_give_back(self._me, kept, weights, workers)
+        held = await self._held(wanted)
+        surplus = placement.to_give_back(self._me, kept, held, weights, workers)
         for shard in (*unwanted, *surplus):
             self._give_back(shard, "surplus" if shard in weights else "no longer wanted")
         if not surplus:
-            await self._claim(wanted, weights, kept, workers)
+            chosen = placement.to_claim(self._me, kept, held, weights, workers)
+            await self._claim(chosen, wanted)
         await self._take()
 
-    async def _claim(
-        self,
-        wanted: Wanted,
-        weights: Mapping[Shard, int],
-        kept: Sequence[Shard],
-        workers: Mapping[str, Role],
-    ) -> None:
-        """Take what is free and fits. What fits nobody is taken a tick later: others go first."""
-        by_key = {shard.key: shard for shard in wanted if self._is_elsewhere(shard)}
-        taken = await self._leases.holders(by_key)
-        # One of ours that we do not run: the answer to its claim was lost. Claiming again is safe.
-        free = [s for key, s in by_key.items() if key not in taken or taken[key].mine]
-        chosen = placement.to_claim(self._me, kept, free, weights, workers)
-        for lease in await self._leases.claim_all([shard.key for shard in chosen]):
+    async def _held(self, wanted: Wanted) -> Mapping[Shard, str]:
+        """Who has which shard; what is leaving here is not free yet."""
+        holders = await self._leases.holders(shard.key for shard in wanted)
+        held = {}
+        for shard in wanted:
+            holder = holders.get(shard.key)
+            if shard in self.owned:
+                held[shard] = self._me
+            # One of ours that we do not run: the answer to its claim was lost. It is claimed again.
+            elif holder is not None and not holder.mine:
+                held[shard] = holder.worker_id
+        return held
+
+    async def _claim(self, chosen: Sequence[Shard], wanted: Wanted) -> None:
+        by_key = {shard.key: shard for shard in chosen}
+        for lease in await self._leases.claim_all(list(by_key)):
             shard = by_key[lease.shard]
             self._begin(shard, lease, wanted[shard])
-
-    def _is_elsewhere(self, shard: Shard) -> bool:
-        return shard not in self.owned and shard not in self._leaving
 
     async def _take(self) -> None:
         """Streams are carried when the shard that had them before has let go of them."""

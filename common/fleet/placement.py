@@ -9,22 +9,27 @@ somebody may serve thus belongs to exactly one group, and every worker to one.
 **The rule**, inside a group. The load of a worker is the weight of its shards (the number of
 their streams, at least 1); ``fair`` is the weight of the group's shards through its workers.
 
-- It may claim a free shard while load < fair, its highest rendezvous score first.
+- It may claim free shards as long as they fit below fair, its highest rendezvous score first. What
+  fits nobody is the lightest worker's, one at a time.
 - It gives back a shard s while load - weight(s) >= fair, its lowest score first: never below fair.
+- If nothing is free and nobody is over fair like that, the heaviest worker gives one shard back if
+  the lightest would carry less with it than the heaviest does now: what is left is evened out.
 - What is not its group's, or wanted by nobody any more, it gives back at once.
 
 **It ends.** Let the wanted shards and the workers stand still. A shard outside its group is given
-back once and never returns. Inside a group a shard s of weight w moves from worker i, with
-L_i - w >= fair, to worker j, with L_j < fair. The sum of the squares of all loads changes by
+back once and never returns. Inside a group a shard s of weight w moves from worker i to worker j,
+and L_j + w < L_i, whichever rule it moves by: either L_i - w >= fair > L_j; or i is the heaviest,
+and j has room below fair < L_i, or is the lightest. The sum of the squares of all loads changes by
 
     (L_i - w)^2 + (L_j + w)^2 - L_i^2 - L_j^2  =  -2w ((L_i - w) - L_j)  <  0
 
-since L_i - w >= fair > L_j. Loads are whole numbers, so the sum falls by at least one each time,
-and it cannot fall below zero. (The giver has load >= fair left: it does not take s back.)
+Loads are whole numbers, so the sum falls by at least one each time, and it cannot fall below zero.
+(The giver is left with no less than the one that takes: it does not take s back.)
 
 **Nothing stays free.** While a shard of a group is free, the loads of its workers add up to less
 than the group's weight, so the lightest of them is below fair and may claim it. In the end every
-shard has an owner, and no worker carries its lightest shard on top of a full fair share.
+shard has an owner, and the heaviest worker without its lightest shard carries no more than the
+lightest one.
 """
 
 from __future__ import annotations
@@ -39,6 +44,8 @@ from common.model.streams import SERVED, Channel, Role, Shard
 
 Weights = Mapping[Shard, int]
 Workers = Mapping[str, Role]
+# Who has which shard, by Redis; the free ones are missing.
+Holders = Mapping[Shard, str]
 
 
 class Share(NamedTuple):
@@ -54,19 +61,20 @@ class Share(NamedTuple):
 
 
 def to_claim(
-    me: str, mine: Collection[Shard], free: Iterable[Shard], weights: Weights, members: Workers
+    me: str, mine: Collection[Shard], held: Holders, weights: Weights, members: Workers
 ) -> list[Shard]:
-    """Free shards for ``me`` to claim now, in this order.
+    """Free shards for ``me`` to claim now, in this order: wanted, not mine, and held by nobody.
 
-    First those that fit below the fair share; only if none does, one that goes beyond it, so that
-    others with more room get at it first. Ask again after claiming, until the answer is empty.
-    ``members`` are the live workers that take shards, ``me`` included: who is not among them
-    (a worker that is draining) claims nothing.
+    First those that fit below the fair share; only if none does, one that goes beyond it, and only
+    if nobody is lighter. Ask again after claiming, until the answer is empty. ``members`` are the
+    live workers that take shards, ``me`` included: who is not among them (a worker that is
+    draining) claims nothing.
     """
     if me not in members:
         return []
     share = share_of(me, weights, members)
-    wanted = sorted(share.shards.intersection(free), key=lambda shard: -score(me, shard))
+    free = share.shards.difference(mine, held)
+    wanted = sorted(free, key=lambda shard: -score(me, shard))
     load = _load(share.shards.intersection(mine), weights)
     fitting = []
     for shard in wanted:
@@ -75,11 +83,12 @@ def to_claim(
             load += weights[shard]
     if fitting or share.reaches(load):
         return fitting
-    return wanted[:1]
+    others = _loads_beside(me, share, held, weights, members)
+    return wanted[:1] if load <= min(others, default=load) else []
 
 
 def to_give_back(
-    me: str, mine: Collection[Shard], weights: Weights, members: Workers
+    me: str, mine: Collection[Shard], held: Holders, weights: Weights, members: Workers
 ) -> list[Shard]:
     """Shards for ``me`` to give back now, in this order. None if nobody counts ``me``."""
     if me not in members:
@@ -92,7 +101,25 @@ def to_give_back(
         if share.reaches(load - weights[shard]):
             given.append(shard)
             load -= weights[shard]
-    return given
+    if given or share.shards.difference(mine, held):
+        return given
+    others = _loads_beside(me, share, held, weights, members)
+    if load < max(others, default=load):
+        return []
+    lightest = min(others, default=load)
+    return [shard for shard in kept if lightest + weights[shard] < load][:1]
+
+
+def _loads_beside(
+    me: str, share: Share, held: Holders, weights: Weights, members: Workers
+) -> list[int]:
+    """What the others of the same group carry of it."""
+    loads = {worker: 0 for worker, role in members.items() if role == members[me]}
+    for shard in share.shards.intersection(held):
+        if held[shard] in loads:
+            loads[held[shard]] += weights[shard]
+    loads.pop(me, None)
+    return list(loads.values())
 
 
 def uncovered(weights: Weights, members: Workers) -> frozenset[Channel]:

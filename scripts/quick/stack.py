@@ -57,6 +57,10 @@ class Stack:
         self.health_port = 0
         self.simulator_url = ""
 
+    def at_end(self, call: Callable[[], object]) -> None:
+        """Do this before what was started so far is ended."""
+        self._ends.callback(call)
+
     def start_redis(self) -> str:
         """A private Redis; its URL."""
         server = RedisServer(folder=self.folder / "redis")

@@ -42,6 +42,15 @@ async def test_every_path_form_delivers(path: str, topic: str | None, combined: 
             assert message["stream"].endswith("@kline_1m")
 
 
+async def test_what_clients_did_is_counted_beyond_the_life_of_their_sockets() -> None:
+    async with simulator() as exchange:
+        async with dial(exchange, f"{SPOT}/ws") as wire:
+            await wire.ask("SUBSCRIBE", "btcusdt@kline_1m", "ethusdt@kline_1m")
+            await wire.ask("UNSUBSCRIBE", "btcusdt@kline_1m")
+        counts = await exchange.counts()
+        assert counts == {"binance": {"sockets": 1, "subscribed": 2, "unsubscribed": 1}}
+
+
 async def test_the_host_header_is_enough_without_a_prefix() -> None:
     async with (
         simulator(speed=SPEED) as exchange,

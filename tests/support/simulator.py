@@ -55,6 +55,11 @@ class RunningSimulator:
         async with self._http.get(f"{self.url}/control/connections") as answer:
             return await answer.json()
 
+    async def counts(self) -> dict[str, dict[str, int]]:
+        """What clients did since the start, by exchange."""
+        async with self._http.get(f"{self.url}/control/counts") as answer:
+            return await answer.json()
+
     async def truth(self, what: str, **query: Any) -> Any:
         """``GET /truth/<what>``. A parameter named after a Python word ends in ``_``: ``from_``."""
         params = {name.rstrip("_"): str(value) for name, value in query.items()}
