@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections import Counter, deque
 from typing import Any
@@ -23,6 +24,9 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from msgspec import Struct
 
 from common.clocks import wall_ms
+
+# The library reports each attempt that fails; that is what happens here all the time.
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 
 QUEUE = "chaos"
 BINDINGS = (("market", "candle.closed.#"), ("fleet", "stream.#"))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
 from scripts.quick.compare import Body
 
 Place = tuple[str, str]
+
+
+class Socket(NamedTuple):
+    """An open socket, and what people call it."""
+
+    id: str
+    name: str
 
 
 class Exchanges:
@@ -29,20 +36,19 @@ class Exchanges:
         async with self._http.post(url, json=body, raise_for_status=True) as answer:
             return await answer.json()
 
-    async def socket(self, place: Place, pick: float) -> str | None:
-        """One of the open sockets of a place, or else of its exchange; None if there is none."""
+    async def socket(self, place: Place, pick: float) -> Socket | None:
+        """One of the open sockets of a place, or else of its exchange, or else of any; or None."""
         exchange, market = place
         url = f"{self._url}/control/connections"
         async with self._http.get(url, raise_for_status=True) as answer:
             rows = await answer.json()
-        ours = [row["id"] for row in rows if row["exchange"] == exchange]
-        here = [
-            row["id"]
-            for row in rows
-            if row["exchange"] == exchange and row["market"] in (market, None)
-        ]
-        chosen = here or ours
-        return chosen[int(pick * len(chosen))] if chosen else None
+        ours = [row for row in rows if row["exchange"] == exchange]
+        here = [row for row in ours if row["market"] in (market, None)]
+        chosen = here or ours or rows
+        if not chosen:
+            return None
+        row = chosen[int(pick * len(chosen))]
+        return Socket(row["id"], f"socket {row['id']} of {row['exchange']} {row['market'] or ''}")
 
     async def symbols(self) -> list[dict[str, Any]]:
         """Every listing of every exchange."""

@@ -136,8 +136,8 @@ class Faults:
         socket = await self._exchanges.socket(_place(fault), fault.pick)
         if socket is None:
             return NOTHING
-        told = await self._exchanges.control("fault", {**body, "where": {"connection": socket}})
-        return Hit(f"socket {socket} of {fault.target}" if told["hit"] else "")
+        told = await self._exchanges.control("fault", {**body, "where": {"connection": socket.id}})
+        return Hit(socket.name if told["hit"] else "")
 
     async def _on_socket(self, fault: Fault) -> Hit:
         return await self._hit(fault, {**_SOCKET_FAULTS[fault.kind], **fault.how})
@@ -149,13 +149,13 @@ class Faults:
         socket = await self._exchanges.socket(_place(fault), fault.pick)
         if socket is None:
             return NOTHING
-        body = {"kind": "delay", "where": {"connection": socket}}
+        body = {"kind": "delay", "where": {"connection": socket.id}}
         await self._exchanges.control("fault", {**body, **fault.how})
         try:
             await asyncio.sleep(fault.lasts_s)
         finally:
             await self._exchanges.control("fault", {**body, "ms": 0})
-        return Hit(f"socket {socket} of {fault.target}")
+        return Hit(socket.name)
 
     async def _rule(self, fault: Fault, body: Mapping[str, Any]) -> None:
         exchange, market = _place(fault)

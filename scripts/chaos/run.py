@@ -29,7 +29,7 @@ from scripts.chaos.screen import Picture, Screen
 from scripts.children import ENDING_SIGNALS, Child
 from scripts.engines import RabbitServer, RedisServer
 from scripts.quick.compare import Body
-from scripts.quick.stack import Stack
+from scripts.quick.stack import FLEET_STOP_S, Stack
 
 LOOK_S = 0.25
 REQUEST_S = 10.0
@@ -74,7 +74,7 @@ class ChaosRun:
         self.problems: list[str] = []
 
     async def run(self) -> Evidence:
-        """Everything; the fleet is left running."""
+        """Everything, the fleet's end included."""
         loop = asyncio.get_running_loop()
         for number in ENDING_SIGNALS:
             loop.add_signal_handler(number, self._stop.set)
@@ -102,7 +102,10 @@ class ChaosRun:
             with self._screen:
                 async with _running(sampler.run()):
                     started_ms = await self._disturb(fleet, exchanges, faults, sampler)
-                return await self._evidence(exchanges, faults, sampler, started_ms)
+                evidence = await self._evidence(exchanges, faults, sampler, started_ms)
+            # Its wires go with this block, and a fleet is not to be stopped without engines.
+            await asyncio.to_thread(fleet.stop, FLEET_STOP_S)
+            return evidence
 
     # --- the run ------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ QUIET_AT_LEAST_S = 45.0
 # Candles that ended so shortly before the end of a run are not asked for.
 SETTLED_S = 15.0
 # One moment of faults every so often; short runs have so many all the same.
-EVERY_S = 3.0
+EVERY_S = 2.7
 MOMENTS_AT_LEAST = 20
 # The share of the moments at which there is more than one fault, and how many more there are.
 BURST_SHARE = 0.1
