@@ -40,8 +40,8 @@ class Bench:
 
     def __init__(self, stack: Stack, clock: MarketClock, settings: Mapping[str, str]) -> None:
         self._stack = stack
-        self.redis_url = stack.start_redis()
-        self.rabbit_url = stack.start_rabbit()
+        self.redis_url = stack.start_redis().url
+        self.rabbit_url = stack.start_rabbit().url
         self.simulator_url = stack.start_simulator(clock.setting, seed=1, recording=None)
         self._http = httpx.Client(base_url=self.simulator_url, timeout=10)
         self._settings = {

@@ -102,8 +102,8 @@ def _run_stack(
     stack: Stack, options: argparse.Namespace, named: Named, prefix: str, console: Console
 ) -> Watch:
     clock = MarketClock(speed=options.speed, anchor_ms=wall_ms())
-    redis_url = named.redis or stack.start_redis()
-    rabbit_url = named.rabbit or stack.start_rabbit()
+    redis_url = named.redis or stack.start_redis().url
+    rabbit_url = named.rabbit or stack.start_rabbit().url
     gateway = stack.start_simulator(clock.setting, seed=options.seed, recording=options.replay)
     settings = {
         "REDIS_URL": redis_url,

@@ -10,7 +10,8 @@
                                 as rules     refuse ban reject silence
                                 answers {"hit": [ids of the sockets it hit]}
     POST /control/heal          every rule is lifted, every count and ban forgotten, open sockets
-                                behave again (what a frozen one swallowed stays lost)
+                                behave again (what a frozen one swallowed stays lost); with a
+                                reject or silence as its body, only that one is lifted
     POST /control/limits        {"host": "stream.binance.com", "lifetimeS": 5}: socket rules of one
                                 host ("*": all); {"pool": "binance-spot", "weightPerMinute": 50}
     POST /control/symbol        {"action": "list", "exchange", "market", "base", "quote"},
@@ -108,11 +109,9 @@ def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Excha
         hit = apply_fault(world, await _read(request, Fault))
         return web.json_response({"hit": hit})
 
-    async def heal(_: web.Request) -> web.Response:
-        world.faults.heal()
-        world.meters.reset()
-        for connection in world.connections.values():
-            connection.faults = FrameFaults()
+    async def heal(request: web.Request) -> web.Response:
+        one = await _read(request, Reject | Silence) if await request.read() else None
+        _heal(world, one)
         return web.json_response({})
 
     async def limits(request: web.Request) -> web.Response:
@@ -175,6 +174,16 @@ def apply_fault(world: World, fault: Any) -> list[str]:
     for connection in hit:
         connection.hit(fault)
     return [connection.id for connection in hit]
+
+
+def _heal(world: World, one: Reject | Silence | None) -> None:
+    if one is not None:
+        world.faults.lift(one)
+        return
+    world.faults.heal()
+    world.meters.reset()
+    for connection in world.connections.values():
+        connection.faults = FrameFaults()
 
 
 def change_symbol(world: World, exchanges: Mapping[str, Exchange], change: SymbolChange) -> str:

@@ -250,6 +250,11 @@ class Faults:
                 return fault
         return None
 
+    def lift(self, fault: Reject | Silence) -> None:
+        """This rule is in force no more; no matter if it never was."""
+        rules = self.rejected if isinstance(fault, Reject) else self.silenced
+        rules.discard((fault.exchange, fault.market, fault.symbol))
+
     def heal(self) -> None:
         """No rule is in force any more."""
         self.for_new.clear()

@@ -26,6 +26,8 @@ CALL_S = 4.0
 # An idle connection is pinged before it is used again.
 IDLE_CHECK_S = 15
 CONNECTIONS = 8
+# How uvloop says that a connection was reset, in an error the library lets through.
+CLOSED_HANDLE = "the handler is closed"
 
 FIRST_WAIT_S = 0.5
 LAST_WAIT_S = 10.0
@@ -66,6 +68,10 @@ async def answered(limit_s: float = CALL_S) -> AsyncIterator[None]:
     except (RedisError, OSError) as error:  # TimeoutError is an OSError
         detail = str(error) or "no answer in time"
         raise RedisAway(f"{type(error).__name__}: {detail}") from error
+    except RuntimeError as error:
+        if CLOSED_HANDLE not in str(error):
+            raise
+        raise RedisAway(f"the connection was reset: {error}") from error
 
 
 class Lua:

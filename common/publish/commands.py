@@ -17,7 +17,7 @@ from functools import partial
 import msgspec
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from loguru import logger
 
 from common.clocks import wall_ms
@@ -151,7 +151,7 @@ class Commands:
                 await channel.basic_cancel(consumer_tag, timeout=DRAIN_S)
                 if self._running:
                     await asyncio.wait(self._running)
-        except (AMQPError, OSError, TimeoutError) as error:
+        except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError) as error:
             # The broker gives what is not acked to the next consumer.
             logger.bind(reason=f"{type(error).__name__}: {error}").info("commands left unfinished")
 

@@ -1,4 +1,4 @@
-"""What the demo starts: engines, the simulator, the fleet under supervisord; and their end.
+"""What the demo and a chaos run start: engines, the simulator, the fleet under supervisord.
 
 Everything lives in one throw-away folder and on loopback ports of its own. The fleet gets a clean
 environment, so nothing that a person has set for the real one leaks into the demo, and it runs in
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 import time
 import urllib.request
@@ -30,6 +29,8 @@ from scripts.children import (
 from scripts.engines import RabbitServer, RedisServer
 
 SIMULATOR_READY_S = 30.0
+# What supervisord.conf says.
+WORKERS = 2
 # Longer than stopwaitsecs in supervisord.conf: the workers drain first.
 FLEET_STOP_S = 60.0
 
@@ -45,13 +46,13 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 class Stack:
-    """A context manager over all that the demo starts."""
+    """A context manager over all that is started, and its end."""
 
-    def __init__(self, say: Say, *, keep: bool = False) -> None:
+    def __init__(self, say: Say, *, keep: bool = False, name: str = "fleet-demo") -> None:
         self._say = say
         self._keep = keep
         # What is to be kept is none of the guard's business.
-        self.folder = kept_folder("fleet-demo") if keep else throwaway_folder("fleet-demo")
+        self.folder = kept_folder(name) if keep else throwaway_folder(name)
         self._ends = contextlib.ExitStack()
         self.fleet: Child | None = None
         self.health_port = 0
@@ -61,23 +62,23 @@ class Stack:
         """Do this before what was started so far is ended."""
         self._ends.callback(call)
 
-    def start_redis(self) -> str:
-        """A private Redis; its URL."""
-        server = RedisServer(folder=self.folder / "redis")
+    def start_redis(self, *, durable: bool = False) -> RedisServer:
+        """A private Redis."""
+        server = RedisServer(folder=self.folder / "redis", durable=durable)
         self._ends.callback(self._killed, server)
         server.start()
         self._say(f"Redis      127.0.0.1:{server.port}")
-        return server.url
+        return server
 
-    def start_rabbit(self) -> str:
-        """A private RabbitMQ; its URL."""
+    def start_rabbit(self) -> RabbitServer:
+        """A private RabbitMQ."""
         started_s = time.monotonic()
         server = RabbitServer(folder=self.folder / "rabbit")
         self._ends.callback(self._killed, server)
         server.start()
         took_s = time.monotonic() - started_s
         self._say(f"RabbitMQ   127.0.0.1:{server.port} (started in {took_s:.1f} s)")
-        return server.url
+        return server
 
     def start_simulator(self, clock: str, *, seed: int, recording: Path | None) -> str:
         """The exchanges; the URL that is the fleet's gateway."""
@@ -105,11 +106,18 @@ class Stack:
         patterns = [f"{place}:candle:*:{interval}" for interval in told["intervals"]]
         return {"EXCHANGES": told["exchange"], "STREAMS": ",".join(patterns)}
 
-    def start_fleet(self, settings: Mapping[str, str]) -> Child:
-        """The fleet, by the project's own supervisord.conf."""
+    @property
+    def conf(self) -> Path:
+        """What supervisord and supervisorctl are started with."""
+        return self.folder / "supervisord.conf"
+
+    def start_fleet(self, settings: Mapping[str, str], *, workers: int = WORKERS) -> Child:
+        """The fleet, by the project's own supervisord.conf, with so many price workers."""
         self.health_port = free_port()
-        conf = self.folder / "supervisord.conf"
-        shutil.copy(PROJECT / "supervisord.conf", conf)
+        conf = self.conf
+        text = (PROJECT / "supervisord.conf").read_text()
+        assert f"numprocs={WORKERS}\n" in text
+        conf.write_text(text.replace(f"numprocs={WORKERS}\n", f"numprocs={workers}\n"))
         health = {"HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(self.health_port)}
         self.fleet = Child(
             "fleet",

@@ -209,3 +209,17 @@ async def test_a_cancellation_at_any_moment_of_a_call_is_never_lost(redis_url: s
         _, pending = await asyncio.wait({calling}, timeout=2)
         assert not pending, f"a cancel after {steps} steps was lost"
     await redis.aclose()
+
+
+async def test_a_connection_that_was_reset_under_uvloop_is_redis_away() -> None:
+    with pytest.raises(RedisAway, match="reset"):
+        async with answered():
+            raise RuntimeError(
+                "unable to perform operation on <TCPTransport>; the handler is closed"
+            )
+
+
+async def test_a_defect_is_not_redis_away() -> None:
+    with pytest.raises(RuntimeError, match="defect"):
+        async with answered():
+            raise RuntimeError("a defect of ours")

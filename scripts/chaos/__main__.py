@@ -1,0 +1,211 @@
+"""The fleet under fire: ``python -m scripts.chaos --minutes 10 --speed 20 --seed 1 --json``.
+
+The whole fleet runs under supervisord, on private engines and against simulated exchanges, while a
+seeded schedule of faults goes on: sockets, wires, workers, RabbitMQ and Redis fail, alone and all
+at once. A consumer keeps every message. At the end, the closed candles that were delivered are
+compared with what the simulator knows to be true. ``--plan`` prints the schedule and ends.
+
+Exit status 0 only if nothing is missing, wrong, out of order, repeated without a cause, or late
+without a word (what that means exactly: scripts/chaos/judge.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from loguru import logger
+from rich.console import Console
+
+from common.clocks import MarketClock, wall_ms
+from common.exchanges.registry import EXCHANGES
+from common.model.streams import Pattern, parse_pattern
+from scripts.chaos.judge import Evidence, Verdict, judge
+from scripts.chaos.kinds import LEASE_TTL_S
+from scripts.chaos.run import ChaosRun, Plan
+from scripts.chaos.schedule import Fault, make_schedule
+from scripts.chaos.screen import Screen
+from scripts.children import GUARD, INTERRUPTS, ChildError, left_behind
+from scripts.engines import MissingEngineError
+from scripts.engines.fetch import ensure
+from scripts.quick.stack import Stack
+
+STREAMS = "*:*:candle:*:1m,*:*:candle:*:3m,*:*:candle:*:5m"
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.chaos",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_positive,
+        metavar="N",
+        default=10.0,
+        help="how long (10), quiet end included",
+    )
+    parser.add_argument(
+        "--speed",
+        type=_positive,
+        metavar="N",
+        default=20.0,
+        help="market time runs N times faster (20)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="another schedule and market"
+    )
+    parser.add_argument("--workers", type=int, choices=range(1, 33), default=3, metavar="N")
+    parser.add_argument("--streams", type=_patterns, default=_patterns(STREAMS), metavar="PATTERNS")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON on stdout")
+    parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
+    parser.add_argument("--plan", action="store_true", help="print the schedule and end")
+    return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _patterns(text: str) -> list[Pattern]:
+    try:
+        patterns = [parse_pattern(part) for part in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if any(pattern.channel != "candle" for pattern in patterns):
+        raise argparse.ArgumentTypeError("only candle streams are judged")
+    return patterns
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status."""
+    options = _options(arguments)
+    schedule = make_schedule(
+        options.seed, options.minutes * 60, _places(options.streams), options.workers
+    )
+    if options.plan:
+        sys.stdout.writelines(f"{fault}\n" for fault in schedule)
+        return 0
+    console = Console(stderr=True, soft_wrap=True, width=None if sys.stderr.isatty() else 110)
+    INTERRUPTS.listen()  # until the loop takes over
+    try:
+        run, evidence = _run(options, schedule, console)
+    except (ChildError, MissingEngineError) as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("interrupted while starting")
+        return 1
+    finally:
+        GUARD.close()
+    return _report(options, run, evidence, console)
+
+
+def _places(patterns: Sequence[Pattern]) -> list[tuple[str, str]]:
+    return [
+        (name, market)
+        for name, exchange in EXCHANGES.items()
+        for market in exchange.markets
+        if any(pattern.covers(name, market, "candle") for pattern in patterns)
+    ]
+
+
+def _run(
+    options: argparse.Namespace, schedule: Sequence[Fault], console: Console
+) -> tuple[ChaosRun, Evidence]:
+    ensure()
+    clock = MarketClock(speed=options.speed, anchor_ms=wall_ms())
+    with Stack(
+        lambda text: console.print(text, markup=False, highlight=False),
+        keep=options.keep,
+        name="fleet-chaos",
+    ) as stack:
+        _log_to(stack)
+        redis, rabbit = stack.start_redis(durable=True), stack.start_rabbit()
+        stack.start_simulator(clock.setting, seed=options.seed, recording=None)
+        plan = Plan(
+            clock=clock,
+            settings={
+                "MARKET_CLOCK": clock.setting,
+                "STREAMS": ",".join(pattern.key for pattern in options.streams),
+                "LEASE_TTL_S": f"{LEASE_TTL_S:g}",
+                "LOG_FORMAT": "json",
+            },
+            patterns=options.streams,
+            schedule=schedule,
+            duration_s=options.minutes * 60,
+            workers=options.workers,
+        )
+        run = ChaosRun(stack, redis, rabbit, plan, Screen(console))
+        return run, asyncio.run(run.run())
+
+
+def _log_to(stack: Stack) -> None:
+    """What was done when lies beside what the fleet said."""
+    logger.remove()
+    logger.add(
+        stack.folder / "chaos.log", format="{time:YYYY-MM-DDTHH:mm:ss.SSS!UTC} {message} {extra}"
+    )
+
+
+# --- the report -------------------------------------------------------------------------------
+
+
+def _report(
+    options: argparse.Namespace, run: ChaosRun, evidence: Evidence, console: Console
+) -> int:
+    verdict = judge(evidence)
+    problems = [*run.problems, *(f"left behind: {what}" for what in left_behind())]
+    summary = _summary(options, run, evidence, verdict)
+    for reason in [*problems, *summary["reasons"]]:
+        console.print(f"- {reason}", style="red", markup=False, highlight=False)
+    if options.json:
+        sys.stdout.write(json.dumps({**summary, "problems": problems}) + "\n")
+        sys.stdout.flush()
+    counts = {name: value for name, value in summary.items() if isinstance(value, int | float)}
+    console.print(counts, highlight=False)
+    return 0 if verdict.clean and not problems else 1
+
+
+def _summary(
+    options: argparse.Namespace, run: ChaosRun, evidence: Evidence, verdict: Verdict
+) -> dict[str, Any]:
+    felt = [one for one in evidence.carried if one.hit]
+    assert run.sampler is not None
+    return {
+        "faults": len(felt),
+        "faultsByKind": dict(sorted(Counter(one.fault.kind for one in felt).items())),
+        "faultsWithoutTarget": len(evidence.carried) - len(felt),
+        "streams": verdict.streams,
+        "expected": verdict.expected,
+        "delivered": verdict.delivered,
+        "missing": verdict.missing,
+        "wrong": verdict.wrong,
+        "outOfOrder": verdict.out_of_order,
+        "duplicated": verdict.duplicated,
+        "duplicatedUnexplained": verdict.duplicated_unexplained,
+        "revised": verdict.revised,
+        "unsaid": verdict.unsaid,
+        "rejected": verdict.rejected,
+        "maxRecoveryS": round(verdict.max_recovery_s, 1),
+        "slowest": verdict.slowest,
+        "maxRssMb": round(run.sampler.max_rss_mb, 1),
+        "healthAtEnd": run.sampler.health.get("status", "no answer"),
+        "seed": options.seed,
+        "speed": options.speed,
+        "minutes": options.minutes,
+        "reasons": [f"{kind}: {why}" for kind, whys in verdict.reasons.items() for why in whys],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

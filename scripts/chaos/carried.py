@@ -1,0 +1,38 @@
+"""What became of a fault: when it really began and ended, and whom it hit."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from scripts.chaos.schedule import Fault
+
+
+class Carried(Struct, frozen=True, rename="camel", kw_only=True):
+    """A fault that was carried out, ``from_ms`` to ``to_ms`` by the wall.
+
+    Attributes:
+        hit: what it was done to, for people; empty if there was nothing to do it to.
+        pids: the processes it was done to.
+        symbol: exchange, market and symbol it was done to, where it is about one.
+        killed: whether the processes were ended without being asked.
+    """
+
+    fault: Fault
+    from_ms: int
+    to_ms: int
+    hit: str
+    pids: tuple[int, ...] = ()
+    symbol: tuple[str, str, str] | None = None
+    killed: bool = False
+
+
+class Hit(Struct, frozen=True):
+    """What a fault was done to."""
+
+    what: str = ""
+    pids: tuple[int, ...] = ()
+    symbol: tuple[str, str, str] | None = None
+    killed: bool = False
+
+
+NOTHING = Hit()

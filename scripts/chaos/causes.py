@@ -1,0 +1,131 @@
+"""What a duplicate may come from (DESIGN P4), and when RabbitMQ cannot be spoken to. Pure.
+
+Three causes only: an owner that died or lost an engine between a confirm and its checkpoint, an
+owner that was cut off while another took over, and a publish whose confirm was lost. Each kind of
+fault that can bring one about is a line of ``CAUSES``; the other kinds explain nothing. A duplicate
+is explained if one fault fits in every respect:
+
+- *when, first copy*: not earlier than ``reach_s`` before the fault (what was confirmed longer ago
+  has long been checkpointed), nor later than shortly after it was healed;
+- *when, second copy*: after the fault began, and at most ``after_s`` after it was healed;
+- *whose*: where a worker was hit, it owned the stream when it published the first copy, or, where
+  it was only paused, either copy. Who owned a stream under an epoch is sampled from the fleet's
+  records; an epoch too short-lived to be seen is nobody's known, and is not held against it;
+- *by another owner*: a second copy under the same epoch can only be a publish whose confirm was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Literal
+
+from msgspec import Struct
+
+from scripts.chaos.carried import Carried
+from scripts.chaos.consumer import Delivery
+
+# Exchange, market and epoch to the processes that were seen to own streams there under it.
+Owners = Mapping[tuple[str, str, int], frozenset[int]]
+
+# The lease's TTL, the longest wait between attempts to connect, and backfilling.
+RECOVERY_S = 60.0
+# Until a message has gone through the broker, and the consumer is back.
+ARRIVES_S = 5.0
+# Three heartbeats of RabbitMQ's, after which a dead connection is given up.
+HEARTBEATS_S = 45.0
+# From an outage's end until workers are connected and what waited has left.
+RECONNECTED_S = 35.0
+
+
+class Cause(Struct, frozen=True):
+    """How a kind of fault makes duplicates."""
+
+    why: Literal["owner died", "owner cut off", "engine lost", "confirm lost"]
+    reach_s: float = 10.0
+    after_s: float = RECOVERY_S
+
+    @property
+    def by_another(self) -> bool:
+        """Whether the second copy is another owner's."""
+        return self.why != "confirm lost"
+
+
+_CONFIRM_LOST = Cause("confirm lost", reach_s=5.0)
+_ENGINE_LOST = Cause("engine lost")
+
+CAUSES: Mapping[str, Cause] = {
+    "kill": Cause("owner died"),
+    "restart": Cause("owner died"),  # only if it had to be killed
+    "pause_long": Cause("owner cut off"),
+    "rabbit_kill": _CONFIRM_LOST,
+    "rabbit_restart": _CONFIRM_LOST,
+    "rabbit_close": _CONFIRM_LOST,
+    "rabbit_cut": _CONFIRM_LOST,
+    "rabbit_half_open": Cause("confirm lost", reach_s=5.0, after_s=RECOVERY_S + HEARTBEATS_S),
+    "redis_kill": _ENGINE_LOST,
+    "redis_cut": _ENGINE_LOST,
+    "redis_freeze": _ENGINE_LOST,
+    "redis_half_open": _ENGINE_LOST,
+    # Without checkpoints, a bounded look-back is published again.
+    "redis_wipe": Cause("engine lost", reach_s=inf, after_s=1.5 * RECOVERY_S),
+}
+
+# As long as these last, and so long after, nothing that is said arrives.
+MUTE_S: Mapping[str, float] = {
+    "rabbit_kill": RECONNECTED_S,
+    "rabbit_restart": RECONNECTED_S,
+    "rabbit_alarm": ARRIVES_S,
+    "rabbit_close": RECONNECTED_S,
+    "rabbit_cut": RECONNECTED_S,
+    "rabbit_freeze": ARRIVES_S,
+    "rabbit_half_open": RECONNECTED_S + HEARTBEATS_S,
+}
+
+
+def explained(
+    first: Delivery, again: Delivery, carried: Sequence[Carried], owners: Owners
+) -> str | None:
+    """The cause of a duplicate, for people; None if there is none."""
+    for one in carried:
+        cause = CAUSES.get(one.fault.kind)
+        if cause is not None and _fits(cause, one, first, again, owners):
+            return f"{cause.why}: {one.fault}"
+    return None
+
+
+def _fits(cause: Cause, one: Carried, first: Delivery, again: Delivery, owners: Owners) -> bool:
+    if one.fault.kind == "restart" and not one.killed:
+        return False
+    if cause.by_another and first.epoch == again.epoch:
+        return False
+    healed_ms = one.to_ms + ARRIVES_S * 1000
+    if not one.from_ms - cause.reach_s * 1000 <= first.arrived_ms <= healed_ms:
+        return False
+    if not one.from_ms <= again.arrived_ms <= one.to_ms + cause.after_s * 1000:
+        return False
+    if not one.pids:
+        return True
+    suspects = (first, again) if cause.why == "owner cut off" else (first,)
+    return any(_may_have_owned(one.pids, copy, owners) for copy in suspects)
+
+
+def _may_have_owned(pids: Sequence[int], copy: Delivery, owners: Owners) -> bool:
+    known = owners.get((copy.body["exchange"], copy.body["market"], copy.epoch))
+    return known is None or bool(known.intersection(pids))
+
+
+def mute(carried: Sequence[Carried]) -> list[tuple[float, float]]:
+    """The stretches, by the wall in ms, in which nothing that is said arrives; none overlap."""
+    stretches = sorted(
+        (one.from_ms, one.to_ms + MUTE_S[one.fault.kind] * 1000)
+        for one in carried
+        if one.fault.kind in MUTE_S
+    )
+    joined: list[tuple[float, float]] = []
+    for from_ms, to_ms in stretches:
+        if joined and from_ms <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], to_ms))
+        else:
+            joined.append((from_ms, to_ms))
+    return joined

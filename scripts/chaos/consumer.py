@@ -1,0 +1,163 @@
+"""A backend that keeps every message: a durable queue of its own, there before the fleet is.
+
+It connects to the broker directly and again whenever the connection ends, and acknowledges each
+message when it has kept it. An acknowledgement that was on its way when a connection ended may be
+lost; the broker then delivers the message once more. Such a repeat is the consumer's own, not the
+fleet's: it carries the broker's ``redelivered`` mark, *and* we had the same message shortly before
+that connection ended. One that is marked but was never kept is the first copy; one that is not
+marked is the fleet's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import Counter, deque
+from typing import Any
+
+import aio_pika
+import msgspec
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from msgspec import Struct
+
+from common.clocks import wall_ms
+
+# The library reports each attempt that fails; that is what happens here all the time.
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+
+QUEUE = "chaos"
+BINDINGS = (("market", "candle.closed.#"), ("fleet", "stream.#"))
+TIMEOUT_S = 15.0
+HEARTBEAT_S = 10
+PREFETCH = 1_000
+PAUSE_S = (0.2, 0.8)
+# An acknowledgement is on its way no longer than this.
+ACK_LOST_WITHIN_MS = 10_000
+
+
+class Delivery(Struct, frozen=True, kw_only=True, gc=False):
+    """One message as it came. ``own``: a repeat that the consumer itself caused."""
+
+    kind: str
+    message_id: str
+    body: dict[str, Any]
+    epoch: int
+    origin: str
+    arrived_ms: int
+    redelivered: bool
+    own: bool
+
+
+class Consumer:
+    """Keeps what comes.
+
+    Attributes:
+        deliveries: every message, in the order it came.
+        unreadable: why a message could not be kept.
+        connected: whether messages can come right now.
+        connects: how many connections there have been.
+    """
+
+    def __init__(self, rabbit_url: str) -> None:
+        self._url = rabbit_url
+        self.deliveries: list[Delivery] = []
+        self.unreadable: list[str] = []
+        self.connected = False
+        self.connects = 0
+        # What came on this connection lately, and what of the last ones may come again.
+        self._lately: deque[tuple[int, str]] = deque()
+        self._may_repeat: Counter[str] = Counter()
+        self._ready = asyncio.Event()
+
+    async def ready(self, timeout_s: float) -> None:
+        """Return when the queue is there and consumed."""
+        async with asyncio.timeout(timeout_s):
+            await self._ready.wait()
+
+    async def run(self) -> None:
+        """Consume until cancelled, whatever becomes of the broker."""
+        while True:
+            try:
+                await self._one_connection()
+            except (AMQPError, OSError, TimeoutError):
+                pass  # that is what this consumer is for: the next connection goes on
+            finally:
+                self._ended()
+            await asyncio.sleep(random.uniform(*PAUSE_S))
+
+    async def _one_connection(self) -> None:
+        url = f"{self._url}?heartbeat={HEARTBEAT_S}&name=chaos"
+        connection = await aio_pika.connect(url, timeout=TIMEOUT_S)
+        try:
+            closed = asyncio.Event()
+            connection.close_callbacks.add(lambda *_: closed.set())
+            await self._consume(connection, closed)
+            await closed.wait()  # a dead broker is noticed by the heartbeats
+        finally:
+            async with asyncio.timeout(TIMEOUT_S):
+                await connection.close()
+
+    async def _consume(self, connection: AbstractConnection, closed: asyncio.Event) -> None:
+        channel = await connection.channel(publisher_confirms=False)
+        channel.close_callbacks.add(lambda *_: closed.set())
+        await channel.set_qos(PREFETCH, timeout=TIMEOUT_S)
+        queue = await channel.declare_queue(
+            QUEUE, durable=True, arguments={"x-queue-type": "quorum"}, timeout=TIMEOUT_S
+        )
+        for amqp_exchange, key in BINDINGS:
+            await channel.declare_exchange(
+                amqp_exchange, aio_pika.ExchangeType.TOPIC, durable=True, timeout=TIMEOUT_S
+            )
+            await queue.bind(amqp_exchange, key, timeout=TIMEOUT_S)
+        self.connects += 1
+        await queue.consume(self._take, timeout=TIMEOUT_S)
+        self.connected = True
+        self._ready.set()
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        self._keep(message)
+        # Where the connection has ended meanwhile, the message comes again.
+        with contextlib.suppress(AMQPError, OSError, TimeoutError, ChannelInvalidStateError):
+            async with asyncio.timeout(TIMEOUT_S):
+                await message.ack()
+
+    def _keep(self, message: AbstractIncomingMessage) -> None:
+        now_ms, message_id = wall_ms(), message.message_id or ""
+        own = bool(message.redelivered) and self._may_repeat[message_id] > 0
+        if own:
+            self._may_repeat[message_id] -= 1
+        self._lately.append((now_ms, message_id))
+        while now_ms - self._lately[0][0] > ACK_LOST_WITHIN_MS:
+            self._lately.popleft()
+        try:
+            body = msgspec.json.decode(message.body, type=dict[str, Any])
+            epoch, origin = int(str(message.headers["epoch"])), str(message.headers["origin"])
+        except (msgspec.DecodeError, KeyError, ValueError) as error:
+            self.unreadable.append(f"{message_id or message.routing_key}: {error!r}")
+            return
+        self.deliveries.append(
+            Delivery(
+                kind=message.type or "",
+                message_id=message_id,
+                body=body,
+                epoch=epoch,
+                origin=origin,
+                arrived_ms=now_ms,
+                redelivered=bool(message.redelivered),
+                own=own,
+            )
+        )
+
+    def _ended(self) -> None:
+        """A connection is over: what came at its end may come once more."""
+        self.connected = False
+        ended_ms = wall_ms()
+        self._may_repeat.update(
+            message_id
+            for at_ms, message_id in self._lately
+            if ended_ms - at_ms < ACK_LOST_WITHIN_MS
+        )
+        self._lately.clear()

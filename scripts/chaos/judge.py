@@ -1,0 +1,297 @@
+"""Deliveries against the truth, given what was done to the fleet. Pure; times are ms by the wall.
+
+What is owed: every closed candle of a stream from the first one delivered on, or from the bar on
+that ran when the fleet first said that the stream is live, if that was before the faults began; up
+to those that ended ``SETTLED_S`` before the end. A wanted stream of which nothing ever came owes
+everything since the faults began; a symbol listed later, since the fleet must have noticed it.
+
+The counts, and when each is not zero:
+
+- missing: a candle that is owed never came as revision 0.
+- wrong: its last word (the highest revision) is not the truth, two copies of one message differ,
+  or a ``message_id`` is not what the body says.
+- out of order: a candle of revision 0 came for the first time after a later one of its stream.
+- duplicated: a message came again (not counting repeats that the consumer itself caused); unexplained,
+  if none of the three causes of DESIGN P4 fits (``scripts.chaos.causes``).
+- unsaid: a stream was behind without having said so. A candle that is owed came more than
+  ``LATE_S`` after its end, or never, and *neither* did the stream say anything (live, stale, gap,
+  rejected, parked, recovered) between the candle's end and its arrival, *nor* did what it had said
+  last before that end say that it is behind (anything but live and recovered). Only where RabbitMQ
+  could not be spoken to from the moment on at which the candle was late until it came, there was
+  no way to say it. A dead worker cannot speak either, but its successor must.
+
+A symbol that the exchange rejects owes nothing while the fleet says so: if its last word is
+``rejected`` or ``parked``, and a fault had it rejected, its candles are owed up to when it stopped
+being live, and no further.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from common.clocks import MarketClock
+from scripts.chaos.carried import Carried
+from scripts.chaos.causes import Owners, explained, mute
+from scripts.chaos.consumer import Delivery
+from scripts.chaos.schedule import SETTLED_S
+from scripts.chaos.statements import Statements
+from scripts.quick.compare import Body, agree, candle_id, difference
+
+LATE_S = 20.0
+CLOSED, STATUS = "candle.closed.v1", "stream.status.v1"
+# The first of each kind of fault tell the story.
+MOST_REASONS = 8
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """What a run has brought to light.
+
+    Attributes:
+        deliveries: every message, in the order it came.
+        truth: the true candles of every stream that is owed or delivered, from ``asked_from`` on.
+        owed_from_ms: market time from which on a stream owes though nothing of it came; for every
+            stream that is wanted.
+        carried: the faults.
+        owners: who owned what.
+        started_ms, ended_ms: when the faults began, and when the run was over.
+    """
+
+    deliveries: Sequence[Delivery]
+    truth: Mapping[str, Sequence[Body]]
+    owed_from_ms: Mapping[str, int]
+    carried: Sequence[Carried]
+    owners: Owners
+    clock: MarketClock
+    started_ms: int
+    ended_ms: int
+
+
+@dataclass
+class Verdict:
+    """The counts, and the first reasons of each."""
+
+    streams: int = 0
+    expected: int = 0
+    delivered: int = 0
+    missing: int = 0
+    wrong: int = 0
+    out_of_order: int = 0
+    duplicated: int = 0
+    duplicated_unexplained: int = 0
+    revised: int = 0
+    unsaid: int = 0
+    rejected: int = 0
+    max_recovery_s: float = 0.0
+    slowest: str = ""
+    reasons: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def blame(self, kind: str, reason: str) -> None:
+        """Count one fault."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.note(kind, reason)
+
+    def note(self, kind: str, reason: str) -> None:
+        """Keep a reason, if it is one of the first."""
+        if len(self.reasons[kind]) < MOST_REASONS:
+            self.reasons[kind].append(reason)
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is nothing to blame."""
+        faults = (self.missing, self.wrong, self.out_of_order, self.duplicated_unexplained)
+        return not (any(faults) or self.unsaid)
+
+
+def stream_of(body: Body) -> str:
+    """The key of the stream that a candle or a status belongs to."""
+    place = f"{body['exchange']}:{body['market']}"
+    return f"{place}:candle:{body['symbol']}:{body['interval']}"
+
+
+def asked_from(
+    deliveries: Iterable[Delivery], owed_from_ms: Mapping[str, int], clock: MarketClock,
+    started_ms: int,
+) -> dict[str, int]:  # fmt: skip
+    """Market time from which on each stream owes; it owes each bar that ends after it."""
+    from_ms: dict[str, int] = {}
+    for one in deliveries:
+        if one.kind == CLOSED:
+            at_ms = one.body["startMs"]
+        elif _is_first_live(one, started_ms):
+            at_ms = _market_ms(clock, one.body["eventMs"])
+        else:
+            continue
+        stream = stream_of(one.body)
+        from_ms[stream] = min(at_ms, from_ms.get(stream, at_ms))
+    return {**owed_from_ms, **from_ms}
+
+
+def _is_first_live(one: Delivery, started_ms: int) -> bool:
+    body = one.body
+    is_candle = one.kind == STATUS and body["channel"] == "candle"
+    return bool(is_candle and body["state"] == "live" and body["eventMs"] <= started_ms)
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The verdict on a run."""
+    verdict = Verdict()
+    closed: dict[str, list[Delivery]] = defaultdict(list)
+    said: dict[str, list[Body]] = defaultdict(list)
+    for one in evidence.deliveries:
+        if one.kind == CLOSED and not one.own:
+            closed[stream_of(one.body)].append(one)
+        elif one.kind == STATUS and one.body["channel"] == "candle":
+            said[stream_of(one.body)].append(one.body)
+    owed = asked_from(
+        evidence.deliveries, evidence.owed_from_ms, evidence.clock, evidence.started_ms
+    )
+    verdict.streams = len(owed)
+    quiet = mute(evidence.carried)
+    for stream in sorted(owed):
+        judged = _StreamJudge(stream, evidence, verdict, Statements(said[stream], quiet))
+        judged.judge(closed[stream], owed[stream])
+    return verdict
+
+
+class _StreamJudge:
+    """One stream."""
+
+    def __init__(
+        self, stream: str, evidence: Evidence, verdict: Verdict, statements: Statements
+    ) -> None:
+        self._stream = stream
+        self._evidence = evidence
+        self._verdict = verdict
+        self._said = statements
+        self._rows = {row["startMs"]: row for row in evidence.truth.get(stream, ())}
+
+    def judge(self, copies: Sequence[Delivery], owed_from_ms: int) -> None:
+        firsts = self._firsts(copies)
+        self._check_order(firsts)
+        words = [one for one in firsts if one.body["revision"] > 0]
+        self._verdict.revised += len(words)
+        arrived = {one.body["startMs"]: one for one in firsts if one.body["revision"] == 0}
+        self._check_words(arrived, words)
+        settled_ms = self._evidence.ended_ms - SETTLED_S * 1000
+        until_ms = self._owed_until_ms()
+        for start_ms, row in self._rows.items():
+            ended_ms = self._wall_ms(row["endMs"])
+            if row["endMs"] > owed_from_ms and ended_ms <= min(settled_ms, until_ms):
+                self._check_owed(row, ended_ms, arrived.get(start_ms))
+
+    def _firsts(self, copies: Sequence[Delivery]) -> list[Delivery]:
+        """The first copy of each message, in the order of arrival; the others are judged."""
+        firsts: dict[str, Delivery] = {}
+        for one in copies:
+            if one.message_id != candle_id(one.body):
+                self._verdict.blame("wrong", f"{one.message_id}: the id of {candle_id(one.body)}")
+            first = firsts.setdefault(one.message_id, one)
+            if first is not one:
+                self._check_again(first, one)
+        return list(firsts.values())
+
+    def _check_again(self, first: Delivery, again: Delivery) -> None:
+        self._verdict.duplicated += 1
+        name = again.message_id
+        if not agree(again.body, first.body):
+            told = difference(again.body, first.body)
+            self._verdict.blame("wrong", f"{name} came with two bodies: {told}")
+        evidence = self._evidence
+        if explained(first, again, evidence.carried, evidence.owners) is None:
+            after_s = (again.arrived_ms - first.arrived_ms) / 1000
+            epochs = f"epoch {first.epoch} {first.origin}, then {again.epoch} {again.origin}"
+            at_s = self._at_s(again.arrived_ms)
+            reason = f"{name} came again at {at_s:.1f} s, after {after_s:.1f} s ({epochs})"
+            self._verdict.blame("duplicated_unexplained", reason)
+
+    def _check_order(self, firsts: Sequence[Delivery]) -> None:
+        last_ms = 0
+        for one in firsts:
+            if one.body["revision"] == 0:
+                if one.body["startMs"] < last_ms:
+                    at_s = self._at_s(one.arrived_ms)
+                    reason = f"{one.message_id} came at {at_s:.1f} s, after a later one"
+                    self._verdict.blame("out_of_order", reason)
+                last_ms = max(last_ms, one.body["startMs"])
+
+    def _check_words(
+        self, arrived: Mapping[int, Delivery], corrections: Sequence[Delivery]
+    ) -> None:
+        """The last word on every candle that came at all."""
+        words = dict(arrived)
+        for one in corrections:
+            before = words.get(one.body["startMs"])
+            if before is None or before.body["revision"] < one.body["revision"]:
+                words[one.body["startMs"]] = one
+        for start_ms, one in words.items():
+            row = self._rows.get(start_ms)
+            body = {**one.body, "revision": 0}
+            if row is None:
+                self._verdict.blame("wrong", f"{one.message_id}: there is no such candle")
+            elif not agree(body, row):
+                told = f"{one.message_id} ({one.origin}): {difference(body, row)}"
+                self._verdict.blame("wrong", told)
+
+    def _check_owed(self, row: Body, ended_ms: float, came: Delivery | None) -> None:
+        verdict = self._verdict
+        verdict.expected += 1
+        arrived_ms = self._evidence.ended_ms if came is None else came.arrived_ms
+        late_s = (arrived_ms - ended_ms) / 1000
+        name, at_s = candle_id(row), self._at_s(ended_ms)
+        if came is None:
+            verdict.blame("missing", f"{name}, which ended at {at_s:.1f} s")
+        else:
+            verdict.delivered += 1
+            if late_s > verdict.max_recovery_s:
+                verdict.max_recovery_s = late_s
+                verdict.slowest = f"{name} came {late_s:.1f} s late{self._after(ended_ms)}"
+        was_late_ms = ended_ms + LATE_S * 1000
+        if arrived_ms > was_late_ms and not self._said.so(ended_ms, was_late_ms, arrived_ms):
+            how = "never came" if came is None else f"came {late_s:.1f} s late"
+            verdict.blame("unsaid", f"{name}, which ended at {at_s:.1f} s, {how} without a word")
+
+    def _owed_until_ms(self) -> float:
+        """By the wall; for ever, but for what the exchange rejects."""
+        stopped_ms = self._said.rejected_since_ms
+        rejected = any(
+            one.fault.kind == "reject" and one.symbol and self._stream.startswith(_symbol(one))
+            for one in self._evidence.carried
+        )
+        if stopped_ms is None or not rejected:
+            return float("inf")
+        self._verdict.rejected += 1
+        self._verdict.note("rejected", f"{self._stream}, since {self._at_s(stopped_ms):.1f} s")
+        return stopped_ms
+
+    def _after(self, ended_ms: float) -> str:
+        """What had last been done, before the candle ended, to what its stream comes by."""
+        place = ":".join(self._stream.split(":")[:2])
+        before = [
+            one
+            for one in self._evidence.carried
+            if one.from_ms <= ended_ms
+            and (one.fault.family != "exchange" or one.fault.target == place)
+        ]
+        last = max(before, key=lambda one: one.to_ms, default=None)
+        return "" if last is None else f", after {last.fault.kind} ({last.hit})"
+
+    def _wall_ms(self, market_ms: int) -> float:
+        clock = self._evidence.clock
+        return clock.anchor_ms + (market_ms - clock.anchor_ms) / clock.speed
+
+    def _at_s(self, wall_ms: float) -> float:
+        return (wall_ms - self._evidence.started_ms) / 1000
+
+
+def _symbol(one: Carried) -> str:
+    assert one.symbol is not None
+    exchange, market, symbol = one.symbol
+    return f"{exchange}:{market}:candle:{symbol}:"
+
+
+def _market_ms(clock: MarketClock, wall_ms: int) -> int:
+    return int(clock.anchor_ms + (wall_ms - clock.anchor_ms) * clock.speed)

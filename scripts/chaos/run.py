@@ -1,0 +1,280 @@
+"""One chaos run: from before the fleet's start to what has come to light."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from msgspec import Struct
+
+from common.clocks import MarketClock, machine_s, wall_ms
+from common.fleet.directory import LOOK_S as LIST_LOOK_S
+from common.fleet.directory import MAX_AGE_S as LIST_AGE_S
+from common.model.intervals import length_ms
+from common.model.streams import MARKETS, Pattern, Stream
+from scripts.chaos.consumer import Consumer
+from scripts.chaos.exchanges import Exchanges
+from scripts.chaos.faults import Faults
+from scripts.chaos.judge import CLOSED, Evidence, asked_from, stream_of
+from scripts.chaos.processes import Workers
+from scripts.chaos.proxy import proxies
+from scripts.chaos.sampler import Sampler
+from scripts.chaos.schedule import Fault, quiet_s
+from scripts.chaos.screen import Picture, Screen
+from scripts.children import ENDING_SIGNALS, Child
+from scripts.engines import RabbitServer, RedisServer
+from scripts.quick.compare import Body
+from scripts.quick.stack import FLEET_STOP_S, Stack
+
+LOOK_S = 0.25
+REQUEST_S = 10.0
+CONSUMER_READY_S = 30.0
+# Until everything flows for the first time: longer, and there is nothing to be disturbed.
+FLOWS_S = 120.0
+# Until a symbol that was listed is streamed: a list may be as old as this, and fetching it may fail.
+LISTED_S = LIST_AGE_S + LIST_LOOK_S + 90.0
+TRUTH_AT_ONCE = 4
+# What the faults that have begun last may take to be healed when the quiet begins.
+HEALED_S = 60.0
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a run does."""
+
+    clock: MarketClock
+    settings: Mapping[str, str]
+    patterns: Sequence[Pattern]
+    schedule: Sequence[Fault]
+    duration_s: float
+    workers: int
+
+
+class ChaosRun:
+    """One run. ``problems`` says what went wrong beyond what the judge can see."""
+
+    def __init__(
+        self, stack: Stack, redis: RedisServer, rabbit: RabbitServer, plan: Plan, screen: Screen
+    ) -> None:
+        self._stack, self._redis, self._rabbit = stack, redis, rabbit
+        self._plan = plan
+        self._screen = screen
+        self._stop = asyncio.Event()
+        self._consumer = Consumer(rabbit.url)
+        self._repeats = Counter[str]()
+        self._seen = 0
+        self._flowing: set[str] = set()
+        self._began_s = 0.0
+        self.faults: Faults | None = None
+        self.sampler: Sampler | None = None
+        self.problems: list[str] = []
+
+    async def run(self) -> Evidence:
+        """Everything, the fleet's end included."""
+        loop = asyncio.get_running_loop()
+        for number in ENDING_SIGNALS:
+            loop.add_signal_handler(number, self._stop.set)
+        timeout = aiohttp.ClientTimeout(total=REQUEST_S)
+        ports = (_port_of(self._stack.simulator_url), self._rabbit.port, self._redis.port)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            proxies(*ports) as (net, rabbit_wire, redis_wire),
+            _running(self._consumer.run()),
+        ):
+            await self._consumer.ready(CONSUMER_READY_S)
+            exchanges = Exchanges(http, self._stack.simulator_url)
+            settings = {
+                **self._plan.settings,
+                "REDIS_URL": f"redis://127.0.0.1:{redis_wire.port}/0",
+                "RABBIT_URL": f"amqp://guest:guest@127.0.0.1:{rabbit_wire.port}/",
+                "EXCHANGE_GATEWAY": f"http://127.0.0.1:{net.port}",
+            }
+            fleet = self._stack.start_fleet(settings, workers=self._plan.workers)
+            workers = Workers(fleet, self._stack.conf)
+            wires = {"net": net, "rabbit": rabbit_wire, "redis": redis_wire}
+            health_url = f"http://127.0.0.1:{self._stack.health_port}/health"
+            faults = self.faults = Faults(exchanges, workers, self._rabbit, self._redis, wires)
+            sampler = self.sampler = Sampler(http, health_url, workers)
+            with self._screen:
+                async with _running(sampler.run()):
+                    started_ms = await self._disturb(fleet, exchanges, faults, sampler)
+                evidence = await self._evidence(exchanges, faults, sampler, started_ms)
+            # Its wires go with this block, and a fleet is not to be stopped without engines.
+            await asyncio.to_thread(fleet.stop, FLEET_STOP_S)
+            return evidence
+
+    # --- the run ------------------------------------------------------------------------------
+
+    async def _disturb(
+        self, fleet: Child, exchanges: Exchanges, faults: Faults, sampler: Sampler
+    ) -> int:
+        """From the fleet's start to the end of the quiet; when the faults began."""
+        wanted = await self._wanted(exchanges)
+        self._began_s = machine_s()
+        until_s = self._began_s + FLOWS_S
+        while not (sampler.well and self._all_flow(wanted)):
+            if not await self._look("starting", fleet, until_s):
+                break
+        self._began_s = started_s = machine_s()
+        started_ms = wall_ms()
+        if self._stop.is_set() or fleet.exit_status is not None:
+            return started_ms
+        if machine_s() >= until_s:
+            silent = sorted(wanted - self._flowing)
+            self.problems.append(f"not everything flowed within {FLOWS_S:g} s: {silent[:5]}")
+            return started_ms
+        quiet_at_s = started_s + self._plan.duration_s - quiet_s(self._plan.duration_s)
+        faults.begin_until_s = quiet_at_s
+        async with _running(self._carry_out(faults, started_s)) as carrying:
+            while await self._look("disturbing", fleet, quiet_at_s):
+                pass
+            # What has begun is healed first: an engine that is starting is not left half-way.
+            while faults.running and not carrying.done():
+                if not await self._look("healing", fleet, quiet_at_s + HEALED_S):
+                    break
+        await faults.heal()
+        while await self._look("quiet", fleet, started_s + self._plan.duration_s):
+            pass
+        return started_ms
+
+    async def _carry_out(self, faults: Faults, started_s: float) -> None:
+        async with asyncio.TaskGroup() as group:
+            for fault in self._plan.schedule:
+                await asyncio.sleep(started_s + fault.at_s - machine_s())
+                group.create_task(faults.carry(fault))
+
+    async def _look(self, phase: str, fleet: Child, until_s: float) -> bool:
+        """Show how things are, and wait a moment; whether to go on."""
+        self._count()
+        self._screen.show(self._picture(phase, until_s))
+        left_s = until_s - machine_s()
+        if left_s <= 0 or self._stop.is_set():
+            return False
+        if fleet.exit_status is not None:
+            self.problems.append(f"the fleet ended with status {fleet.exit_status}")
+            return False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(LOOK_S, left_s)):
+                await self._stop.wait()
+        return True
+
+    def _count(self) -> None:
+        for one in self._consumer.deliveries[self._seen :]:
+            if one.kind == CLOSED and not one.own:
+                self._repeats[one.message_id] += 1
+                self._flowing.add(stream_of(one.body))
+        self._seen = len(self._consumer.deliveries)
+
+    def _all_flow(self, wanted: Iterable[str]) -> bool:
+        return self._flowing.issuperset(wanted)
+
+    async def _wanted(self, exchanges: Exchanges) -> set[str]:
+        rows = await exchanges.symbols()
+        return {stream for row in rows for stream in wanted_of(self._plan.patterns, row)}
+
+    # --- the end ------------------------------------------------------------------------------
+
+    async def _evidence(
+        self, exchanges: Exchanges, faults: Faults, sampler: Sampler, started_ms: int
+    ) -> Evidence:
+        ended_ms = wall_ms()
+        if self._stop.is_set():
+            self.problems.append("interrupted")
+        if not self._consumer.connected:
+            self.problems.append("the consumer is not connected to RabbitMQ at the end")
+        self.problems += [f"unreadable: {what}" for what in self._consumer.unreadable]
+        self.problems += [f"not carried out: {what}" for what in faults.failed]
+        self.problems += sampler.ended_by_themselves(
+            pid for one in faults.carried for pid in one.pids
+        )
+        clock, deliveries = self._plan.clock, tuple(self._consumer.deliveries)
+        owed_from_ms = await self._owed(exchanges, started_ms)
+        from_ms = asked_from(deliveries, owed_from_ms, clock, started_ms)
+        return Evidence(
+            deliveries=deliveries,
+            truth=await _truth(exchanges, from_ms, clock.now_ms()),
+            owed_from_ms=owed_from_ms,
+            carried=tuple(faults.carried),
+            owners=sampler.owners,
+            clock=clock,
+            started_ms=started_ms,
+            ended_ms=ended_ms,
+        )
+
+    async def _owed(self, exchanges: Exchanges, started_ms: int) -> dict[str, int]:
+        """What each wanted stream owes even if nothing of it came, in market time."""
+        clock = self._plan.clock
+        since_ms = clock.now_ms() - int((wall_ms() - started_ms) * clock.speed)
+        notice_ms = int(LISTED_S * 1000 * clock.speed)
+        owed_from_ms = {}
+        for row in await exchanges.symbols():
+            listed_later = row["beginsMs"] > since_ms
+            from_ms = row["beginsMs"] + notice_ms if listed_later else since_ms
+            owed_from_ms.update(dict.fromkeys(wanted_of(self._plan.patterns, row), from_ms))
+        return owed_from_ms
+
+    def _picture(self, phase: str, until_s: float) -> Picture:
+        assert self.faults is not None
+        assert self.sampler is not None
+        health, carried = self.sampler.health, self.faults.carried
+        running = sorted(self.faults.running.values(), key=lambda fault: fault.number)
+        return Picture(
+            phase=phase,
+            elapsed_s=machine_s() - self._began_s,
+            left_s=until_s - machine_s(),
+            planned=len(self._plan.schedule),
+            carried=len(carried),
+            failed=len(self.faults.failed),
+            running=tuple(f"{fault.family} {fault.kind} {fault.target}" for fault in running),
+            by_family=Counter(one.fault.family for one in carried),
+            candles=len(self._repeats),
+            repeats=self._repeats.total() - len(self._repeats),
+            health=str(health.get("status", "no answer yet")),
+            reasons=tuple(map(str, health.get("reasons", ()))),
+            rss_mb=self.sampler.max_rss_mb,
+        )
+
+
+def wanted_of(patterns: Sequence[Pattern], row: Mapping[str, Any]) -> set[str]:
+    """The keys of the candle streams that the patterns want of a symbol, if it trades."""
+    if not row["trading"]:
+        return set()
+    exchange, symbol = row["exchange"], row["symbol"]
+    market = next(name for name in MARKETS if name == row["market"])
+    return {
+        Stream(exchange, market, "candle", symbol, pattern.interval).key
+        for pattern in patterns
+        if pattern.covers(exchange, market, "candle") and pattern.takes(symbol)
+    }
+
+
+async def _truth(
+    exchanges: Exchanges, from_ms: Mapping[str, int], to_ms: int
+) -> dict[str, Sequence[Body]]:
+    """What was true of each stream, from the bar on that ran at its ``from_ms``."""
+    room = asyncio.Semaphore(TRUTH_AT_ONCE)
+
+    async def one(stream: str, at_ms: int) -> tuple[str, Sequence[Body]]:
+        # A bar that ran then began no more than its length before.
+        async with room:
+            before_ms = length_ms(stream.rpartition(":")[2])
+            return stream, await exchanges.candles(stream, at_ms - before_ms, to_ms)
+
+    return dict(await asyncio.gather(*(one(*pair) for pair in from_ms.items())))
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """A task that lives no longer than the block; if it fails, so does the block."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        yield task
+        task.cancel()
+
+
+def _port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
