@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from scripts.fleet import exchanges, last, replay
+from scripts.fleet import exchanges, last, plan, replay, status, wants
 from scripts.fleet.command import Command, NoAnswer
 
 EXIT_INTERRUPTED = 130
@@ -20,6 +20,9 @@ EXIT_INTERRUPTED = 130
 COMMANDS: tuple[Command, ...] = (
     exchanges.COMMAND,
     last.COMMAND,
+    status.COMMAND,
+    plan.COMMAND,
+    *wants.COMMANDS,
     replay.COMMAND,
 )
 
@@ -59,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
             description=f"{command.help[0].upper()}{command.help[1:]}.",
             epilog=command.epilog,
         )
-        command.arguments(one)
+        if command.arguments is not None:
+            command.arguments(one)
         one.add_argument("--json", action="store_true", help="JSON instead of text")
         one.set_defaults(run=command.answer)
     return parser

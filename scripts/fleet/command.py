@@ -30,15 +30,12 @@ class WrongQuestion(NoAnswer):
 
 
 class Command(Struct, frozen=True):
-    """One command: its arguments (``--json`` is added to all) and what answers it.
-
-    ``answer`` gives the text for stdout.
-    """
+    """One command: what answers it with the text for stdout, and its arguments beside ``--json``."""
 
     name: str
     help: str
-    arguments: Callable[[ArgumentParser], None]
     answer: Callable[[Namespace], str]
+    arguments: Callable[[ArgumentParser], None] | None = None
     epilog: str = ""
 
 

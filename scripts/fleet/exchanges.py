@@ -95,6 +95,6 @@ def _closes(rules: ChannelRules) -> str:
 COMMAND = Command(
     "exchanges",
     "what is streamed from where: markets, channels, intervals, limits",
-    _arguments,
     _told,
+    _arguments,
 )

@@ -97,6 +97,6 @@ def _row(field: str, body: dict[str, Any]) -> tuple[str, ...]:
 COMMAND = Command(
     "last",
     "the last ticker and closed candles of a symbol, and how its streams stand",
-    _arguments,
     of_fleet(_told),
+    _arguments,
 )

@@ -345,7 +345,7 @@ def _arguments(parser: ArgumentParser) -> None:
 COMMAND = Command(
     "replay",
     "closed candles of a time span once more, from the stream queue to a queue of yours",
-    _arguments,
     of_fleet(_replay),
+    _arguments,
     EPILOG,
 )
