@@ -135,6 +135,14 @@ TABLE: tuple[Setting, ...] = (
         default="3000",
     ),
     Setting(
+        name="WATCHDOG_APP",
+        group=_OPERATION,
+        read=values.http_url,
+        allowed="an http or https address without user and password",
+        meaning="A service that the health server tells when the verdict changes.",
+        computed="none",
+    ),
+    Setting(
         name="LOG_LEVEL",
         group=_OPERATION,
         read=values.one_of(LOG_LEVELS),
@@ -164,14 +172,6 @@ TABLE: tuple[Setting, ...] = (
         read=values.service_url,
         allowed=_SERVICE_URL,
         meaning="A service that fronts the exchanges' REST; without it they are asked themselves.",
-        computed="none",
-    ),
-    Setting(
-        name="WATCHDOG_APP",
-        group=_SERVICES,
-        read=values.service_url,
-        allowed=_SERVICE_URL,
-        meaning="A service that is told of trouble.",
         computed="none",
     ),
     Setting(

@@ -129,6 +129,12 @@ def service_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def http_url(text: str) -> str:
+    """The address of a service that is told by HTTP, without credentials."""
+    _split(text, ("http", "https"))
+    return service_url(text)
+
+
 def redis_url(text: str) -> SecretUrl:
     """``redis://[user[:password]@]host[:port][/database]``, ``rediss`` for TLS."""
     parts = _split(text, ("redis", "rediss"))

@@ -18,6 +18,7 @@ from common.ops.server import PortTaken, make_app, serve
 from config.settings import Settings, load_or_exit
 from workers.process import run_until_stopped
 from workers.watch import FleetWatch
+from workers.watchdog import Watchdog
 
 EXIT_NO_PORT = 1
 
@@ -42,16 +43,19 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     runner = await serve(make_app(watch), settings.health_host, settings.health_port)
     host, port = runner.addresses[0][:2]
     logger.bind(host=host, port=port).info("health server listens")
-    looking = asyncio.create_task(watch.run())
     stopped = asyncio.create_task(stop.wait())
+    work = {asyncio.create_task(watch.run())}
+    if settings.watchdog_app is not None:
+        watchdog = Watchdog(settings.watchdog_app, settings.redis_prefix, watch.health)
+        work.add(asyncio.create_task(watchdog.run()))
     try:
-        await asyncio.wait({looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if looking.done():
-            await looking
+        done, _ = await asyncio.wait({stopped, *work}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done & work:
+            await task
     finally:
-        stopped.cancel()
-        looking.cancel()
-        await asyncio.wait({looking, stopped})
+        for task in (stopped, *work):
+            task.cancel()
+        await asyncio.wait({stopped, *work})
         await runner.cleanup()
 
 

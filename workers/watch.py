@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-import msgspec
 from loguru import logger
 
 from common.clocks import machine_s, wall_ms
-from common.exchanges.registry import EXCHANGES
 from common.fleet.buckets import Buckets
 from common.fleet.client import RedisAway, WrongRedis, check_policy, connect
 from common.fleet.desired import Desired
 from common.fleet.directory import Directory
 from common.fleet.keys import Keys
-from common.fleet.members import Member, Members
+from common.fleet.members import Members
 from common.fleet.plan import Plan, Planner
-from common.fleet.sharding import Problem
 from common.model.instruments import Instrument
-from common.model.streams import Market, Shard
-from common.ops import health, logs, records
-from common.ops.health import Health, Status, WantedShard
+from common.model.streams import Market
+from common.ops import health, logs
+from common.ops.health import Health, Status
 from common.ops.metrics import Page, Totals
-from common.ops.records import WorkerRecord
 from config.settings import Settings
+from workers.picture import Picture, picture
 
 LOOK_EVERY_S = 1.0
 # The longest wait between two looks while Redis is away.
@@ -59,10 +56,7 @@ class FleetWatch:
             enabled=settings.exchanges,
             raises=False,
         )
-        self._records: tuple[WorkerRecord, ...] = ()
-        self._wanted: tuple[WantedShard, ...] = ()
-        self._problems: tuple[str, ...] = ()
-        self._notes: tuple[str, ...] = ()
+        self._picture = Picture()
         self._plan: Plan | None = None
         self._policy_checked = False
         self._obstacle = "nothing has been read from Redis yet"
@@ -91,10 +85,8 @@ class FleetWatch:
         age_s = machine_s() - self._looked_s
         if self._obstacle or age_s > KNOWN_S:
             reason = self._obstacle or "reading Redis takes too long"
-            return health.unknown(f"{reason}; last read {age_s:.1f} s ago", self._records)
-        return health.verdict(
-            self._records, self._wanted, wall_ms(), self._ttl_s, self._problems, self._notes
-        )
+            return health.unknown(f"{reason}; last read {age_s:.1f} s ago", self._picture.records)
+        return self._picture.verdict(wall_ms(), self._ttl_s)
 
     def alive(self) -> bool:
         """Whether the looks go on, whatever they see."""
@@ -102,7 +94,7 @@ class FleetWatch:
 
     def metrics(self) -> bytes:
         """The page for Prometheus."""
-        return Page(self.health(), self._wanted, self._totals).text()
+        return Page(self.health(), self._picture.wanted, self._totals).text()
 
     async def _look_in_time(self) -> bool:
         """Whether there was something to see."""
@@ -134,17 +126,10 @@ class FleetWatch:
             self._policy_checked = True
         members = await self._members.all()
         plan = await self._planner.plan()
-        found, unreadable = _read(members)
-        if plan is not self._plan:
-            self._plan = plan
-            self._wanted = tuple(map(_wanted, plan.shards, map(len, plan.shards.values())))
-        self._records = found
-        told = [f"{problem.subject}: {problem.detail}" for problem in plan.problems]
-        faults = [_is_fault(problem, self._from_settings) for problem in plan.problems]
-        self._notes = tuple(text for text, fault in zip(told, faults, strict=True) if not fault)
-        broken = [text for text, fault in zip(told, faults, strict=True) if fault]
-        self._problems = (*unreadable, *broken)
-        self._totals.add(found)
+        wanted = self._picture.wanted if plan is self._plan else None
+        self._picture = picture(members, plan, self._from_settings, wanted)
+        self._plan = plan
+        self._totals.add(self._picture.records)
 
     def _tell(self) -> None:
         """Log the verdict when it changes."""
@@ -160,34 +145,6 @@ class FleetWatch:
         )
         line.log("INFO" if verdict.ok else "WARNING", "fleet health changed")
         self._told, self._told_s = verdict.status, now_s
-
-
-def _read(members: Sequence[Member]) -> tuple[tuple[WorkerRecord, ...], list[str]]:
-    """The workers' records, and a reason for each that is none."""
-    found, unreadable = [], []
-    for member in members:
-        try:
-            found.append(records.decode(bytes(member.record)))
-        except msgspec.DecodeError as error:
-            unreadable.append(f"{member.worker_id}'s record cannot be read: {error}")
-    return tuple(found), unreadable
-
-
-def _is_fault(problem: Problem, from_settings: Collection[str]) -> bool:
-    """Whether somebody has to act, rather than know.
-
-    A halted symbol has nothing to say. What a command asked for was listed then: an exchange that
-    delists it later leaves nothing to mend. A pattern of the settings may be a mistake in them.
-    """
-    if problem.kind == "not_trading":
-        return False
-    return problem.kind not in ("unknown_symbol", "no_match") or problem.subject in from_settings
-
-
-def _wanted(shard: Shard, streams: int) -> WantedShard:
-    rules = EXCHANGES[shard.exchange].markets[shard.market].channels[shard.channel]
-    trade_driven = rules.cadence.kind == "trade-driven"
-    return WantedShard(shard.key, streams, None if trade_driven else rules.cadence.stall_s)
 
 
 async def _fetch_nothing(exchange: str, market: Market) -> Sequence[Instrument]:

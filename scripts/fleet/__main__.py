@@ -1,65 +1,71 @@
-"""Ask the fleet.
+"""Ask the fleet: ``python -m scripts.fleet COMMAND --help`` tells of each command.
 
-python -m scripts.fleet exchanges [EXCHANGE] [--json]
-python -m scripts.fleet last EXCHANGE MARKET SYMBOL [--json]
+Exit status: 0 answered, 1 there is no answer (stderr says why), 2 wrong arguments or settings, 130
+interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import re
 import sys
+from collections.abc import Sequence
 
-from common.exchanges.registry import EXCHANGES
-from common.fleet.client import RedisAway
-from common.model.streams import MARKETS
-from config.settings import load_or_exit
-from scripts.fleet import exchanges, last
+from scripts.fleet import exchanges, last, plan, replay, status, wants
+from scripts.fleet.command import Command, NoAnswer
 
-EXIT_NOTHING = 1
+EXIT_INTERRUPTED = 130
+
+# A new command is a module with a ``COMMAND`` and a line here.
+COMMANDS: tuple[Command, ...] = (
+    exchanges.COMMAND,
+    last.COMMAND,
+    status.COMMAND,
+    plan.COMMAND,
+    *wants.COMMANDS,
+    replay.COMMAND,
+)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Answer one question; the exit status is 1 if there is no answer."""
-    asked = _parser().parse_args(arguments)
-    if asked.command == "exchanges":
-        sys.stdout.write(exchanges.told(asked.exchange, as_json=asked.json))
-        return 0
-    settings = load_or_exit()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer one question."""
+    asked = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
-        told = asyncio.run(
-            last.told(settings, asked.exchange, asked.market, asked.symbol, as_json=asked.json)
-        )
-    except RedisAway as away:
-        sys.stderr.write(f"Redis at {settings.redis_url} does not answer: {away}\n")
-        return EXIT_NOTHING
+        told, status = asked.run(asked), 0
+    except NoAnswer as nothing:
+        sys.stderr.write(f"{nothing}\n")
+        told, status = nothing.told, nothing.status
     except KeyboardInterrupt:
-        return EXIT_NOTHING
-    if told is None:
-        sys.stderr.write(
-            f"nothing is known of {asked.exchange} {asked.market} {asked.symbol}: not streamed, "
-            "spelled otherwise, older than LAST_VALUES_TTL_S, or LAST_VALUES_TTL_S=0\n"
-        )
-        return EXIT_NOTHING
+        return EXIT_INTERRUPTED
     sys.stdout.write(told)
-    return 0
+    return status
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """``--from -2h`` as ``--from=-2h``: argparse takes what begins with a dash for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1].startswith("--") and re.fullmatch(r"-[0-9]+[a-z]", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.fleet", description="Ask the fleet.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    table = commands.add_parser(
-        "exchanges", help="what is streamed from where: markets, channels, intervals, limits"
-    )
-    table.add_argument("exchange", nargs="?", choices=tuple(EXCHANGES), help="only this one")
-    values = commands.add_parser(
-        "last", help="the last ticker and closed candles of a symbol, and how its streams stand"
-    )
-    values.add_argument("exchange", choices=tuple(EXCHANGES))
-    values.add_argument("market", choices=MARKETS)
-    values.add_argument("symbol", help="as the exchange spells it")
-    for command in (table, values):
-        command.add_argument("--json", action="store_true", help="JSON instead of text")
+    for command in COMMANDS:
+        one = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            epilog=command.epilog,
+        )
+        if command.arguments is not None:
+            command.arguments(one)
+        one.add_argument("--json", action="store_true", help="JSON instead of text")
+        one.set_defaults(run=command.answer)
     return parser
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from typing import Any
-
-import msgspec
 
 from common.exchanges.place import Place
 from common.exchanges.protocol import ChannelRules
 from common.exchanges.registry import EXCHANGES
 from common.fleet.sharding import capacity
 from common.model.intervals import INTERVALS
+from scripts.fleet.command import Command, as_json
 from scripts.fleet.text import table
 
 COLUMNS = (
@@ -19,17 +19,21 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def told(only: str | None, *, as_json: bool) -> str:
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("exchange", nargs="?", choices=tuple(EXCHANGES), help="only this one")
+
+
+def _told(asked: Namespace) -> str:
     """The table, as text or as JSON."""
     places = [
         Place(exchange.name, market, channel)
         for exchange in EXCHANGES.values()
-        if only in (None, exchange.name)
+        if asked.exchange in (None, exchange.name)
         for market, rules in exchange.markets.items()
         for channel in rules.channels
     ]
-    if as_json:
-        return msgspec.json.format(msgspec.json.encode([_facts(p) for p in places])).decode() + "\n"
+    if asked.json:
+        return as_json([_facts(place) for place in places])
     return table(COLUMNS, [_row(place) for place in places])
 
 
@@ -86,3 +90,11 @@ def _closes(rules: ChannelRules) -> str:
     if rules.closes == "flag":
         return "its flag"
     return f"next bar or clock + {rules.grace_s:g} s, settled by REST"
+
+
+COMMAND = Command(
+    "exchanges",
+    "what is streamed from where: markets, channels, intervals, limits",
+    _told,
+    _arguments,
+)

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
 import msgspec
 
+from common.exchanges.registry import EXCHANGES
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.last import read_last
 from common.fleet.members import Member, Members
 from common.model.intervals import INTERVALS
-from common.model.streams import Market
+from common.model.streams import MARKETS
 from common.ops import records
 from common.ops.records import ShardRecord
 from config.settings import Settings
+from scripts.fleet.command import Command, NoAnswer, as_json, of_fleet
 from scripts.fleet.text import table
 
 COLUMNS = ("what", "since", "open", "high", "low", "close", "volume", "bid", "ask")
 
 
-async def told(
-    settings: Settings, exchange: str, market: Market, symbol: str, *, as_json: bool
-) -> str | None:
-    """The answer as text or as JSON; None if nothing is known.
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("exchange", choices=tuple(EXCHANGES))
+    parser.add_argument("market", choices=MARKETS)
+    parser.add_argument("symbol", help="as the exchange spells it")
+
+
+async def _told(asked: Namespace, settings: Settings) -> str:
+    """The answer as text or as JSON.
 
     Raises:
         RedisAway: it cannot be asked.
+        NoAnswer: nothing is known.
     """
+    exchange, market, symbol = asked.exchange, asked.market, asked.symbol
     redis, keys = connect(settings.redis_url.reveal()), Keys(settings.redis_prefix)
     try:
         values = await read_last(redis, keys, exchange, market, symbol)
@@ -35,11 +44,13 @@ async def told(
     finally:
         await redis.aclose()
     if not values:
-        return None
+        raise NoAnswer(
+            f"nothing is known of {exchange} {market} {symbol}: not streamed, "
+            "spelled otherwise, older than LAST_VALUES_TTL_S, or LAST_VALUES_TTL_S=0"
+        )
     shards = _shards(members, f"{exchange}:{market}:")
-    if as_json:
-        document = {"values": values, "connections": [_connection(*shard) for shard in shards]}
-        return msgspec.json.format(msgspec.json.encode(document)).decode() + "\n"
+    if asked.json:
+        return as_json({"values": values, "connections": [_connection(*shard) for shard in shards]})
     bodies = {field: msgspec.json.decode(raw) for field, raw in values.items()}
     rows = [_row(field, bodies[field]) for field in sorted(bodies, key=_order)]
     standing = [_line(*shard) for shard in shards]
@@ -81,3 +92,11 @@ def _row(field: str, body: dict[str, Any]) -> tuple[str, ...]:
     prices = [str(body.get(name, "")) for name in names]
     rest = [str(body.get(name, "")) for name in ("volume", "bid", "ask")]
     return (field, str(since), *prices, str(close), *rest)
+
+
+COMMAND = Command(
+    "last",
+    "the last ticker and closed candles of a symbol, and how its streams stand",
+    of_fleet(_told),
+    _arguments,
+)
