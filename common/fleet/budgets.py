@@ -209,11 +209,10 @@ class Budgets:
         ahead_us = used.units * each_us(budget) - used.elapsed_s * MICRO
         if ahead_us <= 0 or machine_s() < self._away_until_s:
             return
-        most_us = budget.burst * each_us(budget) + most_ahead_us(budget)
         try:
             await self._learn(
                 [self._keys.budget(exchange.name, self._egress)],
-                [used.budget, round(ahead_us), round(most_us)],
+                [used.budget, round(ahead_us), most_ahead_us(budget)],
             )
         except RedisAway as away:
             self._went(away)

@@ -11,6 +11,7 @@ to ask again, so that what streams wait for is never behind it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
@@ -50,9 +51,12 @@ local urgent = ARGV[1] == '1'
 local turn, spent = now, {{}}
 for i = 3, #ARGV, 5 do
   local cost, burst, each = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
-  spent[i] = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0)
-  -- Further ahead it can only be because the clock went back.
-  spent[i] = math.max(now, math.min(spent[i], now + burst * each + tonumber(ARGV[i + 4])))
+  local to, most = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0), now + tonumber(ARGV[i + 4])
+  if to > most then -- the clock went back: nothing else spends so far ahead
+    to = most
+    redis.call('HSET', KEYS[1], ARGV[i], digits(to))
+  end
+  spent[i] = math.max(now, to)
   local kept = urgent and 0 or math.min(burst * {KEPT}, burst - cost)
   turn = math.max(turn, math.ceil(spent[i] + (cost + kept - burst) * each))
 end
@@ -116,17 +120,17 @@ def asked(budgets: Mapping[str, Budget], cost: Cost) -> Iterator[Argument]:
     """The arguments of ``TAKE`` for what is to be spent."""
     for name, units in cost.items():
         budget = budgets[name]
-        yield from (name, units, budget.burst, f"{each_us(budget):.3f}", most_ahead_us(budget))
+        yield from (name, units, budget.burst, each_us(budget), most_ahead_us(budget))
 
 
-def each_us(budget: Budget) -> float:
-    """How long it takes for a unit to come back."""
-    return MICRO / budget.per_s
+def each_us(budget: Budget) -> int:
+    """How long it takes for a unit to come back; whole, so that sums are exact."""
+    return math.ceil(MICRO / budget.per_s)
 
 
 def most_ahead_us(budget: Budget) -> int:
-    """How far beyond a burst a budget may be spent: by reservations, or by what was learned."""
-    return round(max(HORIZON_S, budget.window_s) * MICRO)
+    """How far a budget may be spent: a burst, and then by reservations or by what was learned."""
+    return budget.burst * each_us(budget) + round(max(HORIZON_S, budget.window_s) * MICRO)
 
 
 class Alone:
@@ -153,7 +157,8 @@ class Alone:
         turn_s, after = now_s, {}
         for name, units in cost.items():
             budget = budgets[name]
-            burst, each_s = max(1.0, budget.burst / sharers), sharers / budget.per_s
+            # One request is always possible, however many share.
+            burst, each_s = max(units, budget.burst / sharers), sharers / budget.per_s
             begin_s = now_s + budget.burst / budget.per_s
             spent_s = max(now_s, self._spent.setdefault((exchange, name), begin_s))
             kept = 0.0 if urgent else max(0.0, min(burst * KEPT, burst - units))
