@@ -3,6 +3,8 @@
     GET  /control               this text, and the schema of every request
     GET  /control/connections   the open sockets: id, exchange, host, market, path, topics, ageS,
                                 messagesIn, messagesOut, frozen
+    GET  /control/meters        answers: how often each status was answered, by exchange and kind (rest,
+                                socket); peaks: the most that an address has used of each limit
     POST /control/fault         {"kind": "cut", "where": {"host": "stream.binance.com"}}; the kinds:
                                 on sockets   cut close freeze delay duplicate reorder garble shutdown
                                 as rules     refuse ban reject silence
@@ -97,13 +99,7 @@ class BadRequest(Exception):  # noqa: N818 - the caller's, not ours
 
 def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Exchange]) -> None:
     """Serve ``/control``."""
-
-    async def help_(request: web.Request) -> web.Response:
-        _, schemas = msgspec.json.schema_components([Fault, Limits, SymbolChange])
-        return web.json_response({"help": (__doc__ or "").splitlines(), "schemas": schemas})
-
-    async def connections(_: web.Request) -> web.Response:
-        return web.json_response([_described(one) for one in world.connections.values()])
+    _add_reports(app, world)
 
     async def fault(request: web.Request) -> web.Response:
         hit = apply_fault(world, await _read(request, Fault))
@@ -130,14 +126,28 @@ def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Excha
         world.replay.start()
         return web.json_response({})
 
-    app.router.add_get("/control", _answering(help_))
-    app.router.add_get("/control/connections", _answering(connections))
     app.router.add_post("/control/fault", _answering(fault))
     app.router.add_post("/control/heal", _answering(heal))
     app.router.add_post("/control/limits", _answering(limits))
     app.router.add_post("/control/symbol", _answering(symbol))
     app.router.add_post("/control/replay/start", _answering(start_replay))
     app.router.add_route("*", "/control/{rest:.*}", _answering(_unknown))
+
+
+def _add_reports(app: web.Application, world: World) -> None:
+    async def help_(request: web.Request) -> web.Response:
+        _, schemas = msgspec.json.schema_components([Fault, Limits, SymbolChange])
+        return web.json_response({"help": (__doc__ or "").splitlines(), "schemas": schemas})
+
+    async def connections(_: web.Request) -> web.Response:
+        return web.json_response([_described(one) for one in world.connections.values()])
+
+    async def meters(_: web.Request) -> web.Response:
+        return web.json_response(world.meters.told())
+
+    app.router.add_get("/control", _answering(help_))
+    app.router.add_get("/control/connections", _answering(connections))
+    app.router.add_get("/control/meters", _answering(meters))
 
 
 def apply_fault(world: World, fault: Any) -> list[str]:

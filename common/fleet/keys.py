@@ -22,9 +22,9 @@ key (after the prefix)           type    lives                     holds
 ===============================  ======  ========================  ===================================
 
 A place is ``exchange:market``, an address ``exchange:egress``. What lives for good is bounded by
-what exists (shards, listed symbols) or by a limit where it is written (wants). Losing all of it loses no promise: epochs go on
-from Redis' clock, wants and checkpoints are put back by the workers that knew them, a stream whose
-owner is gone too looks back by REST, the rest is made again.
+what exists (shards, listed symbols) or by a limit where it is written (wants). Losing all of it
+loses no promise: epochs go on from Redis' clock, wants, checkpoints and bans are put back by the
+workers that knew them, a stream whose owner is gone too looks back by REST, the rest is made again.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 python -m scripts.fleet exchanges [EXCHANGE] [--json]
 python -m scripts.fleet last EXCHANGE MARKET SYMBOL [--json]
+python -m scripts.fleet budget [EXCHANGE] [--json]
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import sys
 from common.exchanges.registry import EXCHANGES
 from common.fleet.client import RedisAway
 from common.model.streams import MARKETS
-from config.settings import load_or_exit
-from scripts.fleet import exchanges, last
+from config.settings import Settings, load_or_exit
+from scripts.fleet import budget, exchanges, last
 
 EXIT_NOTHING = 1
 
@@ -27,9 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     settings = load_or_exit()
     try:
-        told = asyncio.run(
-            last.told(settings, asked.exchange, asked.market, asked.symbol, as_json=asked.json)
-        )
+        told = asyncio.run(_asked(settings, asked))
     except RedisAway as away:
         sys.stderr.write(f"Redis at {settings.redis_url} does not answer: {away}\n")
         return EXIT_NOTHING
@@ -45,6 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+async def _asked(settings: Settings, asked: argparse.Namespace) -> str | None:
+    """The answer of Redis; None if it knows nothing."""
+    if asked.command == "budget":
+        return await budget.told(settings, asked.exchange, as_json=asked.json)
+    return await last.told(settings, asked.exchange, asked.market, asked.symbol, as_json=asked.json)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.fleet", description="Ask the fleet.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -58,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     values.add_argument("exchange", choices=tuple(EXCHANGES))
     values.add_argument("market", choices=MARKETS)
     values.add_argument("symbol", help="as the exchange spells it")
-    for command in (table, values):
+    spent = commands.add_parser(
+        "budget", help="what each address has spent at each exchange, who waits, what is banned"
+    )
+    spent.add_argument("exchange", nargs="?", choices=tuple(EXCHANGES), help="only this one")
+    for command in (table, values, spent):
         command.add_argument("--json", action="store_true", help="JSON instead of text")
     return parser
 
