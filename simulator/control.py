@@ -5,6 +5,8 @@
                                 messagesIn, messagesOut, frozen
     GET  /control/counts        what clients did since the start, by exchange: sockets, subscribed,
                                 unsubscribed
+    GET  /control/meters        answers: how often each status was answered, by exchange and kind (rest,
+                                socket); peaks: the most that an address has used of each limit
     POST /control/fault         {"kind": "cut", "where": {"host": "stream.binance.com"}}; the kinds:
                                 on sockets   cut close freeze delay duplicate reorder garble shutdown
                                 as rules     refuse ban reject silence
@@ -100,10 +102,7 @@ class BadRequest(Exception):  # noqa: N818 - the caller's, not ours
 
 def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Exchange]) -> None:
     """Serve ``/control``."""
-
-    async def help_(request: web.Request) -> web.Response:
-        _, schemas = msgspec.json.schema_components([Fault, Limits, SymbolChange])
-        return web.json_response({"help": (__doc__ or "").splitlines(), "schemas": schemas})
+    _add_reports(app, world)
 
     async def fault(request: web.Request) -> web.Response:
         hit = apply_fault(world, await _read(request, Fault))
@@ -128,8 +127,6 @@ def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Excha
         world.replay.start()
         return web.json_response({})
 
-    app.router.add_get("/control", _answering(help_))
-    _add_views(app, world)
     app.router.add_post("/control/fault", _answering(fault))
     app.router.add_post("/control/heal", _answering(heal))
     app.router.add_post("/control/limits", _answering(limits))
@@ -138,15 +135,24 @@ def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Excha
     app.router.add_route("*", "/control/{rest:.*}", _answering(_unknown))
 
 
-def _add_views(app: web.Application, world: World) -> None:
+def _add_reports(app: web.Application, world: World) -> None:
+    async def help_(request: web.Request) -> web.Response:
+        _, schemas = msgspec.json.schema_components([Fault, Limits, SymbolChange])
+        return web.json_response({"help": (__doc__ or "").splitlines(), "schemas": schemas})
+
     async def connections(_: web.Request) -> web.Response:
         return web.json_response([_described(one) for one in world.connections.values()])
 
     async def counts(_: web.Request) -> web.Response:
         return web.json_response({name: dict(count) for name, count in world.counts.items()})
 
+    async def meters(_: web.Request) -> web.Response:
+        return web.json_response(world.meters.told())
+
+    app.router.add_get("/control", _answering(help_))
     app.router.add_get("/control/connections", _answering(connections))
     app.router.add_get("/control/counts", _answering(counts))
+    app.router.add_get("/control/meters", _answering(meters))
 
 
 def apply_fault(world: World, fault: Any) -> list[str]:

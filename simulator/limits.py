@@ -5,16 +5,19 @@ Machine time and the wall only: limits are never scaled with the market's clock.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, defaultdict, deque
+from typing import Any
 
 from common.clocks import wall_ms
 from common.model.intervals import MINUTE_MS
 
 # Addresses remembered at once; on loopback there is one.
 _MAX_ADDRESSES = 10_000
-# Requests that may still come after a 429 before it turns into a ban, and how long that lasts.
+# Requests that may still come after a 429 before it turns into a ban, and how long that lasts: each
+# one twice as long as the one before.
 _PATIENCE = 10
 _BAN_S = 120
+_LONGEST_BAN_S = 3 * 86_400
 
 
 class SlidingCount:
@@ -23,6 +26,7 @@ class SlidingCount:
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
         self._times: deque[float] = deque()
+        self.peak = 0
 
     def used(self, now_s: float) -> int:
         """How many events the window holds."""
@@ -36,6 +40,7 @@ class SlidingCount:
         if len(self._times) > limit:
             return True
         self._times.append(now_s)
+        self.peak = max(self.peak, len(self._times))
         return len(self._times) > limit
 
     def frees_in_s(self, now_s: float) -> float:
@@ -51,6 +56,8 @@ class Weights:
         self._used: dict[str, int] = {}
         self._refused: dict[str, int] = {}
         self._banned_until_ms: dict[str, int] = {}
+        self._bans: dict[str, int] = {}
+        self.peak = 0
 
     def charge(self, address: str, weight: int, limit: int) -> tuple[int, int, int]:
         """Charge one request; answers (status, used weight, seconds to wait).
@@ -66,12 +73,16 @@ class Weights:
             return 418, self._used.get(address, 0), banned_ms // 1000 + 1
         self._banned_until_ms.pop(address, None)
         used = self._used[address] = self._used.get(address, 0) + weight
+        self.peak = max(self.peak, used)
         if used <= limit:
             return 200, used, 0
         refused = self._refused[address] = self._refused.get(address, 0) + 1
         if refused > _PATIENCE:
-            self._banned_until_ms[address] = now_ms + _BAN_S * 1000
-            return 418, used, _BAN_S
+            before = self._bans.get(address, 0)
+            ban_s = min(_BAN_S * 2**before, _LONGEST_BAN_S)
+            self._bans[address] = before + 1
+            self._banned_until_ms[address] = now_ms + ban_s * 1000
+            return 418, used, ban_s
         return 429, used, ((minute + 1) * MINUTE_MS - now_ms) // 1000 + 1
 
 
@@ -81,6 +92,7 @@ class Meters:
     def __init__(self) -> None:
         self._weights: dict[str, Weights] = {}
         self._windows: dict[tuple[str, str], SlidingCount] = {}
+        self._answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def weights(self, pool: str) -> Weights:
         """The weights of one pool."""
@@ -92,7 +104,19 @@ class Meters:
             self._windows.clear()
         return self._windows.setdefault((name, address), SlidingCount(window_s))
 
+    def answered(self, exchange: str, kind: str, status: int) -> None:
+        """A call (``rest``) or a handshake (``socket``) of an exchange was answered."""
+        self._answers[f"{exchange}:{kind}"][str(status)] += 1
+
+    def told(self) -> dict[str, Any]:
+        """How often each status was answered, and the most that an address used of each limit."""
+        peaks = {pool: weights.peak for pool, weights in self._weights.items()}
+        for (name, _), window in self._windows.items():
+            peaks[name] = max(peaks.get(name, 0), window.peak)
+        return {"answers": self._answers, "peaks": peaks}
+
     def reset(self) -> None:
         """Forget every count and ban."""
+        self._answers.clear()
         self._weights.clear()
         self._windows.clear()

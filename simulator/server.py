@@ -137,6 +137,7 @@ class Simulator:
             return await self._handshake(request, exchange, call)
         refused = self._refusal("rest", exchange, call)
         answer = exchange.rest(call) if refused is None else refused
+        self.world.meters.answered(exchange.name, "rest", answer.status)
         return _response(answer)
 
     def _call(self, request: web.Request) -> tuple[Exchange, HttpCall] | None:
@@ -168,26 +169,14 @@ class Simulator:
     async def _handshake(
         self, request: web.Request, exchange: Exchange, call: HttpCall
     ) -> web.StreamResponse:
-        refused = self._refusal("socket", exchange, call)
-        if refused is not None:
-            return _response(refused)
-        if len(self.world.connections) >= MAX_CONNECTIONS:
-            return _response(json_answer({"msg": "too many connections"}, 503))
-        dialect = exchange.open(call)
-        if isinstance(dialect, HttpAnswer):
-            return _response(dialect)
-        connection = Connection(next(self._numbers), self.world, exchange, dialect, call)
-        rules = connection.rules
-        attempts = self.world.meters.window(
-            f"{exchange.name}:handshakes", call.address, rules.handshakes_within_s
-        )
-        if attempts.exceeds(int(rules.handshakes), machine_s()):
-            wait_s = int(attempts.frees_in_s(machine_s())) + 1
-            return _response(
-                json_answer({"msg": "too many connections"}, 429, **{"Retry-After": str(wait_s)})
-            )
+        connection = self._opened(exchange, call)
+        status = connection.status if isinstance(connection, HttpAnswer) else 101
+        self.world.meters.answered(exchange.name, "socket", status)
+        if isinstance(connection, HttpAnswer):
+            return _response(connection)
         for fault in self.world.faults.for_new:
-            if fault.where.fits("", exchange.name, call.host, dialect.market, call.path):
+            where = fault.where
+            if where.fits("", exchange.name, call.host, connection.dialect.market, call.path):
                 connection.hit(fault)
         self.world.connections[connection.id] = connection
         self.world.counts[exchange.name]["sockets"] += 1
@@ -196,6 +185,26 @@ class Simulator:
             return await connection.run(request)
         finally:
             del self.world.connections[connection.id]
+
+    def _opened(self, exchange: Exchange, call: HttpCall) -> Connection | HttpAnswer:
+        """A new socket, or why there is none: what is over the limit is refused."""
+        refused = self._refusal("socket", exchange, call)
+        if refused is not None:
+            return refused
+        if len(self.world.connections) >= MAX_CONNECTIONS:
+            return json_answer({"msg": "too many connections"}, 503)
+        dialect = exchange.open(call)
+        if isinstance(dialect, HttpAnswer):
+            return dialect
+        connection = Connection(next(self._numbers), self.world, exchange, dialect, call)
+        rules = connection.rules
+        attempts = self.world.meters.window(
+            f"{exchange.name}:handshakes", call.address, rules.handshakes_within_s
+        )
+        if attempts.exceeds(int(rules.handshakes), machine_s()):
+            wait_s = int(attempts.frees_in_s(machine_s())) + 1
+            return json_answer({"msg": "too many connections"}, 429, **{"Retry-After": str(wait_s)})
+        return connection
 
 
 def _is_handshake(request: web.Request) -> bool:

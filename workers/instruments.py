@@ -30,7 +30,7 @@ async def fetch_instruments(rest: Rest, exchange_name: str, market: Market) -> S
         if not requests:
             return instruments
         request = requests.popleft()
-        body = await rest.ask(exchange, request)
+        body = await rest.ask(exchange, request, urgent=False)
         try:
             page = exchange.parse_instruments(market, body)
         except msgspec.DecodeError as error:

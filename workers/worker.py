@@ -15,6 +15,7 @@ from common.clocks import machine_s, wall_ms
 from common.exchanges.place import Place
 from common.exchanges.registry import EXCHANGES
 from common.fleet.buckets import Buckets
+from common.fleet.budgets import Budgets
 from common.fleet.checkpoints import Checkpoints
 from common.fleet.client import RedisAway, connect, wait_for_redis
 from common.fleet.desired import Desired, TooManyWants
@@ -78,9 +79,10 @@ class PriceWorker:
         self._wake = asyncio.Event()
         keys = Keys(settings.redis_prefix)
         self._redis = connect(settings.redis_url.reveal())
-        self._rest = Rest(settings.exchange_gateway)
+        self._budgets = Budgets(self._redis, keys, settings.egress, settings.worker_name)
+        self._rest = Rest(settings.exchange_gateway, self._budgets)
         self._reader = CandleReader(self._rest, self._catalog, settings.market_clock)
-        self._addresses = Addresses(settings.exchange_gateway, self._rest.answer)
+        self._addresses = Addresses(settings.exchange_gateway, self._rest.answer, self._budgets)
         self._members = Members(self._redis, keys, settings.lease_ttl_s)
         self._leases = Leases(self._redis, keys, self._id, settings.lease_ttl_s)
         self._desired = Desired(self._redis, keys)
@@ -186,6 +188,7 @@ class PriceWorker:
             await self._shards.renew()
             await self._members.write(self._member())
             members = await self._members.all()
+            self._budgets.sharers = sum(m.egress == self._settings.egress for m in members)
             self._plan = await self._planner.plan()
             if claiming:
                 await self._shards.settle(self._plan.shards, takers(members))
@@ -201,13 +204,14 @@ class PriceWorker:
             self._redis_state = "ok"
 
     def _open(self, shard: Shard, lease: Lease) -> OwnedShard:
+        place = Place(shard.exchange, shard.market, shard.channel)
         return OwnedShard(
             shard,
             lease,
             self._outlets,
             self._progress,
-            address=self._addresses.of(Place(shard.exchange, shard.market, shard.channel)),
-            dial=dial,
+            address=self._addresses.of(place),
+            dial=self._addresses.dialling(place, dial),
             reader=self._reader,
             reach=self._reach,
             clock=self._settings.market_clock,
@@ -252,7 +256,7 @@ class PriceWorker:
         return list(self._shards.owned.values())
 
     def _member(self) -> Member:
-        stats = self._pipeline.stats
+        stats = {**self._pipeline.stats, **self._budgets.counts}
         returned = self._returns.recent(int(stats["candles_returned"] or 0), machine_s())
         record = worker_record(
             self._who, self._state, self._redis_state, stats, self._shards, returned
@@ -265,6 +269,7 @@ class PriceWorker:
             started_ms=record.started_ms,
             updated_ms=record.updated_ms,
             state=self._state,
+            egress=self._settings.egress,
             record=Raw(records.encode(record)),
         )
 

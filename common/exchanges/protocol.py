@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
+from common.exchanges.budget import Budget, Cost, Used
 from common.model.events import Candle, MarketEvent, Trade
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Channel, Market, Stream
@@ -160,7 +161,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         ping_s: the exchange ends a connection on which it gets no ping of ours this often,
             whatever else is said; None where it does not ask for any.
         welcomes: nothing may be sent before the exchange has said ``Welcome``.
-        dial_gap_s: at least so long between two connection attempts of one process.
+        dial_cost: what a connection attempt takes of ``Exchange.budgets``.
     """
 
     topics_per_connection: int
@@ -170,7 +171,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     ack_s: float = 10.0
     ping_s: float | None = None
     welcomes: bool = False
-    dial_gap_s: float = 0.0
+    dial_cost: Cost = field(default_factory=lambda: {"connections": 1})
 
 
 class RestRules(Struct, frozen=True, kw_only=True):
@@ -180,7 +181,6 @@ class RestRules(Struct, frozen=True, kw_only=True):
         intervals: our spelling of the native ones to the exchange's; others are built.
         candles_per_request: the most bars of one answer.
         candles_span_ms: the longest stretch of one request, where that is limited too.
-        candles_per_s: candle requests that one process allows itself.
         settle_s: how long after its end a bar is final in REST (machine seconds).
         tells_flat: intervals without trades have rows too: a row that is not there will come.
     """
@@ -189,7 +189,6 @@ class RestRules(Struct, frozen=True, kw_only=True):
     intervals: Mapping[str, str]
     candles_per_request: int
     candles_span_ms: int | None = None
-    candles_per_s: float = 2.0
     settle_s: float = 5.0
     tells_flat: bool = True
 
@@ -215,11 +214,11 @@ class Request(Struct, frozen=True):
 
 
 class RestRequest(Struct, frozen=True):
-    """A REST call as data. ``weight`` is its price in the exchange's own budget."""
+    """A REST call as data. ``cost`` is what it takes of ``Exchange.budgets``."""
 
     url: str
     params: Mapping[str, str] = {}
-    weight: int = 1
+    cost: Cost = {}
     method: str = "GET"
 
 
@@ -245,6 +244,7 @@ class Exchange:
     Attributes:
         name: the word of DESIGN §2.
         markets: the rules of each market it has.
+        budgets: what one address may spend: connection attempts and REST calls, by name.
         topics: the subscription units that carry a stream, of a native interval: what is shared by
             many streams first, the most specific last.
         family: topics of one family may share a request.
@@ -258,6 +258,7 @@ class Exchange:
         time_request, parse_time: the exchange's clock in ms UTC.
         rest_failure: what an HTTP status, headers and body mean; None for success. Some exchanges
             report failures with status 200.
+        used: what the headers of an answer tell of the budget that the request was taken from.
         ping: the exchange's own ping as a text message, given a number; None: a WebSocket ping.
         address_request, parse_address: where a REST call tells where to dial: asked anew for every
             connection.
@@ -268,6 +269,7 @@ class Exchange:
 
     name: str
     markets: Mapping[Market, MarketRules]
+    budgets: Mapping[str, Budget]
     topics: Callable[[Stream], tuple[Topic, ...]]
     subscribe: Callable[[Market, Sequence[Topic], int], Request]
     unsubscribe: Callable[[Market, Sequence[Topic], int], Request]
@@ -279,6 +281,7 @@ class Exchange:
     time_request: Callable[[Market], RestRequest]
     parse_time: Callable[[Market, bytes], int]
     rest_failure: Callable[[int, Mapping[str, str], bytes], RestFailure | None]
+    used: Callable[[RestRequest, Mapping[str, str]], Used | None] = lambda request, headers: None  # noqa: ARG005
     family: Callable[[Topic], str] = lambda topic: ""  # noqa: ARG005
     ping: Callable[[int], str] | None = None
     address_request: Callable[[Market], RestRequest] | None = None

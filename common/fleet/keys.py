@@ -16,12 +16,15 @@ key (after the prefix)           type    lives                     holds
 ``checkpoints:<place>``          hash    for good                  stream -> ``<epoch> <shard> <kept>``
 ``checkpoints:since``            string  for good                  since when checkpoints are kept, ms
 ``last:<place>:<symbol>``        hash    a setting                 its ticker, its last candles
+``budget:<address>``             hash    an hour after its use     budget -> spent up to when, us
+``ban:<address>``                string  the ban                   why, and who was told, JSON
+``waits:<address>``              zset    the longest wait          who waits for what, JSON -> turn, us
 ===============================  ======  ========================  ===================================
 
-A place is ``exchange:market``. What lives for good is bounded by what exists (shards, listed
-symbols) or by a limit where it is written (wants). Losing all of it loses no promise: epochs go on
-from Redis' clock, wants and checkpoints are put back by the workers that knew them, a stream whose
-owner is gone too looks back by REST, the rest is made again.
+A place is ``exchange:market``, an address ``exchange:egress``. What lives for good is bounded by
+what exists (shards, listed symbols) or by a limit where it is written (wants). Losing all of it
+loses no promise: epochs go on from Redis' clock, wants, checkpoints and bans are put back by the
+workers that knew them, a stream whose owner is gone too looks back by REST, the rest is made again.
 """
 
 from __future__ import annotations
@@ -79,6 +82,18 @@ class Keys(Struct, frozen=True):
     def checkpoints_since(self) -> str:
         """Since when Redis has kept checkpoints."""
         return f"{self.prefix}checkpoints:since"
+
+    def budget(self, exchange: str, egress: str) -> str:
+        """What of an address' budgets is spent."""
+        return f"{self.prefix}budget:{exchange}:{egress}"
+
+    def ban(self, exchange: str, egress: str) -> str:
+        """Whether the exchange refuses the address."""
+        return f"{self.prefix}ban:{exchange}:{egress}"
+
+    def waits(self, exchange: str, egress: str) -> str:
+        """Who waits for a budget of the address."""
+        return f"{self.prefix}waits:{exchange}:{egress}"
 
     def last(self, exchange: str, market: Market, symbol: str) -> str:
         """The last values of a symbol."""

@@ -42,7 +42,10 @@ return redis.call('DEL', KEYS[2])
 
 
 class Member(Struct, frozen=True, rename="camel"):
-    """A worker as its peers see it. ``record`` is what it reports beyond that, as JSON."""
+    """A worker as its peers see it. ``record`` is what it reports beyond that, as JSON.
+
+    ``egress``: the address that exchanges see it come from.
+    """
 
     worker_id: str
     role: Role
@@ -51,6 +54,7 @@ class Member(Struct, frozen=True, rename="camel"):
     started_ms: int
     updated_ms: int
     state: State
+    egress: str = ""
     record: Raw = Raw(b"null")
 
 

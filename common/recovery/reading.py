@@ -1,18 +1,17 @@
-"""Closed candles by REST: paged, paced, built where the exchange lacks the interval.
+"""Closed candles by REST: paged, built where the exchange lacks the interval.
 
 One reader per process. What streams are waiting for goes first; comparing what was published
-already takes the requests that are left.
+already takes what is left of the address' budgets.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
 import msgspec
 
-from common.clocks import MarketClock, machine_s
+from common.clocks import MarketClock
 from common.exchanges.place import Place
 from common.exchanges.protocol import RestFailure, RestRules
 from common.model.events import Candle
@@ -46,7 +45,6 @@ class CandleReader:
         self._rest = rest
         self._catalog = catalog
         self._clock = clock
-        self._turns: dict[tuple[str, Market], _Turns] = {}
 
     async def read(
         self, stream: Stream, stretch: Hole, *, urgent: bool, whole: bool = True
@@ -82,49 +80,14 @@ class CandleReader:
         self, place: Place, source: Stream, page: Hole, *, urgent: bool
     ) -> list[Candle]:
         exchange, market = place.protocol, place.market
-        rules = exchange.markets[market].rest
-        turns = self._turns.setdefault((exchange.name, market), _Turns(1 / rules.candles_per_s))
-        await turns.wait(urgent=urgent)
         request = exchange.candles_request(source, page.from_ms, page.to_ms)
-        body = await self._rest.ask(exchange, request)
+        body = await self._rest.ask(exchange, request, urgent=urgent)
         catalog = self._catalog(exchange.name, market)
         try:
             return list(exchange.parse_candles(source, body, catalog, self._clock.now_ms()))
         except Exception as error:  # whatever it is, it costs this answer and no stream
             detail = f"{request.url} answered something else: {type(error).__name__} {error}"
             raise RestError(RestFailure("transient", detail)) from error
-
-
-class _Turns:
-    """Whose request is next: those that are waited for first, then the others."""
-
-    def __init__(self, gap_s: float) -> None:
-        self._gap_s = gap_s
-        self._next_s = 0.0
-        self._urgent = 0
-        self._none_urgent = asyncio.Event()
-        self._none_urgent.set()
-
-    async def wait(self, *, urgent: bool) -> None:
-        """Return when it is this request's turn."""
-        if not urgent:
-            await self._none_urgent.wait()
-            await self._turn()
-            return
-        self._urgent += 1
-        self._none_urgent.clear()
-        try:
-            await self._turn()
-        finally:
-            self._urgent -= 1
-            if not self._urgent:
-                self._none_urgent.set()
-
-    async def _turn(self) -> None:
-        now_s = machine_s()
-        turn_s = max(now_s, self._next_s)
-        self._next_s = turn_s + self._gap_s
-        await asyncio.sleep(turn_s - now_s)
 
 
 def _pages(rules: RestRules, interval: str, stretch: Hole) -> Iterator[Hole]:

@@ -1,7 +1,8 @@
 """REST, asked with patience: bounded in time and size, answers classified by the exchange.
 
-An exchange that limits us is left alone until its wait is over, by all that goes through one
-``Rest``: its markets may share a budget, and every call during a ban makes the ban longer.
+Every call is taken from the budgets of the address first, which all processes on it share. An
+exchange that limits us is left alone by all of them until its wait is over: its markets may share a
+budget, and every call during a ban makes the ban longer.
 """
 
 from __future__ import annotations
@@ -10,18 +11,15 @@ import asyncio
 
 import httpx
 
-from common.clocks import machine_s
+from common.exchanges import budget
 from common.exchanges.protocol import Exchange, RestFailure, RestRequest
+from common.exchanges.spending import Spending
 from common.gateway import through
 
 CONNECT_S = 5.0
 ANSWER_S = 20.0
 # The largest answer there is (a full instrument list) is below 20 MB.
 ANSWER_BYTES = 64 * 1024 * 1024
-# A limit that does not say for how long; budgets are counted by the minute.
-RATE_WAIT_S = 60.0
-# The longest ban there is; what says more is a mistake.
-MOST_WAIT_S = 3 * 86_400.0
 
 
 class RestError(Exception):
@@ -34,8 +32,7 @@ class RestError(Exception):
     @property
     def wait_s(self) -> float:
         """For how long at least not to ask again; 0.0 if nothing was said about it."""
-        told_s = min(self.failure.retry_after_s or 0.0, MOST_WAIT_S)
-        return told_s or (RATE_WAIT_S if self.failure.reason == "rate" else 0.0)
+        return budget.wait_s(self.failure.retry_after_s, limited=self.failure.reason == "rate")
 
 
 class Rest:
@@ -43,24 +40,29 @@ class Rest:
 
     Args:
         gateway: see ``common.gateway``.
+        spending: the budgets of the address.
     """
 
-    def __init__(self, gateway: str | None) -> None:
+    def __init__(self, gateway: str | None, spending: Spending) -> None:
         self._gateway = gateway
-        # By exchange, so there are as many as exchanges: what it said and until when it counts.
-        self._limits: dict[str, tuple[RestFailure, float]] = {}
+        self._spending = spending
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=5),
         )
 
-    async def ask(self, exchange: Exchange, request: RestRequest) -> bytes:
-        """The body of a successful answer.
+    async def ask(self, exchange: Exchange, request: RestRequest, *, urgent: bool = True) -> bytes:
+        """The body of a successful answer, as soon as it is the request's turn.
+
+        ``urgent``: streams wait for it.
 
         Raises:
-            RestError: refused, unreachable, too slow or too large; ``failure`` says what it means.
+            RestError: refused, unreachable, too slow or too large, or not to be asked now;
+                ``failure`` says what it means.
         """
-        self._check_limit(exchange)
+        pause = await self._spending.spend(exchange, request.cost, request.url, urgent=urgent)
+        if pause is not None:
+            raise RestError(RestFailure("rate", pause.detail, pause.wait_s))
         url = through(self._gateway, request.url)
         try:
             async with (
@@ -71,11 +73,14 @@ class Rest:
         except (httpx.HTTPError, TimeoutError) as problem:
             detail = f"{request.url}: {type(problem).__name__} {problem}".strip()
             raise RestError(RestFailure("transient", detail)) from problem
+        used = exchange.used(request, response.headers)
+        if used is not None:
+            await self._spending.learn(exchange, used)
         failure = exchange.rest_failure(response.status_code, response.headers, body)
         if failure is not None:
             error = RestError(failure)
             if failure.reason == "rate":
-                self._limits[exchange.name] = (failure, machine_s() + error.wait_s)
+                await self._spending.ban(exchange, error.wait_s, failure.detail)
             raise error
         return body
 
@@ -85,15 +90,6 @@ class Rest:
             return await self.ask(exchange, request)
         except RestError as error:
             return error.failure
-
-    def _check_limit(self, exchange: Exchange) -> None:
-        failure, until_s = self._limits.get(exchange.name, (None, 0.0))
-        if failure is None:
-            return
-        left_s = until_s - machine_s()
-        if left_s > 0:
-            raise RestError(RestFailure(failure.reason, failure.detail, left_s))
-        del self._limits[exchange.name]
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,17 +1,18 @@
-"""Where to dial: a fixed place, or what the exchange tells by REST; never faster than it allows."""
+"""Where to dial: a fixed place, or what the exchange tells by REST; never more than it allows."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from common.clocks import machine_s
+from common.exchanges import budget
 from common.exchanges.place import Place
 from common.exchanges.protocol import Exchange, RestFailure, RestRequest
+from common.exchanges.spending import Spending
 from common.gateway import through
-from common.session.transport import DialFailed
+from common.session.outcome import of_dial
+from common.session.transport import Dial, DialFailed, Socket
 
 # A connection asks this, once for each attempt; raises ``DialFailed``.
 Address = Callable[[], Awaitable[str]]
@@ -20,20 +21,21 @@ Ask = Callable[[Exchange, RestRequest], Awaitable[bytes | RestFailure]]
 
 
 class Addresses:
-    """The addresses of one process's connections.
+    """The addresses of one process's connections, and the way there.
 
     Args:
         gateway: see ``common.gateway``; None dials the exchanges themselves.
         ask: REST.
+        spending: the budgets of the address that they are dialled from.
     """
 
-    def __init__(self, gateway: str | None, ask: Ask) -> None:
+    def __init__(self, gateway: str | None, ask: Ask, spending: Spending) -> None:
         self._gateway = gateway
         self._ask = ask
-        self._next_s: dict[str, float] = {}
+        self._spending = spending
 
     def of(self, place: Place) -> Address:
-        """How a connection of this place learns where to dial."""
+        """How a connection of this place learns where to dial, as soon as it is its turn."""
 
         async def address() -> str:
             await self._turn(place)
@@ -41,12 +43,26 @@ class Addresses:
 
         return address
 
+    def dialling(self, place: Place, dial: Dial) -> Dial:
+        """``dial``, but all processes on this address are told when the exchange refuses it."""
+
+        async def telling(url: str) -> Socket:
+            try:
+                return await dial(url)
+            except DialFailed as failure:
+                if of_dial(failure).reason == "rate":
+                    wait_s = budget.wait_s(failure.retry_after_s, limited=True)
+                    await self._spending.ban(place.protocol, wait_s, failure.detail)
+                raise
+
+        return telling
+
     async def _turn(self, place: Place) -> None:
-        """Wait until the exchange may be dialled again."""
-        now_s = machine_s()
-        turn_s = max(now_s, self._next_s.get(place.exchange, now_s))
-        self._next_s[place.exchange] = turn_s + place.limits.dial_gap_s
-        await asyncio.sleep(turn_s - now_s)
+        """Wait until the exchange may be dialled."""
+        what = f"dial {place.key}"
+        pause = await self._spending.spend(place.protocol, place.limits.dial_cost, what)
+        if pause is not None:
+            raise DialFailed(pause.detail, reason="rate", retry_after_s=pause.wait_s)
 
     async def _find(self, place: Place) -> str:
         exchange, market = place.protocol, place.market

@@ -2,6 +2,7 @@
 
 import pytest
 
+from common.exchanges.budget import Budget, Cost
 from common.exchanges.protocol import Exchange
 from common.exchanges.registry import EXCHANGES, by_seed_name
 from common.model.intervals import INTERVALS, source_of
@@ -60,42 +61,75 @@ def test_other_names_lead_nowhere(name: str) -> None:
 
 # --- limits of one address ------------------------------------------------------------------
 
-# Candle requests a second that an address has, by what shares them: each a sheet's own figure.
-# Markets of one pool share it, whatever process asks; half of it is one process's.
-POOLS: dict[str, tuple[frozenset[Market], float]] = {
-    "binance": (frozenset({"linear", "inverse"}), 2400 / 60 / 5),  # weight 5 for 1000 bars
-    "bitget": (frozenset({"linear", "inverse"}), 20.0),
-    "bybit": (frozenset({"spot", "linear", "inverse"}), 600 / 5),
-    "coinbase": (frozenset({"spot"}), 10.0),
-    "kucoin": (frozenset({"spot", "linear", "inverse"}), 2000 / 30 / 3),
-    "okx": (frozenset({"spot", "linear", "inverse"}), 20 / 2),
+# Units within so many seconds, each a sheet's own figure.
+CAPACITIES: dict[str, dict[str, tuple[int, float]]] = {
+    "binance": {"connections": (300, 300), "spot": (6000, 60), "futures": (2400, 60)},
+    "bitget": {
+        "connections": (300, 300),
+        "requests": (6000, 60),
+        "/api/v2/public/time": (20, 1),
+        "/api/v2/spot/public/symbols": (20, 1),
+        "/api/v2/mix/market/contracts": (20, 1),
+        "/api/v2/spot/market/history-candles": (20, 1),
+        "/api/v2/mix/market/history-candles": (20, 1),
+    },
+    "bybit": {"connections": (500, 300), "requests": (600, 5)},
+    "coinbase": {"connections": (8, 1), "messages": (8, 1), "requests": (10, 1)},
+    "kucoin": {"connections": (30, 60), "public": (2000, 30)},
+    "okx": {
+        "connections": (3, 1),
+        "/public/time": (10, 2),
+        "/public/instruments": (20, 2),
+        "/market/history-candles": (20, 2),
+    },
 }
-# Connections an address may open, and within how many seconds.
-DIALS = {
-    "binance": (300, 300.0),
-    "bitget": (300, 300.0),
-    "bybit": (500, 300.0),
-    "coinbase": (8, 1.0),
-    "kucoin": (30, 60.0),
-    "okx": (3, 1.0),
-}
+BUDGETS = [
+    pytest.param(budget, id=f"{exchange.name}-{name}")
+    for exchange in EXCHANGES.values()
+    for name, budget in exchange.budgets.items()
+]
+
+
+def costs(exchange: Exchange, market: Market) -> list[Cost]:
+    """Of everything that is asked, at its dearest."""
+    rules = exchange.markets[market]
+    span_ms = 60_000 * rules.rest.candles_per_request
+    stream = Stream(exchange.name, market, "candle", "BTCUSDT", "1m")
+    start_ms = 1_700_000_040_000
+    requests = [
+        exchange.time_request(market),
+        *exchange.instruments_requests(market),
+        exchange.candles_request(stream, start_ms, start_ms + span_ms),
+    ]
+    if exchange.address_request is not None:
+        requests.append(exchange.address_request(market))
+    return [rules.limits.dial_cost, *(request.cost for request in requests)]
 
 
 @pytest.mark.parametrize("name", EXCHANGES)
-def test_candles_of_all_markets_take_at_most_half_of_what_they_share(name: str) -> None:
-    markets, most = POOLS[name]
-    asked = sum(EXCHANGES[name].markets[market].rest.candles_per_s for market in markets)
-    assert asked <= most / 2
+def test_budgets_are_what_the_exchange_allows(name: str) -> None:
+    budgets = EXCHANGES[name].budgets
+    told = {word: (budget.capacity, budget.window_s) for word, budget in budgets.items()}
+    assert told == CAPACITIES[name]
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_a_window_never_sees_more_than_there_is_even_with_one_burst_more(budget: Budget) -> None:
+    assert budget.burst >= 1
+    assert budget.per_s > 0
+    most = budget.burst + budget.per_s * budget.window_s
+    assert most + budget.burst <= budget.capacity * (1 + 1e-9)
+    assert budget.burst >= budget.capacity / 5, "what others on the address are left"
 
 
 @pytest.mark.parametrize(("exchange", "market"), PLACES)
-def test_one_process_cannot_dial_more_than_an_address_may(
+def test_everything_that_is_asked_has_a_cost_that_a_burst_can_pay(
     exchange: Exchange, market: Market
 ) -> None:
-    most, within_s = DIALS[exchange.name]
-    gap_s = exchange.markets[market].limits.dial_gap_s
-    assert gap_s > 0
-    assert within_s / gap_s <= most
+    for cost in costs(exchange, market):
+        assert cost
+        for name, units in cost.items():
+            assert 0 < units <= exchange.budgets[name].burst
 
 
 @pytest.mark.parametrize(("exchange", "market"), PLACES)
@@ -135,8 +169,11 @@ def test_a_thousand_symbols_are_asked_for_within_a_minute(
         }
         connections = -(-len(topics) // limits.topics_per_connection)
         requests = -(-min(len(topics), limits.topics_per_connection) // limits.topics_per_request)
-        last_dial_s = (connections - 1) * limits.dial_gap_s
-        assert last_dial_s + (requests - 1) / limits.requests_per_s < 60
+        last_dial_s = max(
+            ((connections * units - exchange.budgets[name].burst) / exchange.budgets[name].per_s)
+            for name, units in limits.dial_cost.items()
+        )
+        assert max(last_dial_s, 0) + (requests - 1) / limits.requests_per_s < 60
 
 
 @pytest.mark.parametrize(("exchange", "market"), PLACES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,7 +12,6 @@ import msgspec
 import pytest
 from msgspec.structs import replace as changed
 
-from common.clocks import machine_s
 from common.exchanges.protocol import Exchange, MarketRules
 from common.exchanges.registry import EXCHANGES
 from common.model.events import Candle
@@ -24,14 +22,17 @@ from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest, RestError
 from common.recovery.steps import Hole
 from tests.support.simulator import RunningSimulator, simulator
+from tests.support.spending import Unlimited
 
 MINUTE_MS = 60_000
 
 
 @asynccontextmanager
-async def reader() -> AsyncIterator[tuple[CandleReader, RunningSimulator]]:
+async def reader(
+    spending: Unlimited | None = None,
+) -> AsyncIterator[tuple[CandleReader, RunningSimulator]]:
     async with simulator() as exchange:
-        rest = Rest(exchange.url)
+        rest = Rest(exchange.url, spending or Unlimited())
         yield CandleReader(rest, lambda name, market: {}, exchange.clock), exchange
         await rest.close()
 
@@ -74,7 +75,7 @@ async def test_a_stretch_is_read_as_it_truly_was() -> None:
 async def test_what_one_request_does_not_hold_is_read_in_pages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    limited(monkeypatch, candles_per_request=7, candles_per_s=100.0)
+    limited(monkeypatch, candles_per_request=7)
     stream = Stream("binance", "spot", "candle", "BTCUSDT", "5m")
     async with reader() as (candles, exchange):
         hole = stretch(exchange, "5m", ago=9, count=20)
@@ -108,27 +109,16 @@ async def test_an_unknown_symbol_says_so() -> None:
         assert error.value.failure.reason == "unsupported"
 
 
-async def test_requests_keep_their_distance_and_who_is_waited_for_goes_first(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("urgent", [True, False])
+async def test_every_page_is_taken_from_the_budget_as_what_it_is_for(
+    monkeypatch: pytest.MonkeyPatch, urgent: bool
 ) -> None:
-    limited(monkeypatch, candles_per_s=10.0)
+    limited(monkeypatch, candles_per_request=7)
     stream = Stream("binance", "spot", "candle", "BTCUSDT", "1m")
-    order: list[str] = []
-    async with reader() as (candles, exchange):
-        hole = stretch(exchange, "1m", ago=3, count=2)
-
-        async def read(name: str, *, urgent: bool) -> None:
-            await candles.read(stream, hole, urgent=urgent)
-            order.append(name)
-
-        begun_s = machine_s()
-        async with asyncio.TaskGroup() as group:
-            for name in ("u1", "u2", "u3"):
-                group.create_task(read(name, urgent=True))
-            await asyncio.sleep(0)
-            group.create_task(read("later", urgent=False))
-        assert machine_s() - begun_s >= 0.3
-    assert order[-1] == "later"
+    purse = Unlimited()
+    async with reader(purse) as (candles, exchange):
+        await candles.read(stream, stretch(exchange, "1m", ago=3, count=20), urgent=urgent)
+    assert purse.spent == [("binance", {"spot": 2}, urgent)] * 3
 
 
 def test_pages_cover_the_stretch_without_overlap() -> None:

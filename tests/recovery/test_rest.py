@@ -2,17 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from common.exchanges.protocol import Exchange, RestRequest
+from common.exchanges.budget import Pause, Used
+from common.exchanges.protocol import RestRequest
 from common.exchanges.registry import EXCHANGES
 from common.recovery import rest
 from common.recovery.rest import Rest, RestError
+from tests.support.spending import Unlimited
 
 BINANCE = EXCHANGES["binance"]
 TIME = BINANCE.time_request("spot")
@@ -23,11 +24,16 @@ async def asked(handler: Any) -> AsyncIterator[Rest]:
     app = web.Application()
     app.router.add_get("/{tail:.*}", handler)
     async with TestServer(app) as server:
-        client = Rest(str(server.make_url("/")))
+        client = Rest(str(server.make_url("/")), Unlimited())
         try:
             yield client
         finally:
             await client.close()
+
+
+def purse(client: Rest) -> Unlimited:
+    assert isinstance(client._spending, Unlimited)
+    return client._spending
 
 
 async def test_an_answer_comes_through_the_gateway() -> None:
@@ -57,57 +63,58 @@ async def test_a_refusal_says_what_it_means_and_how_long_to_wait() -> None:
         assert error.value.failure.retry_after_s == 9.0
 
 
-class Banned:
-    """Refuses for a while, then answers; counts who asked."""
-
-    def __init__(self, status: int, **headers: str) -> None:
-        self.calls = 0
-        self.over = False
-        self._status = status
-        self._headers = headers
-
-    async def answer(self, _: web.Request) -> web.Response:
-        self.calls += 1
-        if self.over:
-            return web.json_response({"serverTime": 1})
-        body = {"code": -1003, "msg": "banned"}
-        return web.json_response(body, status=self._status, headers=self._headers)
-
-
-async def refused(client: Rest, exchange: Exchange = BINANCE) -> RestError:
+async def refused(client: Rest) -> RestError:
     with pytest.raises(RestError) as error:
-        await client.ask(exchange, TIME)
+        await client.ask(BINANCE, TIME)
     return error.value
 
 
-async def test_while_an_exchange_told_us_to_wait_it_is_not_asked_whatever_the_market() -> None:
-    banned = Banned(418, **{"Retry-After": "90"})
-    async with asked(banned.answer) as client:
-        first = await refused(client)
-        with pytest.raises(RestError) as again:
-            await client.ask(BINANCE, BINANCE.instruments_requests("inverse")[0])
-        assert banned.calls == 1
-        assert str(again.value) == str(first)
-        assert again.value.failure.reason == "rate"
-        assert 80 < again.value.wait_s <= 90, "what is left of the wait"
-        other = replace(BINANCE, name="other")
-        await refused(client, other)
-        assert banned.calls == 2, "each exchange has its own"
+async def test_a_request_is_taken_from_its_budget_and_says_who_waits_for_it() -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"serverTime": 1})
+
+    async with asked(answer) as client:
+        await client.ask(BINANCE, TIME)
+        listing = BINANCE.instruments_requests("inverse")[0]
+        await client.ask(BINANCE, listing, urgent=False)
+        spent = purse(client).spent
+    assert spent == [("binance", {"spot": 1}, True), ("binance", {"futures": 1}, False)]
 
 
-async def test_when_the_wait_is_over_it_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s = 1000.0
-    monkeypatch.setattr(rest, "machine_s", lambda: now_s)
-    banned = Banned(429, **{"Retry-After": "9"})
-    async with asked(banned.answer) as client:
+async def test_while_nothing_may_be_asked_nothing_is() -> None:
+    calls = []
+
+    async def answer(_: web.Request) -> web.Response:
+        calls.append(1)
+        return web.json_response({})
+
+    async with asked(answer) as client:
+        purse(client).pause = Pause("banned", "HTTP 418 banned", 85.5)
+        error = await refused(client)
+    assert (error.failure.reason, error.failure.detail) == ("rate", "HTTP 418 banned")
+    assert error.wait_s == 85.5
+    assert calls == []
+
+
+async def test_a_ban_is_told_with_its_end_and_what_was_used_is_believed() -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        date = "Wed, 21 Oct 2026 07:28:40 GMT"
+        headers = {"Retry-After": "90", "X-MBX-USED-WEIGHT-1M": "6001", "Date": date}
+        return web.json_response({"code": -1003, "msg": "banned"}, status=418, headers=headers)
+
+    async with asked(refuse) as client:
+        error = await refused(client)
+        assert purse(client).bans == [("binance", 90.0, error.failure.detail)]
+        assert purse(client).learned == [("binance", Used("spot", 6001, 40.0))]
+
+
+async def test_an_ordinary_failure_bans_nobody() -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=503, headers={"Retry-After": "7"})
+
+    async with asked(refuse) as client:
         await refused(client)
-        now_s = 1008.9
-        await refused(client)
-        assert banned.calls == 1
-        now_s, banned.over = 1009.1, True
-        await client.ask(BINANCE, TIME)
-        await client.ask(BINANCE, TIME)
-    assert banned.calls == 3
+        assert purse(client).bans == []
 
 
 @pytest.mark.parametrize(
@@ -157,7 +164,7 @@ async def test_a_peer_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyP
 
 
 async def test_nobody_there_is_transient_and_names_the_address() -> None:
-    client = Rest("http://127.0.0.1:1")
+    client = Rest("http://127.0.0.1:1", Unlimited())
     with pytest.raises(RestError, match=r"api\.binance\.com") as error:
         await client.ask(BINANCE, TIME)
     assert error.value.failure.reason == "transient"

@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from common.clocks import machine_s
+from common.exchanges.budget import Pause
 from common.exchanges.protocol import (
     Exchange,
     Parsed,
@@ -26,9 +27,10 @@ from common.exchanges.protocol import (
 from common.exchanges.registry import EXCHANGES
 from common.session.address import Addresses
 from common.session.connection import PROBE_S, Connection
-from common.session.transport import DialFailed
+from common.session.transport import DialFailed, Socket
 from tests.session.support import BINANCE, Memory, candles, kline, place
 from tests.support.scripted import ScriptedExchange, ScriptedSocket
+from tests.support.spending import Unlimited
 from tests.support.virtual_time import virtual_time
 
 TOPIC = "btcusdt@kline_1m"
@@ -121,14 +123,9 @@ async def test_silence_is_answered_by_a_ping_of_the_exchanges_own_and_a_pong_pro
 # --- where to dial --------------------------------------------------------------------------
 
 
-def with_token(monkeypatch: pytest.MonkeyPatch, *, gap_s: float = 0.0) -> None:
-    spot = BINANCE.markets["spot"]
+def with_token(monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = replace(
         BINANCE,
-        markets={
-            **BINANCE.markets,
-            "spot": changed(spot, limits=changed(spot.limits, dial_gap_s=gap_s)),
-        },
         address_request=lambda market: RestRequest(f"https://api/{market}/token", method="POST"),
         parse_address=lambda market, body: msgspec.json.decode(body, type=dict[str, str])["url"],
     )
@@ -144,7 +141,7 @@ async def test_every_attempt_asks_anew_where_to_dial(monkeypatch: pytest.MonkeyP
         asked.append(f"{request.method} {request.url}")
         return json.dumps({"url": f"wss://x?token={len(asked)}"}).encode()
 
-    address = Addresses(None, ask).of(place())
+    address = Addresses(None, ask, Unlimited()).of(place())
     assert [await address(), await address()] == ["wss://x?token=1", "wss://x?token=2"]
     assert asked == ["POST https://api/spot/token"] * 2
 
@@ -167,33 +164,68 @@ async def test_without_an_address_the_dial_has_failed_for_the_same_reason(
         return answer  # type: ignore[no-any-return]
 
     with pytest.raises(DialFailed) as failed:
-        await Addresses(None, ask).of(place())()
+        await Addresses(None, ask, Unlimited()).of(place())()
     assert (failed.value.reason, failed.value.retry_after_s) == (reason, wait_s)
     connection = Connection(
-        place(), Addresses(None, ask).of(place()), ScriptedExchange().dial, dict, Memory()
+        place(),
+        Addresses(None, ask, Unlimited()).of(place()),
+        ScriptedExchange().dial,
+        dict,
+        Memory(),
     )
     outcome = await connection.run()
     assert (outcome.reason, outcome.retry_after_s) == (reason or "transient", wait_s)
 
 
 @virtual_time
-async def test_the_connections_of_a_process_are_opened_one_after_the_other(
+async def test_an_attempt_is_paid_before_anything_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with_token(monkeypatch, gap_s=2.0)
+    with_token(monkeypatch)
+    purse, asked = Unlimited(), 0
 
     async def ask(exchange: Exchange, request: RestRequest) -> bytes:
+        nonlocal asked
+        asked += 1
         return b'{"url":"wss://x"}'
 
-    addresses, begun_s = Addresses("http://door", ask), machine_s()
-    ends: list[float] = []
+    address = Addresses("http://door", ask, purse).of(place())
+    assert await address() == "ws://door/x"
+    assert purse.spent == [("binance", {"connections": 1}, True)]
+    purse.pause = Pause("banned", "HTTP 418", 77.0)
+    with pytest.raises(DialFailed) as failed:
+        await address()
+    assert (failed.value.reason, failed.value.retry_after_s) == ("rate", 77.0)
+    assert asked == 1
 
-    async def dial() -> None:
-        assert await addresses.of(place())() == "ws://door/x"
-        ends.append(machine_s() - begun_s)
 
-    await asyncio.gather(*(dial() for _ in range(3)))
-    assert ends == [0.0, 2.0, 4.0]
+@virtual_time
+@pytest.mark.parametrize(
+    ("failure", "bans"),
+    [
+        (DialFailed("HTTP 418", status=418, retry_after_s=120.0), [120.0]),
+        (DialFailed("HTTP 429", status=429), [60.0]),
+        (DialFailed("HTTP 403", status=403, retry_after_s=9.0), [9.0]),
+        (DialFailed("HTTP 503", status=503, retry_after_s=9.0), []),
+        (DialFailed("no route"), []),
+    ],
+)
+async def test_a_refused_handshake_is_a_ban_for_all_where_it_means_a_limit(
+    failure: DialFailed, bans: list[float]
+) -> None:
+    purse = Unlimited()
+
+    async def dial(url: str) -> Socket:
+        raise failure
+
+    async def ask(exchange: Exchange, request: RestRequest) -> bytes:
+        raise AssertionError
+
+    telling = Addresses(None, ask, purse).dialling(place(), dial)
+    with pytest.raises(DialFailed) as failed:
+        await telling("wss://x")
+    assert failed.value is failure
+    assert purse.bans == [("binance", wait_s, failure.detail) for wait_s in bans]
 
 
 @virtual_time

@@ -18,6 +18,7 @@ from common.model.streams import Role, Shard, Stream
 from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest
 from tests.support.scripted import ScriptedExchange
+from tests.support.spending import Unlimited
 from tests.workers.test_feed import Outlet
 from workers.owned import OwnedShard
 from workers.shards import Shards
@@ -50,7 +51,9 @@ class Worker:
             lease,
             Outlet(),
             address=self.exchange.address,
-            reader=CandleReader(Rest(None), lambda exchange, market: {}, MarketClock()),
+            reader=CandleReader(
+                Rest(None, Unlimited()), lambda exchange, market: {}, MarketClock()
+            ),
             dial=self.exchange.dial,
             clock=MarketClock(),
             catalog=dict,

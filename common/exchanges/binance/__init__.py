@@ -6,6 +6,7 @@ from common.exchanges.protocol import Exchange
 BINANCE = Exchange(
     name=describe.NAME,
     markets=describe.MARKETS,
+    budgets=describe.BUDGETS,
     topics=parse.topics,
     subscribe=parse.subscribe,
     unsubscribe=parse.unsubscribe,
@@ -17,4 +18,5 @@ BINANCE = Exchange(
     time_request=rest.time_request,
     parse_time=rest.parse_time,
     rest_failure=rest.rest_failure,
+    used=rest.used,
 )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 
 import msgspec
 from msgspec import Struct, field
 
 from common.exchanges.answers import excerpt, failure, told
 from common.exchanges.bars import bars_within, read_bars, rest_bar
-from common.exchanges.binance.describe import ERRORS, MARKETS, NAME
+from common.exchanges.binance.describe import ERRORS, MARKETS, NAME, REST_BUDGET
 from common.exchanges.binance.parse import volumes
+from common.exchanges.budget import Used
 from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
-from common.exchanges.wire import Millis, Number, decoded, read_listings
+from common.exchanges.wire import Millis, Number, decoded, integer, read_listings
 from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Kind, Trading
 from common.model.streams import Market, Stream
@@ -24,7 +26,7 @@ def _request(
     market: Market, path: str, params: Mapping[str, str] | None = None, weight: int = 1
 ) -> RestRequest:
     url = MARKETS[market].rest.url + _PREFIX[market] + path
-    return RestRequest(url=url, params=params or {}, weight=weight)
+    return RestRequest(url=url, params=params or {}, cost={REST_BUDGET[market]: weight})
 
 
 # --- time -----------------------------------------------------------------------------------
@@ -201,3 +203,22 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
         return None
     error = told(_error, body) or _Error(msg=excerpt(body))
     return failure(status, headers, (error.code, error.msg), ERRORS.get(error.code))
+
+
+# --- what was used --------------------------------------------------------------------------
+
+
+def used(request: RestRequest, headers: Mapping[str, str]) -> Used | None:
+    """The weight that the address has used in this minute, counted by the exchange's clock."""
+    units = integer(headers.get("x-mbx-used-weight-1m"))
+    second = _second(headers.get("date", ""))
+    if units is None or second is None:
+        return None
+    return Used(next(iter(request.cost)), units, float(second))
+
+
+def _second(date: str) -> int | None:
+    try:
+        return parsedate_to_datetime(date).second
+    except ValueError:
+        return None

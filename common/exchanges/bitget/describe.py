@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from common.exchanges.budget import Budget
 from common.exchanges.protocol import (
     Cadence,
     ChannelRules,
@@ -78,10 +79,27 @@ _LIMITS = Limits(
     lifetime_s=23.5 * 3600,
     # A ping is wanted every 30 s; without any for two minutes it ends the connection.
     ping_s=25.0,
-    # Reserve: 300 connections in 5 minutes of an address, and they are many here.
-    dial_gap_s=1.25,
 )
 
+
+# Of one address: a limit for each endpoint, and one for all of them.
+TIME = "/api/v2/public/time"
+LISTINGS: Mapping[Market, str] = {
+    "spot": "/api/v2/spot/public/symbols",
+    "linear": "/api/v2/mix/market/contracts",
+    "inverse": "/api/v2/mix/market/contracts",
+}
+CANDLES: Mapping[Market, str] = {
+    "spot": "/api/v2/spot/market/history-candles",
+    "linear": "/api/v2/mix/market/history-candles",
+    "inverse": "/api/v2/mix/market/history-candles",
+}
+_ENDPOINTS = (TIME, *LISTINGS.values(), *CANDLES.values())
+BUDGETS: Mapping[str, Budget] = {
+    "connections": Budget(capacity=300, window_s=300.0, burst=60),
+    "requests": Budget(capacity=6000, window_s=60.0, burst=1200),
+    **dict.fromkeys(_ENDPOINTS, Budget(capacity=20, window_s=1.0, burst=4)),
+}
 
 # The most rows of one answer of the history endpoint (201 were refused with 40053).
 HISTORY_ROWS = 200
@@ -96,8 +114,6 @@ def _rest(market: Market, intervals: Mapping[str, str], span_ms: int | None) -> 
         intervals=intervals,
         candles_per_request=HISTORY_ROWS - SPARE_ROWS[market],
         candles_span_ms=span_ms,
-        # Reserve: 20 a second of an address, over both futures markets.
-        candles_per_s=4.0,
         # Reserve: it is not said how soon the history has a bar.
         settle_s=10.0,
     )

@@ -15,7 +15,16 @@ from msgspec import Meta, Struct, field
 
 from common.exchanges.answers import excerpt, failure, told
 from common.exchanges.bars import bars_within, read_bars, rest_bar
-from common.exchanges.bitget.describe import ERRORS, INST_TYPES, MARKETS, NAME, SPARE_ROWS
+from common.exchanges.bitget.describe import (
+    CANDLES,
+    ERRORS,
+    INST_TYPES,
+    LISTINGS,
+    MARKETS,
+    NAME,
+    SPARE_ROWS,
+    TIME,
+)
 from common.exchanges.bitget.parse import Row, prices, volumes
 from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
 from common.exchanges.wire import MaybeMillisText, MillisText, Number, decoded, read_listings
@@ -27,7 +36,8 @@ _SUCCESS = "00000"
 
 
 def _request(market: Market, path: str, params: Mapping[str, str] | None = None) -> RestRequest:
-    return RestRequest(url=MARKETS[market].rest.url + path, params=params or {})
+    url = MARKETS[market].rest.url + path
+    return RestRequest(url=url, params=params or {}, cost={path: 1, "requests": 1})
 
 
 def _product(market: Market) -> dict[str, str]:
@@ -51,7 +61,7 @@ _time = msgspec.json.Decoder(_Time)
 
 def time_request(market: Market) -> RestRequest:
     """``GET /api/v2/public/time``."""
-    return _request(market, "/api/v2/public/time")
+    return _request(market, TIME)
 
 
 def parse_time(market: Market, body: bytes) -> int:
@@ -111,8 +121,7 @@ _TRADING: Mapping[str, Trading] = {
 
 def instruments_requests(market: Market) -> Sequence[RestRequest]:
     """Every symbol in one answer, the halted ones and the dated contracts too."""
-    path = "/api/v2/spot/public/symbols" if market == "spot" else "/api/v2/mix/market/contracts"
-    return (_request(market, path, _product(market)),)
+    return (_request(market, LISTINGS[market], _product(market)),)
 
 
 def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
@@ -180,7 +189,6 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
     for than the range has; futures have one, and are asked for one more.
     """
     market, interval = stream.market, stream.interval or ""
-    folder = "spot" if market == "spot" else "mix"
     span = {} if market == "spot" else {"startTime": str(start_ms)}
     rules = MARKETS[market].rest
     count = bars_within(interval, start_ms, end_ms, rules.candles_per_request)
@@ -192,7 +200,7 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
         "endTime": str(end_ms),
         "limit": str(count + SPARE_ROWS[market]),
     }
-    return _request(market, f"/api/v2/{folder}/market/history-candles", params)
+    return _request(market, CANDLES[market], params)
 
 
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:

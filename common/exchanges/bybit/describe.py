@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from common.exchanges.budget import Budget
 from common.exchanges.protocol import (
     Cadence,
     ChannelRules,
@@ -53,6 +54,12 @@ _SPOT_DAY = 0
 ARGS_PER_CONNECTION = 21_000
 _TOPICS_PER_CONNECTION = 500
 
+# Of one address: requests to all REST hosts together, connections to this domain.
+BUDGETS: Mapping[str, Budget] = {
+    "connections": Budget(capacity=500, window_s=300.0, burst=100),
+    "requests": Budget(capacity=600, window_s=5.0, burst=120),
+}
+
 
 def _market(market: Market, seed_name: str, topics_per_request: int) -> MarketRules:
     url = f"wss://stream.bybit.com/v5/public/{market}"
@@ -72,15 +79,11 @@ def _market(market: Market, seed_name: str, topics_per_request: int) -> MarketRu
             lifetime_s=DAY_MS / 1000,
             # A ping every 20 s is asked for.
             ping_s=18.0,
-            # Reserve: 500 new connections in 5 minutes, of all processes of an address together.
-            dial_gap_s=1.0,
         ),
         rest=RestRules(
             url="https://api.bybit.com",
             intervals=INTERVALS,
             candles_per_request=1000,
-            # Reserve: 600 requests in 5 s, of all processes of an address together.
-            candles_per_s=10.0,
         ),
     )
 

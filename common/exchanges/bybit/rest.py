@@ -24,7 +24,8 @@ from common.model.streams import Market, Stream
 
 
 def _request(market: Market, path: str, **params: str) -> RestRequest:
-    return RestRequest(url=f"{MARKETS[market].rest.url}/v5/market/{path}", params=params)
+    url = f"{MARKETS[market].rest.url}/v5/market/{path}"
+    return RestRequest(url=url, params=params, cost={"requests": 1})
 
 
 # --- time -----------------------------------------------------------------------------------

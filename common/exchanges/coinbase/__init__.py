@@ -6,6 +6,7 @@ from common.exchanges.protocol import Exchange
 COINBASE = Exchange(
     name=describe.NAME,
     markets=describe.MARKETS,
+    budgets=describe.BUDGETS,
     topics=parse.topics,
     family=parse.family,
     subscribe=parse.subscribe,
@@ -18,4 +19,5 @@ COINBASE = Exchange(
     time_request=rest.time_request,
     parse_time=rest.parse_time,
     rest_failure=rest.rest_failure,
+    used=rest.used,
 )

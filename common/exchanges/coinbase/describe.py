@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from common.exchanges.budget import Budget
 from common.exchanges.protocol import (
     Cadence,
     ChannelRules,
@@ -62,13 +63,19 @@ _CHANNELS: Mapping[Channel, ChannelRules] = {
     "ticker": ChannelRules(url=_SOCKET, cadence=_CADENCE, standing_topics=(HEARTBEATS,)),
 }
 
+# Of one address. Messages are counted over all its connections: three of eight are left for what
+# is subscribed later on. 10 requests a second are in older documents, newer ones have no figure.
+BUDGETS: Mapping[str, Budget] = {
+    "connections": Budget(capacity=8, window_s=1.0, burst=2),
+    "messages": Budget(capacity=8, window_s=1.0, burst=3),
+    "requests": Budget(capacity=10, window_s=1.0, burst=2),
+}
+
 MARKETS: Mapping[Market, MarketRules] = {
     "spot": MarketRules(
         seed_name="coinbase",
         channels=_CHANNELS,
-        # An address may send 8 messages and open 8 connections a second, over all its connections.
-        # A new one says three things (heartbeats and two channels), so that one a second is 3
-        # messages a second: reserve, for the other processes of the address. How many products a
+        # A new connection says three things: heartbeats and two channels. How many products a
         # message or a connection may name is not documented (others put all of them on one):
         # reserve, so that an end costs no more than 200.
         limits=Limits(
@@ -77,16 +84,13 @@ MARKETS: Mapping[Market, MarketRules] = {
             requests_per_s=2.0,
             # No planned cut is documented: reserve.
             lifetime_s=23.5 * 3600,
-            dial_gap_s=1.0,
+            dial_cost={"connections": 1, "messages": 3},
         ),
         rest=RestRules(
             url="https://api.coinbase.com",
             intervals=_REST_INTERVALS,
             # 350 by the documents, which do not say whether the end counts: reserve.
             candles_per_request=300,
-            # 10 requests a second of an address in older documents, none in newer ones: reserve,
-            # for four processes of the address.
-            candles_per_s=2.0,
             # Reserve: answers may be a second old, and a bar they have not yet reads like no trades.
             settle_s=10.0,
             tells_flat=False,

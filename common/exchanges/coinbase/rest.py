@@ -10,13 +10,15 @@ from msgspec import Raw, Struct, field
 
 from common.exchanges.answers import excerpt, failure, told
 from common.exchanges.bars import Volumes, next_start, read_bars, rest_bar
-from common.exchanges.coinbase.describe import ERRORS, MARKETS, NAME
+from common.exchanges.budget import Used
+from common.exchanges.coinbase.describe import BUDGETS, ERRORS, MARKETS, NAME
 from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
 from common.exchanges.wire import (
     Millis,
     Number,
     SecondsText,
     decoded,
+    integer,
     read_listings,
     reason_in,
 )
@@ -28,7 +30,8 @@ _PREFIX = "/api/v3/brokerage"
 
 
 def _request(market: Market, path: str, params: Mapping[str, str] | None = None) -> RestRequest:
-    return RestRequest(url=MARKETS[market].rest.url + _PREFIX + path, params=params or {})
+    url = MARKETS[market].rest.url + _PREFIX + path
+    return RestRequest(url=url, params=params or {}, cost={"requests": 1})
 
 
 # --- time -----------------------------------------------------------------------------------
@@ -208,3 +211,18 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
     reason = reason_in(f"{text} {error.details}", ERRORS) if status < 500 else "transient"
     # Their own x-ratelimit-reset does not say whether it is a time or a wait: not used.
     return failure(status, headers, (text,), None if reason == "transient" else reason)
+
+
+# --- what was used --------------------------------------------------------------------------
+
+
+def used(request: RestRequest, headers: Mapping[str, str]) -> Used | None:
+    """What is left of the limit; when its window began is not said.
+
+    Believed only where it speaks of the limit that we know: which one it is, is not documented.
+    """
+    name = next(iter(request.cost))
+    limit, left = (integer(headers.get(f"x-ratelimit-{word}")) for word in ("limit", "remaining"))
+    if left is None or limit != BUDGETS[name].capacity:
+        return None
+    return Used(name, max(0, limit - left))

@@ -6,6 +6,7 @@ from common.exchanges.protocol import Exchange
 KUCOIN = Exchange(
     name=describe.NAME,
     markets=describe.MARKETS,
+    budgets=describe.BUDGETS,
     topics=parse.topics,
     family=parse.family,
     subscribe=parse.subscribe,
@@ -21,4 +22,5 @@ KUCOIN = Exchange(
     time_request=rest.time_request,
     parse_time=rest.parse_time,
     rest_failure=rest.rest_failure,
+    used=rest.used,
 )

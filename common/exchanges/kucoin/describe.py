@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from common.exchanges.budget import Budget
 from common.exchanges.protocol import (
     Cadence,
     ChannelRules,
@@ -61,8 +62,6 @@ _CANDLE = Cadence(kind="trade-driven", probe_s=60.0, stall_s=120.0)
 _TICKER = Cadence(kind="trade-driven", probe_s=30.0, stall_s=120.0)
 # A bar's last word was recorded 1.02 s after its end; 3 to 5 s are what clients find sensible.
 _GRACE_S = 4.0
-# Reserve: a request weighs 3 of the 2000 that an address has in 30 s, over all three markets.
-_CANDLES_PER_S = 3.0
 # Reserve: it is not said how soon REST has a bar, and one it has not yet reads like no trades.
 _SETTLE_S = 10.0
 
@@ -77,6 +76,12 @@ def _channels(intervals: Mapping[str, str]) -> dict[Channel, ChannelRules]:
     }
 
 
+# Of one address, over all three markets.
+BUDGETS: Mapping[str, Budget] = {
+    "connections": Budget(capacity=30, window_s=60.0, burst=6),
+    "public": Budget(capacity=2000, window_s=30.0, burst=400),
+}
+
 LIMITS = Limits(
     # 400 by an error message of December 2025, 300 by older ones: those stay below both.
     topics_per_connection=300,
@@ -89,8 +94,6 @@ LIMITS = Limits(
     # Reserve: pingInterval is 18 s, and 10 s more are granted.
     ping_s=15.0,
     welcomes=True,
-    # Reserve: 30 connects a minute.
-    dial_gap_s=2.5,
 )
 
 _FUTURES_MARKETS: Mapping[Market, str] = {"linear": "kucoinLinear", "inverse": "kucoinInverse"}
@@ -104,7 +107,6 @@ MARKETS: Mapping[Market, MarketRules] = {
             url="https://api.kucoin.com",
             intervals=_SPOT,
             candles_per_request=1500,
-            candles_per_s=_CANDLES_PER_S,
             settle_s=_SETTLE_S,
             # A bar without trades has no row, neither here nor on the futures.
             tells_flat=False,
@@ -119,7 +121,6 @@ MARKETS: Mapping[Market, MarketRules] = {
                 url="https://api-futures.kucoin.com",
                 intervals=_FUTURES_REST,
                 candles_per_request=500,
-                candles_per_s=_CANDLES_PER_S,
                 settle_s=_SETTLE_S,
                 tells_flat=False,
             ),

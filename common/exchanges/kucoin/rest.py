@@ -15,7 +15,8 @@ from msgspec import Struct, field
 
 from common.exchanges.answers import excerpt, failure, seconds, told
 from common.exchanges.bars import Volumes, next_start, read_bars, rest_bar
-from common.exchanges.kucoin.describe import ASSETS, ERRORS, MARKETS, NAME
+from common.exchanges.budget import Used
+from common.exchanges.kucoin.describe import ASSETS, BUDGETS, ERRORS, MARKETS, NAME
 from common.exchanges.kucoin.parse import Row
 from common.exchanges.kucoin.units import digits, volumes_of
 from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
@@ -39,7 +40,7 @@ def _request(
     method: str = "GET",
 ) -> RestRequest:
     url = MARKETS[market].rest.url + path
-    return RestRequest(url=url, params=params or {}, weight=weight, method=method)
+    return RestRequest(url=url, params=params or {}, cost={"public": weight}, method=method)
 
 
 # --- where to dial --------------------------------------------------------------------------
@@ -280,3 +281,18 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
     if problem.reason != "rate" or window_ms is None:
         return problem
     return msgspec.structs.replace(problem, retry_after_s=window_ms / 1000)
+
+
+# --- what was used --------------------------------------------------------------------------
+
+
+def used(request: RestRequest, headers: Mapping[str, str]) -> Used | None:
+    """What is left of the weight of this window, and when it ends."""
+    left = integer(headers.get("gw-ratelimit-remaining"))
+    reset_ms = seconds(headers.get("gw-ratelimit-reset"))
+    if left is None or reset_ms is None:
+        return None
+    name = next(iter(request.cost))
+    budget = BUDGETS[name]
+    elapsed_s = max(0.0, budget.window_s - reset_ms / 1000)
+    return Used(name, max(0, budget.capacity - left), elapsed_s)

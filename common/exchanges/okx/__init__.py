@@ -6,6 +6,7 @@ from common.exchanges.protocol import Exchange
 OKX = Exchange(
     name=describe.NAME,
     markets=describe.MARKETS,
+    budgets=describe.BUDGETS,
     topics=parse.topics,
     subscribe=parse.subscribe,
     unsubscribe=parse.unsubscribe,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from common.exchanges.budget import Budget
 from common.exchanges.protocol import (
     Cadence,
     ChannelRules,
@@ -60,13 +61,21 @@ _LIMITS = Limits(
     lifetime_s=7 * 86_400.0,
     # It ends a connection after 30 s without a push or a "ping".
     ping_s=25.0,
-    # Three connections a second from one address: room for three processes.
-    dial_gap_s=1.0,
 )
 
 # The most rows of one answer, and how long the windows of its limits are.
 CANDLES_PER_REQUEST = 300
 RATE_WINDOW_S = 2.0
+
+# Of one address. REST is limited by endpoint, over all markets; where an instrument type has a
+# limit of its own, they are counted together (reserve).
+TIME, LISTINGS, CANDLES = "/public/time", "/public/instruments", "/market/history-candles"
+BUDGETS: Mapping[str, Budget] = {
+    "connections": Budget(capacity=3, window_s=1.0, burst=1),
+    TIME: Budget(capacity=10, window_s=RATE_WINDOW_S, burst=2),
+    LISTINGS: Budget(capacity=20, window_s=RATE_WINDOW_S, burst=4),
+    CANDLES: Budget(capacity=20, window_s=RATE_WINDOW_S, burst=4),
+}
 
 # What a socket is closed with where it is not just an end. 4005 is that we read too slowly, 1009 a
 # frame that is too large, which our own side says too, of theirs: to dial again may mend both.
@@ -92,8 +101,6 @@ def _market(seed_name: str) -> MarketRules:
             url=_REST_URL,
             intervals=INTERVALS,
             candles_per_request=CANDLES_PER_REQUEST,
-            # Reserve: 20 requests in 2 s from one address, over all three markets.
-            candles_per_s=1.5,
             # A minute without trades has a row of volume 0 at the close before it.
             tells_flat=True,
         ),

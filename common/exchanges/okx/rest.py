@@ -13,12 +13,15 @@ from msgspec import Struct, field
 from common.exchanges.answers import excerpt, failure, told
 from common.exchanges.bars import read_bars
 from common.exchanges.okx.describe import (
+    CANDLES,
     CANDLES_PER_REQUEST,
     ERRORS,
     INSTRUMENT_TYPES,
+    LISTINGS,
     MARKETS,
     NAME,
     RATE_WINDOW_S,
+    TIME,
 )
 from common.exchanges.okx.parse import Row, candle
 from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
@@ -30,7 +33,8 @@ from common.model.streams import Market, Stream
 
 
 def _request(market: Market, path: str, params: Mapping[str, str] | None = None) -> RestRequest:
-    return RestRequest(url=f"{MARKETS[market].rest.url}/api/v5{path}", params=params or {})
+    url = f"{MARKETS[market].rest.url}/api/v5{path}"
+    return RestRequest(url=url, params=params or {}, cost={path: 1})
 
 
 # --- time -----------------------------------------------------------------------------------
@@ -49,7 +53,7 @@ _time = msgspec.json.Decoder(_Time)
 
 def time_request(market: Market) -> RestRequest:
     """``GET /public/time``."""
-    return _request(market, "/public/time")
+    return _request(market, TIME)
 
 
 def parse_time(market: Market, body: bytes) -> int:
@@ -92,10 +96,7 @@ _TRADING: Mapping[str, Trading] = {"live": "trading", "expired": "closed"}
 
 def instruments_requests(market: Market) -> Sequence[RestRequest]:
     """``GET /public/instruments`` for each type of instrument of the market."""
-    return [
-        _request(market, "/public/instruments", {"instType": kind})
-        for kind in INSTRUMENT_TYPES[market]
-    ]
+    return [_request(market, LISTINGS, {"instType": kind}) for kind in INSTRUMENT_TYPES[market]]
 
 
 def parse_instruments(market: Market, body: bytes) -> InstrumentPage:
@@ -176,7 +177,7 @@ def candles_request(stream: Stream, start_ms: int, end_ms: int) -> RestRequest:
         "after": str(end_ms),
         "limit": str(CANDLES_PER_REQUEST),
     }
-    return _request(stream.market, "/market/history-candles", params)
+    return _request(stream.market, CANDLES, params)
 
 
 def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) -> Sequence[Candle]:

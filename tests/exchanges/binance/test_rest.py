@@ -188,4 +188,5 @@ def test_no_more_bars_are_paid_for_than_there_may_be(
     """Settling a bar asks for one: at the weight of 1500 two markets would use up the address."""
     stream = Stream("binance", market, "candle", "X", "1m")
     request = rest.candles_request(stream, 1_700_000_040_000, 1_700_000_040_000 + minutes * 60_000)
-    assert (request.params["limit"], request.weight) == (limit, weight)
+    name = "spot" if market == "spot" else "futures"
+    assert (request.params["limit"], request.cost) == (limit, {name: weight})

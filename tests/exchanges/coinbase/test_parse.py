@@ -410,5 +410,7 @@ def test_heartbeats_stand_on_every_connection_and_messages_keep_below_eight_a_se
     rules = MARKETS["spot"]
     assert all(channel.standing_topics == ("heartbeats",) for channel in rules.channels.values())
     # A new connection says at most three things: heartbeats, trades, bars.
-    assert 2 * 3 / rules.limits.dial_gap_s < 8, "two processes of one address"
+    assert rules.limits.dial_cost["messages"] == 3
+    messages = COINBASE.budgets["messages"]
+    assert messages.burst + messages.per_s * messages.window_s <= 5, "three are left for the others"
     assert COINBASE.ping is None

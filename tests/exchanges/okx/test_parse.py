@@ -416,5 +416,3 @@ def test_requests_and_pings_stay_within_the_limits() -> None:
         assert rules.limits.requests_per_s * 3600 < 480
         assert rules.limits.ping_s is not None
         assert rules.limits.ping_s < 30
-        assert 1 / rules.limits.dial_gap_s < 3
-        assert rules.rest.candles_per_s * 2 < 20
