@@ -109,7 +109,8 @@ def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Excha
         return web.json_response({"hit": hit})
 
     async def heal(request: web.Request) -> web.Response:
-        one = await _read(request, Reject | Silence) if await request.read() else None
+        told = (await request.read()) not in (b"", b"{}")
+        one = await _read(request, Reject | Silence) if told else None
         _heal(world, one)
         return web.json_response({})
 

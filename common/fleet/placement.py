@@ -12,14 +12,15 @@ their streams, at least 1); ``fair`` is the weight of the group's shards through
 - It may claim free shards as long as they fit below fair, its highest rendezvous score first. What
   fits nobody is the lightest worker's, one at a time.
 - It gives back a shard s while load - weight(s) >= fair, its lowest score first: never below fair.
-- If nothing is free and nobody is over fair like that, the heaviest worker gives one shard back if
-  the lightest would carry less with it than the heaviest does now: what is left is evened out.
+- If nothing is free and it is not over fair by a whole shard, a worker above fair gives one back if
+  the lightest would carry less with it than the giver does now: what is left is evened out, by the
+  heaviest of those who can.
 - What is not its group's, or wanted by nobody any more, it gives back at once.
 
 **It ends.** Let the wanted shards and the workers stand still. A shard outside its group is given
 back once and never returns. Inside a group a shard s of weight w moves from worker i to worker j,
-and L_j + w < L_i, whichever rule it moves by: either L_i - w >= fair > L_j; or i is the heaviest,
-and j has room below fair < L_i, or is the lightest. The sum of the squares of all loads changes by
+and L_j + w < L_i, whichever rule it moves by: either L_i - w >= fair > L_j; or L_i > fair, and j has
+room for it below fair, or is the lightest. The sum of the squares of all loads changes by
 
     (L_i - w)^2 + (L_j + w)^2 - L_i^2 - L_j^2  =  -2w ((L_i - w) - L_j)  <  0
 
@@ -28,8 +29,8 @@ Loads are whole numbers, so the sum falls by at least one each time, and it cann
 
 **Nothing stays free.** While a shard of a group is free, the loads of its workers add up to less
 than the group's weight, so the lightest of them is below fair and may claim it. In the end every
-shard has an owner, and the heaviest worker without its lightest shard carries no more than the
-lightest one.
+shard has an owner, and who is above fair would carry no more than the lightest without any one of its
+shards.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ class Share(NamedTuple):
         """Whether ``load >= fair``; in whole numbers, so that all processes agree."""
         return load * self.workers >= self.weight
 
+    def is_below(self, load: int) -> bool:
+        """Whether ``fair < load``."""
+        return self.weight < load * self.workers
+
 
 def to_claim(
     me: str, mine: Collection[Shard], held: Holders, weights: Weights, members: Workers
@@ -83,7 +88,8 @@ def to_claim(
             load += weights[shard]
     if fitting or share.reaches(load):
         return fitting
-    others = _loads_beside(me, share, held, weights, members)
+    carried = _carried_beside(me, share, held, weights, members)
+    others = map(sum, carried)
     return wanted[:1] if load <= min(others, default=load) else []
 
 
@@ -101,25 +107,27 @@ def to_give_back(
         if share.reaches(load - weights[shard]):
             given.append(shard)
             load -= weights[shard]
-    if given or share.shards.difference(mine, held):
+    if given or share.shards.difference(mine, held) or not share.is_below(load):
         return given
-    others = _loads_beside(me, share, held, weights, members)
-    if load < max(others, default=load):
+    carried = _carried_beside(me, share, held, weights, members)
+    lightest = min(map(sum, carried), default=load)
+    heavier = (each for each in carried if sum(each) > load)
+    if any(lightest + min(each) < sum(each) for each in heavier):
         return []
-    lightest = min(others, default=load)
     return [shard for shard in kept if lightest + weights[shard] < load][:1]
 
 
-def _loads_beside(
+def _carried_beside(
     me: str, share: Share, held: Holders, weights: Weights, members: Workers
-) -> list[int]:
-    """What the others of the same group carry of it."""
-    loads = {worker: 0 for worker, role in members.items() if role == members[me]}
+) -> list[list[int]]:
+    """What the others of the same group carry of it, shard by shard."""
+    carried: dict[str, list[int]] = {
+        worker: [] for worker, role in members.items() if role == members[me] and worker != me
+    }
     for shard in share.shards.intersection(held):
-        if held[shard] in loads:
-            loads[held[shard]] += weights[shard]
-    loads.pop(me, None)
-    return list(loads.values())
+        if held[shard] in carried:
+            carried[held[shard]].append(weights[shard])
+    return list(carried.values())
 
 
 def uncovered(weights: Weights, members: Workers) -> frozenset[Channel]:

@@ -87,9 +87,9 @@ class Fleet:
         for worker in self.members:
             share, mine = share_of(worker, self.weights, self.members), self.mine(worker)
             assert share.shards.issuperset(mine)
-            # no shard of a group can move so that its two workers come closer to each other
+            # who is above the fair share has no shard that the lightest could carry instead
             peers = [w for w, role in self.members.items() if role == self.members[worker]]
-            if mine:
+            if self.load(worker) * share.workers > share.weight:
                 lightest = min(self.weights[s] for s in mine)
                 assert self.load(worker) - lightest <= min(map(self.load, peers))
 
