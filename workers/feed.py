@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from loguru import logger
 from msgspec import UNSET
@@ -25,6 +25,8 @@ from common.recovery.steps import Hole
 from workers.lanes import Lane, Said
 from workers.outlets import Outlet
 
+# What cannot be read in one of these ways may have been an event of any stream.
+MAY_HIDE_EVENTS = frozenset({"not_json", "wrong_shape", "too_large", "defect"})
 NO_CHECKPOINTS: Mapping[Stream, Checkpoint] = {}
 # What was sent together comes one after the other: an exchange's stamp is believed a bit later.
 STAMPS_BELIEVED_AFTER_TICKS = 3
@@ -70,13 +72,21 @@ class Feed:
     # --- what is wanted -----------------------------------------------------------------------
 
     def want(
-        self, streams: Iterable[Stream], checkpoints: Mapping[Stream, Checkpoint] = NO_CHECKPOINTS
+        self,
+        streams: Iterable[Stream],
+        checkpoints: Mapping[Stream, Checkpoint] = NO_CHECKPOINTS,
+        doubtful: Collection[Stream] = (),
     ) -> Mapping[Topic, float]:
-        """Make this the wanted set of streams; ``checkpoints`` says where new ones go on.
+        """Make this the wanted set of streams.
 
-        Returns the topics that carry it, each with the longest it may be silent (machine seconds).
+        ``checkpoints`` says where new candle streams go on, ``doubtful`` which of them were not let
+        go of (see ``CandleLane``). Returns the topics that carry all, each with the longest it may
+        be silent (machine seconds).
         """
-        wanted = {s: self._lanes.get(s) or self._lane(s, checkpoints.get(s)) for s in streams}
+        wanted = {
+            s: self._lanes.get(s) or self._lane(s, checkpoints.get(s), s in doubtful)
+            for s in streams
+        }
         for stream, lane in self._lanes.items():
             if stream not in wanted:
                 self._counts.update(lane.counts)
@@ -93,8 +103,9 @@ class Feed:
             for topic, lanes in self._by_topic.items()
         }
 
-    def _lane(self, stream: Stream, checkpoint: Checkpoint | None) -> Lane:
-        return Lane(stream, self._place, checkpoint, self._clock.now_ms(), self._clock.speed)
+    def _lane(self, stream: Stream, checkpoint: Checkpoint | None, doubtful: bool) -> Lane:
+        now_ms, speed = self._clock.now_ms(), self._clock.speed
+        return Lane(stream, self._place, checkpoint, now_ms, speed, doubtful=doubtful)
 
     def _silence_s(self, lanes: Iterable[Lane]) -> float:
         """A candle says at least its close: two intervals of it and the channel's own patience."""
@@ -192,7 +203,7 @@ class Feed:
         # What could not be said is said at the next look.
         if self._status(lane.stream, state, stretch=stretch):
             lane.gap = missing
-            self._log.bind(stream=lane.stream.key, stretch=stretch).info(
+            self._log.bind(stream=lane.stream.key, stretch=stretch).debug(
                 "closed candles: {}", state
             )
 
@@ -214,6 +225,11 @@ class Feed:
     def unreadable(self, problem: Unreadable) -> None:
         """See ``Sink``: counted always, logged once of its kind."""
         self._complain(problem.kind, problem.detail, "frame skipped")
+        if problem.kind in MAY_HIDE_EVENTS:
+            now_ms = self._clock.now_ms()
+            for lane in self._lanes.values():
+                if lane.candles is not None:
+                    lane.candles.missed(now_ms)
 
     def refused(self, refusal: Refusal) -> None:
         """See ``Sink``: counted always, logged once of its kind."""

@@ -23,6 +23,7 @@ class Lane:
 
     Args:
         checkpoint: where its candles go on; None where there are none.
+        doubtful: see ``CandleLane``.
 
     Attributes:
         source: the exchange's own stream that carries it.
@@ -39,15 +40,17 @@ class Lane:
         checkpoint: Checkpoint | None,
         now_ms: int,
         speed: float,
+        *,
+        doubtful: bool = False,
     ) -> None:
         self.stream = stream
         self.source = place.source(stream) or stream
         self.topics = place.topics(stream)
         self.live = False
         self.gap: Hole | None = None
-        self.candles = (
-            None if checkpoint is None else CandleLane(stream, place, checkpoint, now_ms, speed)
-        )
+        self.candles: CandleLane | None = None
+        if checkpoint is not None:
+            self.candles = CandleLane(stream, place, checkpoint, now_ms, speed, doubtful=doubtful)
         self._join = TickerJoin(stream)
 
     def told(self, told: Told, now_ms: int) -> Sequence[Said]:

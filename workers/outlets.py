@@ -33,6 +33,9 @@ class Outlet(Protocol):
     def has_room(self) -> bool:
         """Whether closed candles would be taken now."""
 
+    def withdraw(self, stream: Stream) -> None:
+        """Forget the closed candles of a stream that have not left yet."""
+
 
 class Outlets:
     """The process's ``Outlet``. ``last`` is None where it is switched off."""
@@ -71,6 +74,10 @@ class Outlets:
         """See ``Outlet``."""
         return self._pipeline.has_room
 
+    def withdraw(self, stream: Stream) -> None:
+        """See ``Outlet``."""
+        self._pipeline.withdraw(stream)
+
 
 class Fenced:
     """The ``Outlet`` of one shard: closed candles pass only while the shard is certainly ours.
@@ -106,3 +113,7 @@ class Fenced:
     def has_room(self) -> bool:
         """See ``Outlet``."""
         return self._certain() and self._outlet.has_room()
+
+    def withdraw(self, stream: Stream) -> None:
+        """See ``Outlet``."""
+        self._outlet.withdraw(stream)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 from loguru import logger
@@ -68,6 +68,7 @@ class OwnedShard:
         self.shard = shard
         self.lease = lease
         self.away = False
+        self._outlet = outlet
         self._progress = progress
         self._reach = reach
         self._clock = clock
@@ -106,12 +107,15 @@ class OwnedShard:
             self._carry(self._wanted)
 
     def _carry(
-        self, streams: frozenset[Stream], checkpoints: Mapping[Stream, Checkpoint] = NO_CHECKPOINTS
+        self,
+        streams: frozenset[Stream],
+        checkpoints: Mapping[Stream, Checkpoint] = NO_CHECKPOINTS,
+        doubtful: Collection[Stream] = (),
     ) -> None:
         if streams != self._carried:
             self._progress.leave(self, self._carried - streams)
             self._carried = streams
-            self.session.want(self.feed.want(sorted(streams), checkpoints))
+            self.session.want(self.feed.want(sorted(streams), checkpoints, doubtful))
 
     @property
     def untaken(self) -> frozenset[Stream]:
@@ -143,7 +147,7 @@ class OwnedShard:
             if lost is not None:
                 self.feed.gave_up(stream, lost, "older than BACKFILL_BARS")
         self._progress.begin(self._holder, self, begins)
-        self._carry(self._carried | begins.keys(), begins)
+        self._carry(self._carried | begins.keys(), begins, taken.doubtful)
 
     @property
     def _holder(self) -> Holder:
@@ -168,9 +172,24 @@ class OwnedShard:
         self.feed.undelivered(candle)
         self._reading.returned(candle.stream)
 
+    def left(self, stream: Stream) -> None:
+        """See ``Owner``: what of it has not left yet would only come twice."""
+        self._outlet.withdraw(stream)
+
     def fenced(self, stream: Stream) -> None:
         """See ``Owner``: it has to be taken again, if it is ours at all."""
+        self._outlet.withdraw(stream)
         self._carry(self._carried - {stream})
+
+    def let_go(self) -> None:
+        """The streams are free as soon as all of them is confirmed."""
+        self._progress.leave(self, self._carried)
+
+    def lost(self) -> None:
+        """The shard is another's, or nobody's: what of it is not confirmed is for the next owner."""
+        self._progress.drop(self)
+        for stream in self._carried:
+            self._outlet.withdraw(stream)
 
     # --- its life -----------------------------------------------------------------------------
 

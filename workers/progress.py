@@ -39,6 +39,9 @@ class Owner(Protocol):
     def undelivered(self, candle: Candle) -> None:
         """This of it has not arrived: no queue wanted it."""
 
+    def left(self, stream: Stream) -> None:
+        """It is free, though not all of it was confirmed in time."""
+
     def fenced(self, stream: Stream) -> None:
         """It is another's now."""
 
@@ -217,10 +220,15 @@ class Progress:
                 continue
             if move.leaves:
                 del self._tracked[move.stream]
+                if move.checkpoint.next_ms < tracked.published_ms:
+                    tracked.owner.left(move.stream)
             elif move.stream in others:
                 del self._tracked[move.stream]
-                logger.bind(stream=move.stream.key).warning("stream is another's now, let go of")
                 tracked.owner.fenced(move.stream)
+        if others:
+            logger.bind(streams=len(others), for_example=next(iter(others)).key).warning(
+                "streams are another's now, let go of"
+            )
 
     def _forgotten(self, streams: tuple[Stream, ...]) -> None:
         """Redis has lost what was kept: everything that is held here is put back."""

@@ -185,6 +185,7 @@ class Shards:
         if not await self._flush(FLUSH_S):
             logger.bind(shard=shard.key).warning("given back with unconfirmed messages")
         try:
+            owned.let_go()
             await self._progress.flush()
             await self._release(owned)
         except RedisAway as away:
@@ -200,7 +201,7 @@ class Shards:
     def _forget(self, owned: OwnedShard) -> None:
         if self.owned.get(owned.shard) is owned:
             del self.owned[owned.shard]
-            self._progress.drop(owned)
+            owned.lost()
             self.past.update(owned.feed.counts)
 
     async def drain(self, limit_s: float) -> None:

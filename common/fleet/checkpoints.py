@@ -35,7 +35,8 @@ FREE = "-"
 
 # KEYS: checkpoints, lease of the taker, since   ARGV: prefix of leases, shard, epoch, stream...
 # Answers: the age of what is kept here in ms (-1: the lease is not the taker's), then for each
-# stream what is kept of it ('' for nothing), '!' if the epoch is too low, nothing if it is busy.
+# stream '=' and what is kept of it ('' for nothing), with '~' instead if whoever had it last did not
+# let go of it; '!' if the epoch is too low, nothing if it is busy.
 _TAKE = (
     CLOCK_LUA
     + """
@@ -57,7 +58,7 @@ for i = 4, #ARGV do
     answers[#answers + 1] = '!'
   else
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. body)
-    answers[#answers + 1] = body
+    answers[#answers + 1] = (shard == '-' and '=' or '~') .. body
   end
 end
 return answers
@@ -108,11 +109,14 @@ class Taken(Struct, frozen=True):
 
     Attributes:
         checkpoints: the streams that are the taker's now; None where nothing is known of one.
+        doubtful: those of them that nobody has let go of: more may have been published of them than
+            their checkpoints say.
         age_s: how long Redis has kept checkpoints without losing them all.
         outdated: for some streams the epoch is too low: the lease has to be claimed anew.
     """
 
     checkpoints: Mapping[Stream, Checkpoint | None] = {}
+    doubtful: frozenset[Stream] = frozenset()
     age_s: float = 0.0
     outdated: bool = False
 
@@ -165,6 +169,7 @@ class Checkpoints:
             RedisAway: they may have been taken or not; taking again is safe.
         """
         checkpoints: dict[Stream, Checkpoint | None] = {}
+        doubtful: set[Stream] = set()
         age_s, outdated = 0.0, False
         for place, batch in _by_place(streams, lambda stream: stream):
             keys = [self._keys.checkpoints(*place), self._keys.lease(holder.shard)]
@@ -175,12 +180,14 @@ class Checkpoints:
             age_s = int(answers[0]) / 1000
             if age_s < 0:
                 break
-            for stream, body in zip(batch, answers[1:], strict=True):
-                if body == b"!":
+            for stream, kept in zip(batch, answers[1:], strict=True):
+                if kept == b"!":
                     outdated = True
-                elif body is not None:
-                    checkpoints[stream] = _read(body)
-        return Taken(checkpoints, age_s, outdated)
+                elif kept is not None:
+                    checkpoints[stream] = _read(kept[1:])
+                    if kept.startswith(b"~"):
+                        doubtful.add(stream)
+        return Taken(checkpoints, frozenset(doubtful), age_s, outdated)
 
     async def write(self, moves: Sequence[Move]) -> Written:
         """Move checkpoints.

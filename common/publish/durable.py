@@ -95,6 +95,8 @@ class Durable:
         """What leaves now, in the order in which delivery tags are counted."""
         while self._ready and len(self._in_flight) < self._window:
             lane = self._ready.popleft()
+            if not lane.messages:  # withdrawn while it waited after a nack
+                continue
             self._tag += 1
             self._in_flight[self._tag] = lane
             self._sent_s.setdefault(lane.key, now_s)
@@ -140,6 +142,22 @@ class Durable:
             return None
         lane.returned = True
         return lane.messages[0]
+
+    def withdraw(self, lane_key: Hashable) -> int:
+        """Forget what of a lane has not left yet; how many messages there were."""
+        lane = self._lanes.get(lane_key)
+        if lane is None:
+            return 0
+        stays = 1 if lane in self._in_flight.values() else 0
+        gone = len(lane.messages) - stays
+        while len(lane.messages) > stays:
+            lane.messages.pop()
+        self.size -= gone
+        if not lane.messages:
+            del self._lanes[lane_key]
+            self._sent_s.pop(lane_key, None)
+            self._ready = deque(other for other in self._ready if other is not lane)
+        return gone
 
     def lost(self) -> None:
         """The connection is gone: everything on its way leaves again, oldest first."""

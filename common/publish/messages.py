@@ -68,8 +68,15 @@ def routing_key(event: MarketEvent) -> str:
     place = f"{event.exchange}.{event.market}.{escape(event.symbol)}"
     if not isinstance(event, Candle):
         return _checked(f"ticker.{place}")
-    state = "closed" if event.closed else "open"
-    return _checked(f"candle.{state}.{place}.{event.interval}")
+    if event.closed:
+        return _checked(closed_routing_key(event.stream))
+    return _checked(f"candle.open.{place}.{event.interval}")
+
+
+def closed_routing_key(stream: Stream) -> str:
+    """Of a candle stream's closed candles, however long it is."""
+    symbol = escape(stream.symbol)
+    return f"candle.closed.{stream.exchange}.{stream.market}.{symbol}.{stream.interval}"
 
 
 def status_routing_key(stream: Stream, state: str) -> str:

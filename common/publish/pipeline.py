@@ -29,6 +29,7 @@ from common.publish.routes import (
     Route,
     candle_message,
     encode,
+    lane_of,
     letter_message,
     status_message,
     time_s,
@@ -71,7 +72,7 @@ class Pipeline:
         durable_window: int = 1_000,
         latest_window: int = 1_000,
         linger_s: float = 0.0,
-        retry_s: tuple[float, float] = (1.0, 30.0),
+        retry_s: tuple[float, float] = (1.0, 10.0),
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self._publisher = Publisher(
@@ -166,6 +167,14 @@ class Pipeline:
             self._refuse(f"stream:{stream.key}:{state}", error)
             return True
         return self._submit(message, share=_STATUS_SHARE)
+
+    def withdraw(self, stream: Stream) -> int:
+        """Forget the closed candles of a stream that have not left yet; how many there were.
+
+        It is another owner's now, who publishes them himself; no outcome is told of these.
+        """
+        key = messages.closed_routing_key(stream)
+        return self._publisher.withdraw(lane_of(messages.MARKET_EXCHANGE, key))
 
     async def post(self, letter: Letter) -> Outcome:
         """Send a letter and wait what becomes of it; the caller sets the limit.

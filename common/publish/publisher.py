@@ -13,8 +13,8 @@ broker does not read, the windows bound what lies in it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Hashable
+from typing import NoReturn, TypeVar
 
 from aio_pika.abc import AbstractConnection
 from aiormq import Channel
@@ -32,6 +32,9 @@ from common.publish.routes import DURABLE_CHANNEL, LATEST_CHANNEL, lane_of
 from common.publish.seldom import Seldom
 
 OPEN_TIMEOUT_S = 15.0
+# A confirm takes milliseconds, on a broker with much to do a second or two.
+STALLED_S = 15.0
+STALL_LOOK_S = 1.0
 # The library's write queue holds ten pieces; it is emptied at every turn of the loop.
 _WRITE_QUEUE_FULL_PAUSE_S = 0.002
 # How a latest-wins value becomes frames for a channel with bodies of so many bytes.
@@ -128,6 +131,12 @@ class Publisher:
             self._scheduled.cancel()
             self._scheduled = None
 
+    def withdraw(self, lane_key: Hashable) -> int:
+        """Forget what of a durable lane has not left yet; how many messages there were."""
+        gone = self.durable.withdraw(lane_key)
+        self._note_settled()
+        return gone
+
     async def settle(self, *, durable_only: bool = False) -> None:
         """Wait until nothing is unsettled; the caller sets the limit.
 
@@ -202,16 +211,32 @@ class Publisher:
 
     async def _until_lost(self, transport: Transport, channels: list[_ConfirmChannel]) -> None:
         watch = asyncio.ensure_future(watch_blocked(transport, self._set_blocked))
+        stall = asyncio.ensure_future(self._until_stalled())
         closings = [channel.closing for channel in channels]
         try:
-            done, _ = await asyncio.wait((watch, *closings), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                (watch, stall, *closings), return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            for future in (watch, *closings):
+            for future in (watch, stall, *closings):
                 future.cancel()
-            await asyncio.wait((watch,))
+            await asyncio.wait((watch, stall))
         for future in done:
             if not future.cancelled() and future.exception() is not None:
                 raise ConnectionError(f"channel closed: {future.exception()}")
+
+    async def _until_stalled(self) -> NoReturn:
+        """A broker that takes messages and confirms none is left: the wire may be half open."""
+        silent_s = 0.0
+        while silent_s < STALLED_S:
+            await asyncio.sleep(STALL_LOOK_S)
+            sent_s, confirm_s = self.durable.oldest_sent_s, self.last_confirm_s or 0.0
+            if sent_s is None or self.blocked:
+                silent_s = 0.0
+            else:
+                waited_s = machine_s() - max(sent_s, confirm_s)
+                silent_s = min(silent_s + STALL_LOOK_S, waited_s)
+        raise ConnectionError(f"no confirm for {silent_s:.0f} s")
 
     def _set_blocked(self, blocked: bool) -> None:
         if blocked == self.blocked:

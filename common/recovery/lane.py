@@ -40,6 +40,9 @@ class CandleLane:
         checkpoint: where it goes on; everything from there to the running bar is missing.
         now_ms: market time.
         speed: of the market clock: the exchange's grace is machine time.
+        doubtful: whoever had the stream last may have published more than the checkpoint says, and
+            where closes are inferred not what REST says: what is fetched of that time comes once
+            more, as a correction.
 
     Attributes:
         source: the exchange's own stream that it is taken or built from.
@@ -47,7 +50,14 @@ class CandleLane:
     """
 
     def __init__(
-        self, stream: Stream, place: Place, checkpoint: Checkpoint, now_ms: int, speed: float
+        self,
+        stream: Stream,
+        place: Place,
+        checkpoint: Checkpoint,
+        now_ms: int,
+        speed: float,
+        *,
+        doubtful: bool = False,
     ) -> None:
         source = place.source(stream)
         if source is None or source.interval is None or stream.interval is None:
@@ -63,6 +73,7 @@ class CandleLane:
         self.succession = Succession(interval, checkpoint.next_ms, _before(checkpoint, interval))
         self.succession.overdue(now_ms)
         self.settling = Settling(1 if inferred else SAMPLED, checkpoint.unsettled)
+        self._doubtful_ms = now_ms if doubtful and inferred else 0
         self._patience_ms = int(OVERDUE_S * 1000 * speed) + PATIENCE * grace_ms
         # The newest state of a running bar that came: its start, and the exchange's stamp on it.
         self._newest = (0, 0)
@@ -73,6 +84,12 @@ class CandleLane:
     def listening(self, now_ms: int) -> None:
         """The exchange has accepted the stream."""
         if self._closing is not None:
+            self._closing.listening(now_ms)
+
+    def missed(self, now_ms: int) -> None:
+        """Something came that could not be read: it may have been of this stream."""
+        if self._closing is not None and self._closing.live_since_ms is not None:
+            self._closing.interrupted()
             self._closing.listening(now_ms)
 
     def interrupted(self) -> None:
@@ -176,11 +193,19 @@ class CandleLane:
         if self._builder is not None:
             built = ((self._builder.take(step.candle), step.origin) for step in steps)
             out = [Step(candle, origin) for candle, origin in built if self._may_go_out(candle)]
+        if self._doubtful_ms:
+            out = [once for step in out for once in self._doubted(step)]
         for step in out:
             # What was fetched is REST's own word already; not so what only ends with it.
-            if step.candle.closed and (self._builder or step.origin != "backfill"):
+            if step.candle.closed and (self._builder or step.origin in ("live", "filled")):
                 self.settling.note(step.candle)
         return out
+
+    def _doubted(self, step: Step) -> tuple[Step, ...]:
+        candle = step.candle
+        if not candle.closed or candle.end_ms > self._doubtful_ms:
+            return (step,)
+        return step, Step(msgspec.structs.replace(candle, revision=1), "reconcile")
 
     def _may_go_out(self, built: Candle | None) -> TypeGuard[Candle]:
         """Whether it is closed, or no older than the one that was last said to be running."""

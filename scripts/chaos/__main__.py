@@ -138,6 +138,8 @@ def _run(
                 "MARKET_CLOCK": clock.setting,
                 "STREAMS": ",".join(pattern.key for pattern in options.streams),
                 "LEASE_TTL_S": f"{LEASE_TTL_S:g}",
+                # Long enough for what a lost Redis forgets, in market time twenty bars or so.
+                "LOOK_BACK_S": "60",
                 "LOG_FORMAT": "json",
             },
             patterns=options.streams,
