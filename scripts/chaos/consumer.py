@@ -12,21 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections import Counter, deque
+from functools import partial
 from typing import Any
 
 import aio_pika
 import msgspec
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from msgspec import Struct
 
 from common.clocks import wall_ms
-
-# The library reports each attempt that fails; that is what happens here all the time.
-logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+from common.publish.connection import transport_of
 
 QUEUE = "chaos"
 BINDINGS = (("market", "candle.closed.#"), ("fleet", "stream.#"))
@@ -59,6 +57,7 @@ class Consumer:
         unreadable: why a message could not be kept.
         connected: whether messages can come right now.
         connects: how many connections there have been.
+        trouble: why the last one ended.
     """
 
     def __init__(self, rabbit_url: str) -> None:
@@ -67,6 +66,7 @@ class Consumer:
         self.unreadable: list[str] = []
         self.connected = False
         self.connects = 0
+        self.trouble = ""
         # What came on this connection lately, and what of the last ones may come again.
         self._lately: deque[tuple[int, str]] = deque()
         self._may_repeat: Counter[str] = Counter()
@@ -82,8 +82,9 @@ class Consumer:
         while True:
             try:
                 await self._one_connection()
-            except (AMQPError, OSError, TimeoutError):
-                pass  # that is what this consumer is for: the next connection goes on
+            except (AMQPError, OSError, TimeoutError) as error:
+                # What this consumer is for: the next connection goes on.
+                self.trouble = f"{type(error).__name__}: {error}"
             finally:
                 self._ended()
             await asyncio.sleep(random.uniform(*PAUSE_S))
@@ -92,55 +93,57 @@ class Consumer:
         url = f"{self._url}?heartbeat={HEARTBEAT_S}&name=chaos"
         connection = await aio_pika.connect(url, timeout=TIMEOUT_S)
         try:
-            closed = asyncio.Event()
-            connection.close_callbacks.add(lambda *_: closed.set())
-            await self._consume(connection, closed)
-            await closed.wait()  # a dead broker is noticed by the heartbeats
+            channel = await transport_of(connection).channel(
+                publisher_confirms=False, timeout=TIMEOUT_S
+            )
+            closing = (transport_of(connection).closing, channel.closing)
+            await self._consume(channel)
+            # A dead broker is noticed by the heartbeats.
+            await asyncio.wait(closing, return_when=asyncio.FIRST_COMPLETED)
         finally:
             async with asyncio.timeout(TIMEOUT_S):
-                await connection.close()
+                await connection.close(ConnectionError)
 
-    async def _consume(self, connection: AbstractConnection, closed: asyncio.Event) -> None:
-        channel = await connection.channel(publisher_confirms=False)
-        channel.close_callbacks.add(lambda *_: closed.set())
-        await channel.set_qos(PREFETCH, timeout=TIMEOUT_S)
-        queue = await channel.declare_queue(
-            QUEUE, durable=True, arguments={"x-queue-type": "quorum"}, timeout=TIMEOUT_S
-        )
+    async def _consume(self, channel: AbstractChannel) -> None:
+        await channel.basic_qos(prefetch_count=PREFETCH, timeout=TIMEOUT_S)
+        arguments = {"x-queue-type": "quorum"}
+        await channel.queue_declare(QUEUE, durable=True, arguments=arguments, timeout=TIMEOUT_S)
         for amqp_exchange, key in BINDINGS:
-            await channel.declare_exchange(
-                amqp_exchange, aio_pika.ExchangeType.TOPIC, durable=True, timeout=TIMEOUT_S
+            await channel.exchange_declare(
+                amqp_exchange, exchange_type="topic", durable=True, timeout=TIMEOUT_S
             )
-            await queue.bind(amqp_exchange, key, timeout=TIMEOUT_S)
+            await channel.queue_bind(QUEUE, amqp_exchange, key, timeout=TIMEOUT_S)
         self.connects += 1
-        await queue.consume(self._take, timeout=TIMEOUT_S)
+        await channel.basic_consume(QUEUE, partial(self._take, channel), timeout=TIMEOUT_S)
         self.connected = True
         self._ready.set()
 
-    async def _take(self, message: AbstractIncomingMessage) -> None:
+    async def _take(self, channel: AbstractChannel, message: DeliveredMessage) -> None:
         self._keep(message)
         # Where the connection has ended meanwhile, the message comes again.
         with contextlib.suppress(AMQPError, OSError, TimeoutError, ChannelInvalidStateError):
             async with asyncio.timeout(TIMEOUT_S):
-                await message.ack()
+                await channel.basic_ack(message.delivery_tag or 0)
 
-    def _keep(self, message: AbstractIncomingMessage) -> None:
-        now_ms, message_id = wall_ms(), message.message_id or ""
+    def _keep(self, message: DeliveredMessage) -> None:
+        properties = message.header.properties
+        now_ms, message_id = wall_ms(), properties.message_id or ""
         own = bool(message.redelivered) and self._may_repeat[message_id] > 0
         if own:
             self._may_repeat[message_id] -= 1
         self._lately.append((now_ms, message_id))
         while now_ms - self._lately[0][0] > ACK_LOST_WITHIN_MS:
             self._lately.popleft()
+        headers = properties.headers or {}
         try:
             body = msgspec.json.decode(message.body, type=dict[str, Any])
-            epoch, origin = int(str(message.headers["epoch"])), str(message.headers["origin"])
+            epoch, origin = int(str(headers["epoch"])), str(headers["origin"])
         except (msgspec.DecodeError, KeyError, ValueError) as error:
             self.unreadable.append(f"{message_id or message.routing_key}: {error!r}")
             return
         self.deliveries.append(
             Delivery(
-                kind=message.type or "",
+                kind=properties.message_type or "",
                 message_id=message_id,
                 body=body,
                 epoch=epoch,

@@ -18,7 +18,8 @@ The counts, and when each is not zero:
   rejected, parked, recovered) between the candle's end and its arrival, *nor* did what it had said
   last before that end say that it is behind (anything but live and recovered). Only where RabbitMQ
   could not be spoken to from the moment on at which the candle was late until it came, there was
-  no way to say it. A dead worker cannot speak either, but its successor must.
+  no way to say it. A dead worker cannot speak either, but its successor must. Candles that ended
+  before the faults began, or before the stream was heard of, are history, and never late.
 
 A symbol that the exchange rejects owes nothing while the fleet says so: if its last word is
 ``rejected`` or ``parked``, and a fault had it rejected, its candles are owed up to when it stopped
@@ -168,6 +169,7 @@ class _StreamJudge:
         self._verdict = verdict
         self._said = statements
         self._rows = {row["startMs"]: row for row in evidence.truth.get(stream, ())}
+        self._born_ms = 0.0
 
     def judge(self, copies: Sequence[Delivery], owed_from_ms: int) -> None:
         firsts = self._firsts(copies)
@@ -178,6 +180,7 @@ class _StreamJudge:
         self._check_words(arrived, words)
         settled_ms = self._evidence.ended_ms - SETTLED_S * 1000
         until_ms = self._owed_until_ms()
+        self._born_ms = self._heard_of_ms(firsts)
         for start_ms, row in self._rows.items():
             ended_ms = self._wall_ms(row["endMs"])
             if row["endMs"] > owed_from_ms and ended_ms <= min(settled_ms, until_ms):
@@ -246,13 +249,21 @@ class _StreamJudge:
             verdict.blame("missing", f"{name}, which ended at {at_s:.1f} s")
         else:
             verdict.delivered += 1
-            if late_s > verdict.max_recovery_s:
-                verdict.max_recovery_s = late_s
-                verdict.slowest = f"{name} came {late_s:.1f} s late{self._after(ended_ms)}"
+        if ended_ms < self._born_ms:
+            return
+        if came is not None and late_s > verdict.max_recovery_s:
+            verdict.max_recovery_s = late_s
+            verdict.slowest = f"{name} came {late_s:.1f} s late{self._after(ended_ms)}"
         was_late_ms = ended_ms + LATE_S * 1000
         if arrived_ms > was_late_ms and not self._said.so(ended_ms, was_late_ms, arrived_ms):
             how = "never came" if came is None else f"came {late_s:.1f} s late"
             verdict.blame("unsaid", f"{name}, which ended at {at_s:.1f} s, {how} without a word")
+
+    def _heard_of_ms(self, firsts: Sequence[Delivery]) -> float:
+        """When it was heard of for the first time, by the wall; not before the faults began."""
+        heard_ms = [self._said.first_ms, *(one.arrived_ms for one in firsts[:1])]
+        first_ms = min(filter(None, heard_ms), default=0)
+        return max(first_ms, self._evidence.started_ms)
 
     def _owed_until_ms(self) -> float:
         """By the wall; for ever, but for what the exchange rejects."""

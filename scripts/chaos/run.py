@@ -185,7 +185,7 @@ class ChaosRun:
         if self._stop.is_set():
             self.problems.append("interrupted")
         if not self._consumer.connected:
-            self.problems.append("the consumer is not connected to RabbitMQ at the end")
+            self.problems.append(f"the consumer is not connected: {self._consumer.trouble}")
         self.problems += [f"unreadable: {what}" for what in self._consumer.unreadable]
         self.problems += [f"not carried out: {what}" for what in faults.failed]
         self.problems += sampler.ended_by_themselves(

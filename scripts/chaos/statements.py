@@ -26,6 +26,11 @@ class Statements:
         self._at_ms = [body["eventMs"] for body in self._said]
         self._mute = mute
 
+    @property
+    def first_ms(self) -> int | None:
+        """When it said anything for the first time."""
+        return next(iter(self._at_ms), None)
+
     def so(self, ended_ms: float, was_late_ms: float, arrived_ms: float) -> bool:
         """Whether it was said that a candle, late from ``was_late_ms`` on, is missing.
 
