@@ -25,7 +25,8 @@ from rich.console import Console
 from common.clocks import MarketClock, wall_ms
 from common.exchanges.registry import EXCHANGES
 from common.model.streams import Pattern, parse_pattern
-from scripts.chaos.judge import Evidence, Verdict, judge
+from scripts.chaos.evidence import Evidence, Verdict
+from scripts.chaos.judge import judge
 from scripts.chaos.kinds import LEASE_TTL_S
 from scripts.chaos.run import ChaosRun, Plan
 from scripts.chaos.schedule import Fault, make_schedule

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from msgspec import Struct
 
 from scripts.chaos.schedule import Fault
@@ -36,3 +38,6 @@ class Hit(Struct, frozen=True):
 
 
 NOTHING = Hit()
+
+# Carries a fault out, heals it, and says what it was done to.
+Carry = Callable[[Fault], Awaitable[Hit]]

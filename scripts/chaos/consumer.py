@@ -106,8 +106,9 @@ class Consumer:
 
     async def _consume(self, channel: AbstractChannel) -> None:
         await channel.basic_qos(prefetch_count=PREFETCH, timeout=TIMEOUT_S)
-        arguments = {"x-queue-type": "quorum"}
-        await channel.queue_declare(QUEUE, durable=True, arguments=arguments, timeout=TIMEOUT_S)
+        await channel.queue_declare(
+            QUEUE, durable=True, arguments={"x-queue-type": "quorum"}, timeout=TIMEOUT_S
+        )
         for amqp_exchange, key in BINDINGS:
             await channel.exchange_declare(
                 amqp_exchange, exchange_type="topic", durable=True, timeout=TIMEOUT_S

@@ -18,9 +18,9 @@ from common.fleet.directory import MAX_AGE_S as LIST_AGE_S
 from common.model.intervals import length_ms
 from common.model.streams import MARKETS, Pattern, Stream
 from scripts.chaos.consumer import Consumer
+from scripts.chaos.evidence import CLOSED, Evidence, asked_from, stream_of
 from scripts.chaos.exchanges import Exchanges
 from scripts.chaos.faults import Faults
-from scripts.chaos.judge import CLOSED, Evidence, asked_from, stream_of
 from scripts.chaos.processes import Workers
 from scripts.chaos.proxy import proxies
 from scripts.chaos.sampler import Sampler

@@ -9,7 +9,8 @@ import pytest
 from common.clocks import MarketClock
 from scripts.chaos.carried import Carried
 from scripts.chaos.consumer import Delivery
-from scripts.chaos.judge import CLOSED, LATE_S, STATUS, Evidence, Verdict, judge
+from scripts.chaos.evidence import CLOSED, STATUS, Evidence, Verdict
+from scripts.chaos.judge import LATE_S, judge
 from scripts.chaos.kinds import KINDS
 from scripts.chaos.schedule import Fault
 from scripts.quick.compare import Body, candle_id
@@ -282,7 +283,16 @@ def test_the_same_owner_has_no_other_excuse(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["cut", "garble", "duplicate", "net_cut", "net_freeze", "pause_short", "restart", "rabbit_alarm"],
+    [
+        "cut",
+        "garble",
+        "duplicate",
+        "net_cut",
+        "net_freeze",
+        "pause_short",
+        "restart",
+        "rabbit_alarm",
+    ],
 )
 def test_faults_that_lose_no_checkpoint_and_no_confirm_explain_nothing(kind: str) -> None:
     run = Run().fault(kind, end_s(7) + 0.3, end_s(7) + 4).came(7, end_s(7) + 9, epoch=2)
@@ -351,7 +361,7 @@ def test_history_is_not_late() -> None:
     run.truth[STREAM] = [bar(minute) for minute in range(-30, BARS)]
     for minute in range(-30, 0):
         run.came(minute, 0.1)
-    run.deliveries.sort(key=lambda one: (one.body.get("startMs", 0)))
+    run.deliveries.sort(key=lambda one: one.body.get("startMs", 0))
     verdict = run.judge()
     assert (verdict.unsaid, verdict.missing) == (0, 0)
     assert verdict.expected == BARS - 5 + 30

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from scripts.chaos.__main__ import main
 from scripts.chaos.causes import CAUSES, MUTE_S
+from scripts.chaos.faults import Faults
 from scripts.chaos.kinds import AT_ONCE, KINDS
 from scripts.chaos.schedule import SETTLED_S, Fault, make_schedule, quiet_s
 
@@ -97,6 +100,12 @@ def test_faults_are_numbered_in_the_order_in_which_they_happen() -> None:
 def test_what_explains_duplicates_or_silence_are_kinds_there_are() -> None:
     assert set(KINDS) > set(CAUSES)
     assert set(KINDS) > set(MUTE_S)
+
+
+def test_every_kind_can_be_carried_out() -> None:
+    anything: Any = Mock()
+    wires = dict.fromkeys(("net", "rabbit", "redis"), anything)
+    assert set(Faults(anything, anything, anything, anything, wires).kinds) == set(KINDS)
 
 
 def test_the_plan_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
