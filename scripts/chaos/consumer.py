@@ -22,6 +22,7 @@ import msgspec
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from msgspec import Struct
+from yarl import URL
 
 from common.clocks import wall_ms
 from common.publish.connection import transport_of
@@ -90,9 +91,9 @@ class Consumer:
             await asyncio.sleep(random.uniform(*PAUSE_S))
 
     async def _one_connection(self) -> None:
-        url = f"{self._url}?heartbeat={HEARTBEAT_S}&name=chaos"
-        connection = await aio_pika.connect(url, timeout=TIMEOUT_S)
+        connection = aio_pika.Connection(URL(self._url).update_query(heartbeat=str(HEARTBEAT_S)))
         try:
+            await connection.connect(timeout=TIMEOUT_S)
             channel = await transport_of(connection).channel(
                 publisher_confirms=False, timeout=TIMEOUT_S
             )

@@ -96,8 +96,8 @@ _ON_WORKERS: Mapping[str, Kind] = {
 }
 
 _ON_RABBIT: Mapping[str, Kind] = {
-    "rabbit_kill": Kind(family="rabbit", weight=2, lasts_s=(0, 4), felt_s=45, rest_s=12),
-    "rabbit_restart": Kind(family="rabbit", weight=1, lasts_s=(0, 3), felt_s=45, rest_s=12),
+    "rabbit_kill": Kind(family="rabbit", weight=2, lasts_s=(0, 4), felt_s=45, rest_s=20),
+    "rabbit_restart": Kind(family="rabbit", weight=1, lasts_s=(0, 3), felt_s=45, rest_s=20),
     "rabbit_alarm": Kind(family="rabbit", weight=2, lasts_s=(2, 8), felt_s=30, rest_s=6),
     "rabbit_close": Kind(family="rabbit", weight=2, felt_s=30, rest_s=6),
     "rabbit_cut": Kind(family="rabbit", weight=2, felt_s=30, rest_s=6),
