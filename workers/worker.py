@@ -41,6 +41,7 @@ from common.session.transport import dial
 from config.settings import Settings
 from workers.broker import Returns
 from workers.instruments import fetch_instruments
+from workers.news import News
 from workers.outlets import Outlets
 from workers.owned import OwnedShard
 from workers.progress import Progress
@@ -120,6 +121,7 @@ class PriceWorker:
             transient=(RedisAway,),
         )
         self._shards = Shards(self._id, self._leases, self._open, self._flush, self._progress)
+        self._news = News(self._id, self._outlets, settings.lease_ttl_s)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain.
@@ -190,6 +192,7 @@ class PriceWorker:
             members = await self._members.all()
             self._budgets.sharers = sum(m.egress == self._settings.egress for m in members)
             self._plan = await self._planner.plan()
+            self._news.tell(self._plan, takers(members), self._shards.owned, self._directory.known)
             if claiming:
                 await self._shards.settle(self._plan.shards, takers(members))
                 self._state = "running"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
 
 from msgspec import Struct
 
@@ -60,6 +61,36 @@ def no_worker(plan: Plan, members: Workers) -> list[Problem]:
         Problem(channel, "no_worker", f"no live worker has the role all or {channel}")
         for channel in sorted(uncovered(plan.weights, members))
     ]
+
+
+class Left(Struct, frozen=True):
+    """Why a stream is streamed no more though nobody took it back."""
+
+    state: Literal["halted", "delisted"]
+    reason: str
+
+
+def left(before: Iterable[Stream], plan: Plan, catalogs: Catalogs) -> Mapping[Stream, Left]:
+    """What of ``before`` is not in the plan because its symbol does not trade any more. Pure.
+
+    What is still traded was taken back by whoever wanted it, and is not told. Where the list is not
+    known, nothing is.
+    """
+    planned = {stream for streams in plan.shards.values() for stream in streams}
+    found = {}
+    for stream in before:
+        catalog = catalogs.get((stream.exchange, stream.market))
+        if stream in planned or catalog is None:
+            continue
+        instrument = catalog.get(stream.symbol)
+        place = f"{stream.exchange}:{stream.market}"
+        if instrument is None:
+            found[stream] = Left("delisted", f"{stream.symbol} is not listed on {place} any more")
+        elif instrument.trading != "trading":
+            state: Literal["halted", "delisted"]
+            state = "halted" if instrument.trading == "halted" else "delisted"
+            found[stream] = Left(state, f"{stream.symbol} is {instrument.trading} on {place}")
+    return found
 
 
 def needed_buckets(topics: Topics, agreed: Mapping[str, int]) -> Mapping[Place, int]:
