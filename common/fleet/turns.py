@@ -73,7 +73,7 @@ else
   end
   redis.call('PEXPIRE', KEYS[1], hour_ms)
 end
-if wait >= noted then
+if wait >= noted and kind ~= 'full' then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', digits(now))
   if redis.call('ZCARD', KEYS[3]) < most_notes then
     redis.call('ZADD', KEYS[3], digits(turn), ARGV[2])
