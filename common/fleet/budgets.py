@@ -38,7 +38,7 @@ from common.fleet.turns import (
 
 # What is not urgent, and has waited for so long, has become so: nothing waits for ever.
 PATIENCE_S = 5.0
-# Who comes so late to his turn (a paused process) has lost it.
+# A turn that is taken so late (the process was stopped) is lost.
 LATE_S = 1.0
 # What asks again does so a bit later than told: many may have been told the same.
 AGAIN_JITTER = 0.25
@@ -105,7 +105,7 @@ class Budgets:
     ) -> Pause | None:
         """See ``Spending``. Takes at most ``PATIENCE_S`` and ``HORIZON_S``.
 
-        Who waits and is cancelled leaves his turn unused.
+        A cancelled wait leaves its turn unused.
         """
         begun_s, wait = machine_s(), Wait(self._who, what[:200], wall_ms(), urgent)
         owed, waited = cost, False
@@ -130,12 +130,13 @@ class Budgets:
                 owed = {}  # it is paid; only a ban can have come in between
 
     async def _turn(self, exchange: Exchange, cost: Cost, wait: Wait, *, urgent: bool) -> Turn:
-        now_s, name = machine_s(), exchange.name
+        name = exchange.name
         known = self._bans.get(name)
-        if known is not None and known.until_s > now_s:
-            if not known.told:
-                await self._tell(name, known)
-            return Turn("banned", known.until_s - now_s, _detail(known.ban))
+        if known is not None and not known.told:
+            await self._tell(name, known)
+        banned = self._banned(name)
+        if banned is not None:
+            return banned
         turn = await self._shared_turn(exchange, cost, wait, urgent=urgent)
         if turn is None:
             self._alone = self._alone or Alone()
@@ -143,9 +144,18 @@ class Budgets:
                 name, exchange.budgets, cost,
                 urgent=urgent, sharers=max(1, self.sharers), now_s=machine_s(),
             )  # fmt: skip
-        if turn.kind != "banned" and self._bans.pop(name, None) is not None:
+        # Another request of this process may have been told meanwhile.
+        banned = self._banned(name)
+        if banned is None and self._bans.pop(name, None) is not None:
             self._log.bind(exchange=name).info("the ban is over")
-        return turn
+        return banned or turn
+
+    def _banned(self, exchange: str) -> Turn | None:
+        """The ban that is in force, as far as this process knows."""
+        known, now_s = self._bans.get(exchange), machine_s()
+        if known is None or known.until_s <= now_s:
+            return None
+        return Turn("banned", known.until_s - now_s, _detail(known.ban))
 
     async def _shared_turn(
         self, exchange: Exchange, cost: Cost, wait: Wait, *, urgent: bool
@@ -191,8 +201,8 @@ class Budgets:
 
     async def _tell(self, exchange: str, known: _Known) -> None:
         """Write it down for the others; while Redis is away they will be told later."""
-        left_ms = max(1, round((known.until_s - machine_s()) * 1000))
-        if machine_s() < self._away_until_s:
+        left_ms = round((known.until_s - machine_s()) * 1000)
+        if left_ms <= 0 or machine_s() < self._away_until_s:
             return
         try:
             await self._ban([self._keys.ban(exchange, self._egress)], [left_ms, known.ban])

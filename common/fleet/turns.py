@@ -2,8 +2,8 @@
 
 A bucket is one number, the moment up to which its budget is spent (a generic cell rate algorithm):
 what is taken moves it on, time catches up with it, and what is ahead of time by no more than a
-burst is free to be taken at once. So the answer to a request is when its turn is: who has to wait
-has his turn already, all are served in the order in which they asked, and nobody asks twice.
+burst is free to be taken at once. So the answer to a request is when its turn is: whoever has to wait
+has a turn already, all are served in the order in which they asked, and nobody asks twice.
 
 What is not urgent takes from the upper half of a burst only, and reserves nothing: it is told when
 to ask again, so that what streams wait for is never behind it.
@@ -19,7 +19,7 @@ from common.exchanges.budget import Budget, Cost
 from common.fleet.client import CLOCK_LUA, Argument
 
 MICRO = 1_000_000
-# Nobody's turn is further ahead: who would have to wait longer is told so and asks again.
+# No turn is further ahead: whoever would have to wait longer is told so and asks again.
 HORIZON_S = 20.0
 # The share of a burst that is kept for what is urgent.
 KEPT = 0.5
@@ -73,7 +73,7 @@ else
   end
   redis.call('PEXPIRE', KEYS[1], hour_ms)
 end
-if wait >= noted then
+if wait >= noted and kind ~= 'full' then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', digits(now))
   if redis.call('ZCARD', KEYS[3]) < most_notes then
     redis.call('ZADD', KEYS[3], digits(turn), ARGV[2])

@@ -22,6 +22,7 @@ COMMANDS: tuple[Command, ...] = (
     last.COMMAND,
     status.COMMAND,
     plan.COMMAND,
+    budget.COMMAND,
     *wants.COMMANDS,
     budget.COMMAND,
     replay.COMMAND,

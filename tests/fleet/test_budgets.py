@@ -99,7 +99,7 @@ async def test_waiters_of_all_processes_are_served_in_the_order_in_which_they_as
     assert served == list(range(12))
 
 
-async def test_who_is_cancelled_leaves_no_more_than_his_turn_unused(redis: Redis) -> None:
+async def test_a_cancelled_wait_leaves_no_more_than_its_turn_unused(redis: Redis) -> None:
     one = process(redis)
     await spent_in_s(one, 4)
     waiting = [asyncio.create_task(one.spend(EXCHANGE, ONE, "test")) for _ in range(3)]
@@ -147,7 +147,7 @@ async def test_what_is_not_urgent_waits_for_the_rest_and_not_for_ever(
     assert served.index("other") < 12, "but not all of it"
 
 
-async def test_who_comes_late_to_his_turn_has_to_ask_again(
+async def test_a_turn_that_is_taken_too_late_has_to_be_asked_for_again(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that was stopped for a while must not send at once all that came due meanwhile."""
@@ -196,7 +196,7 @@ async def test_a_later_shorter_ban_ends_no_longer_one(redis: Redis) -> None:
         assert pause.wait_s > 290
 
 
-async def test_who_waits_for_his_turn_when_the_ban_comes_sends_nothing(redis: Redis) -> None:
+async def test_a_wait_in_which_the_ban_comes_sends_nothing(redis: Redis) -> None:
     a, b = process(redis, "a"), process(redis, "b")
     await spent_in_s(a, 4)
     waiting = asyncio.create_task(b.spend(EXCHANGE, {"quick": 4}, "test"))
@@ -207,6 +207,20 @@ async def test_who_waits_for_his_turn_when_the_ban_comes_sends_nothing(redis: Re
     assert pause.kind == "banned"
 
 
+async def test_a_request_that_was_asking_when_the_ban_came_ends_no_ban(
+    redis: Redis, said: list[str]
+) -> None:
+    one = process(redis)
+    asking = [asyncio.create_task(one.spend(EXCHANGE, ONE, "test")) for _ in range(3)]
+    await asyncio.sleep(0)
+    await one.ban(EXCHANGE, 60.0, "why")
+    await asyncio.gather(*asking)
+    pause = await one.spend(EXCHANGE, ONE, "test")
+    assert pause is not None
+    assert count(said, "refuses this address") == 1
+    assert count(said, "the ban is over") == 0
+
+
 async def test_what_the_exchange_counts_is_believed_by_all(redis: Redis) -> None:
     a, b = process(redis, "a"), process(redis, "b")
     await a.learn(EXCHANGE, Used("quick", 12, 0.0))
@@ -215,7 +229,7 @@ async def test_what_the_exchange_counts_is_believed_by_all(redis: Redis) -> None
     assert machine_s() - begun_s >= 0.8
 
 
-async def test_who_waits_is_noted_with_what_he_waits_for(redis: Redis) -> None:
+async def test_a_wait_is_noted_with_who_waits_and_what_for(redis: Redis) -> None:
     one = process(redis, "worker-1")
     await spent_in_s(one, 3, SLOWLY)
     waiting = asyncio.create_task(one.spend(EXCHANGE, {"slow": 2}, "dial binance:spot:candle"))

@@ -227,13 +227,16 @@ def test_what_comes_out_of_two_budgets_waits_for_the_slower_and_fills_neither() 
     holds(address)
 
 
-def test_nobody_is_given_a_turn_beyond_the_horizon_and_nothing_is_kept_for_him() -> None:
+def test_nobody_is_given_a_turn_beyond_the_horizon_and_nothing_is_kept() -> None:
     address = Address()
-    turns = [address.take({"slow": 1}) for _ in range(40)]
+    turns = [address.take({"slow": 1}, note=f"n{number}") for number in range(40)]
     assert turns[-1].kind == "full"
     assert turns[-1].wait_s > HORIZON_S
     assert max(turn.wait_s for turn in turns if turn.kind == "turn") <= HORIZON_S
     assert address.take({"slow": 1}) == turns[-1]
+    assert len(address.redis.sorted["waits:here"]) == sum(
+        t.kind == "turn" and t.wait_s > 0 for t in turns
+    )
 
 
 def test_a_clock_that_goes_back_stops_nobody_for_long() -> None:

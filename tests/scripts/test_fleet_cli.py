@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from common.exchanges.registry import EXCHANGES
+from common.fleet.budgets import Budgets
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.last import LastValues
@@ -19,6 +20,7 @@ from common.model.intervals import INTERVALS
 from scripts.children import PROJECT
 from scripts.fleet.__main__ import main
 from tests.recovery.bars import bar
+from tests.support.waiting import until
 
 
 def fleet(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -105,3 +107,35 @@ def test_a_redis_that_is_away_is_named() -> None:
     assert told.returncode == 1
     assert "127.0.0.1:1" in told.stderr
     assert "word" not in told.stderr
+
+
+@pytest.mark.engines
+def test_what_an_address_has_spent_who_waits_and_what_is_banned(redis_url: str) -> None:
+    async def spend() -> None:
+        redis = connect(redis_url)
+        binance, okx = EXCHANGES["binance"], EXCHANGES["okx"]
+        budgets = Budgets(redis, Keys("cli:"), "10.0.0.9", "worker-7")
+        await budgets.spend(binance, {"spot": 20}, "instruments")
+        await budgets.spend(binance, {"connections": 60}, "dial")
+        waiting = asyncio.create_task(budgets.spend(binance, {"connections": 6}, "dial anew"))
+        await until(lambda: budgets.counts["budget_waits"])
+        await budgets.ban(okx, 120.0, "HTTP 429 Too Many Requests")
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        await redis.aclose()
+
+    asyncio.run(spend())
+    settings = {"REDIS_URL": redis_url, "REDIS_PREFIX": "cli:", "EGRESS": "10.0.0.9"}
+    text = fleet("budget", **settings).stdout
+    assert "binance 10.0.0.9: worker-7 waits" in text
+    assert "for dial anew, its turn in" in text
+    assert "okx refuses 10.0.0.9 until" in text
+    assert "HTTP 429 Too Many Requests, told to worker-7" in text
+    (use,) = json.loads(fleet("budget", "binance", "--json", **settings).stdout)
+    spent = {budget["budget"]: budget for budget in use["budgets"]}
+    assert spent["connections"]["capacity"] == 300
+    assert spent["connections"]["spent"] > 60
+    assert spent["connections"]["waitS"] > 0
+    assert spent["futures"]["spent"] == 0
+    assert use["waiting"][0]["who"] == "worker-7"
+    assert use["banned"] is None

@@ -8,6 +8,7 @@ import pytest
 
 from common.exchanges.binance import rest
 from common.exchanges.binance.parse import parse
+from common.exchanges.budget import Used
 from common.model.streams import Market, Stream
 from tests.exchanges.binance.test_parse import CONTRACT, KLINE, frame
 
@@ -190,3 +191,25 @@ def test_no_more_bars_are_paid_for_than_there_may_be(
     request = rest.candles_request(stream, 1_700_000_040_000, 1_700_000_040_000 + minutes * 60_000)
     name = "spot" if market == "spot" else "futures"
     assert (request.params["limit"], request.cost) == (limit, {name: weight})
+
+
+@pytest.mark.parametrize(("market", "budget"), [("spot", "spot"), ("inverse", "futures")])
+def test_the_used_weight_is_of_this_minute_by_the_exchange_clock(
+    market: Market, budget: str
+) -> None:
+    headers = {"x-mbx-used-weight-1m": "1234", "date": "Wed, 21 Oct 2026 07:28:40 GMT"}
+    assert rest.used(rest.time_request(market), headers) == Used(budget, 1234, 40.0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-mbx-used-weight-1m": "7"},
+        {"x-mbx-used-weight-1m": "7", "date": "yesterday"},
+        {"x-mbx-used-weight-1m": "many", "date": "Wed, 21 Oct 2026 07:28:40 GMT"},
+        {"date": "Wed, 21 Oct 2026 07:28:40 GMT"},
+    ],
+)
+def test_without_weight_and_time_nothing_is_known_to_be_used(headers: dict[str, str]) -> None:
+    assert rest.used(rest.time_request("spot"), headers) is None

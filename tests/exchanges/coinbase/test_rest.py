@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from common.exchanges.budget import Used
 from common.exchanges.coinbase import rest
 from common.exchanges.coinbase.describe import MARKETS
 from common.model.events import Candle
@@ -292,3 +293,11 @@ def test_success_is_no_failure() -> None:
 @given(st.integers(400, 599), st.binary(max_size=100))
 def test_no_body_of_a_failure_raises(status: int, body: bytes) -> None:
     assert rest.rest_failure(status, {}, body) is not None
+
+
+def test_what_is_left_is_believed_of_the_limit_that_we_know() -> None:
+    request = rest.time_request("spot")
+    headers = {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "3"}
+    assert rest.used(request, headers) == Used("requests", 7)
+    assert rest.used(request, headers | {"x-ratelimit-limit": "10000"}) is None
+    assert rest.used(request, {}) is None

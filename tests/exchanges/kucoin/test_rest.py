@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from common.exchanges.budget import Used
 from common.exchanges.kucoin import rest
 from common.exchanges.kucoin.describe import ERRORS
 from common.exchanges.kucoin.parse import parse
@@ -293,3 +294,14 @@ def test_no_body_raises_anything_but_what_is_promised(
     for read in readers:
         with pytest.raises(msgspec.DecodeError):
             read()
+
+
+@pytest.mark.parametrize(
+    ("left", "reset_ms", "used"),
+    [("1500", "10000", Used("public", 500, 20.0)), ("4000", "30000", Used("public", 0, 0.0)),
+     ("0", "99000", Used("public", 2000, 0.0))],
+)  # fmt: skip
+def test_what_is_left_of_a_window_tells_what_was_used(left: str, reset_ms: str, used: Used) -> None:
+    headers = {"gw-ratelimit-remaining": left, "gw-ratelimit-reset": reset_ms}
+    assert rest.used(rest.time_request("spot"), headers) == used
+    assert rest.used(rest.time_request("spot"), {"gw-ratelimit-remaining": left}) is None
