@@ -34,6 +34,9 @@ WRONG = {
     "EXCHANGES": "binance,mtgox",
     "EXCHANGE_GATEWAY": "localhost:9000",
     "MARKET_CLOCK": "30",
+    "HISTORY_BARS": "-1",
+    "LOOK_BACK_S": "a while",
+    "BACKFILL_BARS": "0",
     "PRICEROLE": "candles",
     "WORKER_NAME": "n" * 101,
     "EGRESS": "eins zwei",
@@ -82,6 +85,7 @@ def test_nothing_set_starts_against_local_engines() -> None:
     assert (empty.health_host, empty.health_port) == ("0.0.0.0", 3000)
     assert (empty.lease_ttl_s, empty.drain_s) == (15, 20)
     assert (empty.publish_buffer, empty.publish_linger_ms) == (20_000, 0)
+    assert (empty.history_bars, empty.look_back_s, empty.backfill_bars) == (0, 300, 10_000)
     assert empty.market_clock.speed == 1
     assert empty.exchange_gateway is None
     assert empty.coinbase_api_key is None

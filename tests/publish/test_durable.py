@@ -8,13 +8,26 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from common.publish.durable import Durable, Message, Subject
+from common.publish.durable import Durable, Message, OnOutcome, Subject
 from common.publish.frames import Envelope
 from common.publish.messages import Outcome
 
 ENVELOPE = Envelope(
     1, "market", "k", kind="candle.closed.v1", headers={}, app_id="a", persistent=True
 )
+
+
+def message(name: str, on_outcome: OnOutcome) -> Message:
+    """``A1`` is the first message of lane A."""
+    return Message(
+        lane=name[0],
+        envelope=ENVELOPE,
+        message_id=name,
+        timestamp_s=0,
+        body=b"",
+        subject=name,
+        on_outcome=on_outcome,
+    )
 
 
 class Scene:
@@ -36,18 +49,11 @@ class Scene:
             call()
 
     def submit(self, *names: str, share: float = 1.0) -> None:
-        """``A1`` is the first message of lane A."""
         for name in names:
-            message = Message(
-                lane=name[0],
-                envelope=ENVELOPE,
-                message_id=name,
-                timestamp_s=0,
-                body=b"",
-                subject=name,
-                on_outcome=lambda subject, outcome: self.outcomes.append((subject, outcome)),
-            )
-            self.durable.submit(message, share=share)
+            self.durable.submit(message(name, self._told), share=share)
+
+    def _told(self, subject: Subject, outcome: Outcome) -> None:
+        self.outcomes.append((subject, outcome))
 
     def take(self) -> list[str]:
         return [message.message_id for message in self.durable.take(self.now_s)]
@@ -119,19 +125,66 @@ def test_a_message_resting_after_a_nack_survives_a_lost_connection() -> None:
     assert scene.take() == ["A1"]
 
 
-def test_a_returned_message_is_not_confirmed_and_holds_nothing_up() -> None:
+def test_a_returned_message_is_not_confirmed_and_takes_what_waits_behind_it_along() -> None:
     scene = Scene()
-    scene.submit("A1", "A2")
+    scene.submit("A1", "A2", "A3", "B1")
     scene.take()
     returned = scene.durable.note_return("A")
     assert returned is not None
     assert returned.message_id == "A1"
+    scene.submit("A4")
+    scene.durable.settle(2, multiple=True, ok=True)
+    assert scene.outcomes == [
+        ("A1", "returned"),
+        ("A2", "returned"),
+        ("A3", "returned"),
+        ("A4", "returned"),
+        ("B1", "confirmed"),
+    ]
+    assert (scene.durable.returned, scene.durable.confirmed) == (4, 1)
+    assert (scene.durable.size, scene.take()) == (0, [])
+
+
+def test_what_comes_after_a_return_leaves_as_ever() -> None:
+    scene = Scene()
+    scene.submit("A1")
+    scene.take()
+    scene.durable.note_return("A")
     scene.durable.settle(1, multiple=False, ok=True)
-    assert scene.outcomes == [("A1", "returned")]
-    assert scene.take() == ["A2"]
+    scene.submit("A1")
+    assert scene.take() == ["A1"]
     scene.durable.settle(2, multiple=False, ok=True)
-    assert scene.outcomes[1:] == [("A2", "confirmed")]
-    assert (scene.durable.returned, scene.durable.confirmed) == (1, 1)
+    assert scene.outcomes == [("A1", "returned"), ("A1", "confirmed")]
+
+
+def test_a_listener_that_submits_what_was_returned_again_finds_its_lane_empty() -> None:
+    scene = Scene()
+    again: list[str] = []
+
+    def told(subject: Subject, outcome: Outcome) -> None:
+        if outcome == "returned":
+            scene.submit(f"{subject}again")
+            again.append(str(subject))
+
+    for name in ("A1", "A2"):
+        scene.durable.submit(message(name, told))
+    scene.take()
+    scene.durable.note_return("A")
+    scene.durable.settle(1, multiple=False, ok=True)
+    assert again == ["A1", "A2"]
+    assert scene.take() == ["A1again"]
+    assert scene.durable.size == 2
+
+
+def test_a_return_whose_ack_was_lost_with_the_connection_is_found_out_anew() -> None:
+    scene = Scene()
+    scene.submit("A1")
+    scene.take()
+    scene.durable.note_return("A")
+    scene.durable.lost()
+    assert scene.take() == ["A1"]
+    scene.durable.settle(1, multiple=False, ok=True)
+    assert scene.outcomes == [("A1", "confirmed")]
 
 
 def test_how_long_confirms_are_waited_for_is_told_by_the_message_that_left_first() -> None:
@@ -192,7 +245,7 @@ def test_what_is_only_told_leaves_room_for_what_happened() -> None:
 
 
 class DurableMachine(RuleBasedStateMachine):
-    """Any sequence of submits, writes, confirms, refusals and broken connections.
+    """Any sequence of submits, writes, confirms, refusals, returns and broken connections.
 
     ``delivered`` is what a broker would have taken; it may take a message and lose the confirm.
     """
@@ -205,6 +258,7 @@ class DurableMachine(RuleBasedStateMachine):
         self.submitted: list[str] = []
         self.delivered: list[str] = []
         self.on_the_wire: dict[int, str] = {}
+        self.unroutable: set[str] = set()
         self.tag = 0
         self.count = 0
 
@@ -227,9 +281,20 @@ class DurableMachine(RuleBasedStateMachine):
         tags = [sent for sent in self.on_the_wire if sent == tag or (multiple and sent < tag)]
         for sent in tags:
             name = self.on_the_wire.pop(sent)
-            if ok:
+            if ok and name not in self.unroutable:
                 self.delivered.append(name)
+            self.unroutable.discard(name)
         self.scene.durable.settle(tag, multiple=multiple, ok=ok)
+
+    @rule(pick=st.integers(0, 10))
+    def find_no_queue(self, pick: int) -> None:
+        """The broker says so of a message before it acks it."""
+        if self.on_the_wire:
+            name = list(self.on_the_wire.values())[pick % len(self.on_the_wire)]
+            told = self.scene.durable.note_return(name[0])
+            assert told is not None
+            assert told.message_id == name
+            self.unroutable.add(name)
 
     @rule(pick=st.integers(0, 10), multiple=st.booleans(), ok=st.booleans())
     def settle(self, pick: int, multiple: bool, ok: bool) -> None:
@@ -243,8 +308,10 @@ class DurableMachine(RuleBasedStateMachine):
 
     @rule(taken=st.integers(0, 3))
     def lose_connection(self, taken: int) -> None:
-        self.delivered += list(self.on_the_wire.values())[:taken]
+        arrived = list(self.on_the_wire.values())[:taken]
+        self.delivered += [name for name in arrived if name not in self.unroutable]
         self.on_the_wire.clear()
+        self.unroutable.clear()
         self.tag = 0
         self.scene.durable.lost()
 
@@ -252,6 +319,25 @@ class DurableMachine(RuleBasedStateMachine):
     def bounded(self) -> None:
         assert self.scene.durable.size <= 12
         assert self.scene.durable.in_flight == len(self.on_the_wire) <= 3
+
+    @invariant()
+    def each_has_one_outcome_and_a_confirm_means_that_it_arrived(self) -> None:
+        told = [name for name, outcome in self.scene.outcomes if outcome != "refused"]
+        assert len(told) == len(set(told))
+        assert len(told) + self.scene.durable.size == len(self.submitted)
+        assert self.confirmed <= set(self.delivered)
+
+    @property
+    def confirmed(self) -> set[str]:
+        return {str(name) for name, outcome in self.scene.outcomes if outcome == "confirmed"}
+
+    @invariant()
+    def outcomes_come_in_the_order_of_the_lane(self) -> None:
+        """Whoever sends again from the first that was returned on has all that is missing."""
+        for lane in "ABCD":
+            told = [str(name) for name, outcome in self.scene.outcomes if outcome != "refused"]
+            numbers = [int(name[1:]) for name in told if name[0] == lane]
+            assert numbers == sorted(numbers)
 
     @invariant()
     def in_order_within_a_lane_even_with_its_duplicates(self) -> None:
@@ -266,9 +352,8 @@ class DurableMachine(RuleBasedStateMachine):
             self.settle(0, multiple=False, ok=True)
             while self.on_the_wire:
                 self._settle(max(self.on_the_wire), multiple=True, ok=True)
-        assert set(self.delivered) == set(self.submitted)
-        confirmed = [name for name, outcome in self.scene.outcomes if outcome == "confirmed"]
-        assert sorted(map(str, confirmed)) == sorted(self.submitted)
+        told = {str(name) for name, outcome in self.scene.outcomes if outcome != "refused"}
+        assert told == set(self.submitted)
         assert self.scene.durable.size == 0
 
 

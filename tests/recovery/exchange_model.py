@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import count
 
 from common.exchanges.place import Place
+from common.model.checkpoints import Checkpoint
 from common.model.events import Candle, Trade
 from common.model.intervals import end_of, length_ms, start_of
 from common.model.streams import Stream
@@ -20,6 +21,7 @@ from tests.recovery.bars import BEGIN_MS
 HISTORY_BARS = 6
 SETTLE_MS = 5_000
 BARS_BEFORE = 20
+PAGE_BARS = 4
 SNAPSHOT_BARS = 5
 
 
@@ -96,7 +98,8 @@ class Run:
         plan = self.plan
         self.place = Place(plan.stream.exchange, plan.stream.market, "candle")
         self.now_ms = plan.lives[0].from_ms
-        self.lane = CandleLane(plan.stream, self.place, self.now_ms, 1.0)
+        begins = Checkpoint(start_of(plan.stream.interval or "", self.now_ms))
+        self.lane = CandleLane(plan.stream, self.place, begins, self.now_ms, 1.0)
         self.interval = self.lane.source.interval or ""
         self.from_trades = self.interval in self.place.rules.from_trades
         self.inferred = self.place.rules.closes == "inferred"
@@ -198,11 +201,12 @@ class Run:
         final_ms, lane = self.now_ms - SETTLE_MS, self.lane
         stretch, missing = None, lane.missing
         if missing is not None:
-            to_ms = min(missing.to_ms, start_of(self.interval, final_ms))
+            page_ms = missing.from_ms + PAGE_BARS * length_ms(self.interval)
+            to_ms = min(missing.to_ms, start_of(self.interval, min(final_ms, page_ms)))
             stretch = Hole(missing.from_ms, to_ms) if missing.from_ms < to_ms else None
         urgent = stretch is not None
-        if stretch is None and lane.settling is not None:
-            stretch = lane.settling.due(final_ms)
+        if stretch is None:
+            stretch = lane.settling.due(final_ms, PAGE_BARS * length_ms(self.interval))
         if stretch is None:
             return
         takes_ms, fails = self.plan.answers[self._reads % len(self.plan.answers)]
@@ -224,7 +228,7 @@ class Run:
             if self.plan.tells_flat or bar.volume != "0"
         ]
         if urgent:
-            self._say(self.lane.fetched(bars, stretch.to_ms))
-        elif self.lane.settling is not None:
+            self._say(self.lane.fetched(bars, stretch))
+        else:
             revised = self.lane.settling.compare(stretch, bars)
             self._say([Step(candle, "reconcile") for candle in revised])

@@ -9,14 +9,18 @@ from msgspec.structs import replace
 from common.clocks import MarketClock
 from common.exchanges.place import Place
 from common.exchanges.protocol import TickerPart, Unreadable
-from common.model.events import MarketEvent, Ticker, Trade
-from common.model.streams import Shard, Stream
+from common.model.checkpoints import Checkpoint
+from common.model.events import Candle, MarketEvent, Ticker, Trade
+from common.model.streams import Origin, Shard, Stream
+from common.recovery.settling import MOST_KEPT
 from common.recovery.steps import Hole
-from tests.recovery.bars import at, bar
+from tests.recovery.bars import MINUTE_MS, at, bar
 from workers.feed import Feed
 
 CANDLE = Stream("binance", "spot", "candle", "BTCUSDT", "1m")
-NOW_MS = at(1) + 250
+# The first minute still runs; its close comes a moment early.
+NOW = 0.99
+NOW_MS = at(NOW)
 TOPIC = "btcusdt@kline_1m"
 
 
@@ -24,9 +28,14 @@ class Outlet:
     def __init__(self) -> None:
         self.events: list[tuple[MarketEvent, int, str]] = []
         self.states: list[tuple[str, str, Any, Any]] = []
+        self.full = False
+        self.mute = False
 
-    def publish(self, event: MarketEvent, *, epoch: int, origin: str) -> None:
+    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
+        if self.full and isinstance(event, Candle) and event.closed:
+            return False
         self.events.append((event, epoch, origin))
+        return True
 
     def status(
         self,
@@ -37,17 +46,39 @@ class Outlet:
         reason: str = "",
         from_ms: int | None = None,
         to_ms: int | None = None,
-    ) -> None:
+    ) -> bool:
+        if self.mute:
+            return False
         self.states.append((stream.symbol, state, reason or from_ms, to_ms))
+        return True
+
+    def has_room(self) -> bool:
+        return not self.full
+
+    @property
+    def said(self) -> list[tuple[int, str, int]]:
+        """Closed candles: minute, origin, revision."""
+        return [
+            ((event.start_ms - at(0)) // MINUTE_MS, origin, event.revision)
+            for event, _, origin in self.events
+            if isinstance(event, Candle) and event.closed
+        ]
 
 
-def make(*streams: Stream) -> tuple[Feed, Outlet, tuple[str, ...]]:
+def make(
+    *streams: Stream, begins: float = 0, now: float = NOW
+) -> tuple[Feed, Outlet, tuple[str, ...]]:
+    """``begins``: the minute of the checkpoint of candles."""
     outlet = Outlet()
-    channel = streams[0].channel
-    place = Place("binance", "spot", channel)
-    clock = MarketClock(wall=lambda: NOW_MS)
-    feed = Feed(Shard("binance", "spot", channel, 0), 7, place, outlet, clock)
-    return feed, outlet, tuple(feed.want(streams))
+    place = Place(streams[0].exchange, "spot", streams[0].channel)
+    clock = MarketClock(wall=lambda: at(now))
+    feed = Feed(Shard(place.exchange, "spot", place.channel, 0), 7, place, outlet, clock)
+    return feed, outlet, tuple(feed.want(streams, from_minute(begins, *streams)))
+
+
+def from_minute(minute: float, *streams: Stream) -> dict[Stream, Checkpoint]:
+    candles = [stream for stream in streams if stream.channel == "candle"]
+    return dict.fromkeys(candles, Checkpoint(at(minute)))
 
 
 def test_streams_that_share_a_topic_are_subscribed_once() -> None:
@@ -124,7 +155,8 @@ def test_the_parts_of_a_ticker_go_out_as_one_and_not_from_an_older_connection() 
 def test_closing_state_survives_a_change_of_what_is_wanted() -> None:
     feed, outlet, _ = make(CANDLE)
     feed.event(bar(0))
-    feed.want([CANDLE, Stream("binance", "spot", "candle", "ETHUSDT", "1m")])
+    other = Stream("binance", "spot", "candle", "ETHUSDT", "1m")
+    feed.want([CANDLE, other], from_minute(0, other))
     feed.event(bar(0))
     assert len(outlet.events) == 1
 
@@ -197,10 +229,7 @@ def test_a_bar_of_the_future_is_not_believed() -> None:
 
 
 def test_a_trade_of_the_future_makes_no_bar_late() -> None:
-    place, outlet = Place("coinbase", "spot", "candle"), Outlet()
-    clock = MarketClock(wall=lambda: NOW_MS)
-    feed = Feed(Shard("coinbase", "spot", "candle", 0), 7, place, outlet, clock)
-    feed.want([Stream("coinbase", "spot", "candle", "BTC-USD", "1m")])
+    feed, _, _ = make(Stream("coinbase", "spot", "candle", "BTC-USD", "1m"))
     trade = Trade("coinbase", "spot", "BTC-USD", "1", "5", "1", at(1_000_000))
     assert feed.event(trade) is None
     assert feed.event(replace(trade, time_ms=at(1), trade_id="2")) is not None
@@ -231,7 +260,7 @@ def test_what_was_read_for_a_stream_that_was_given_up_since_says_nothing() -> No
     feed.event(bar(2))
     (old,) = feed.candle_lanes()
     feed.want([])
-    feed.want([CANDLE])
+    feed.want([CANDLE], from_minute(0, CANDLE))
     count = len(outlet.events)
     feed.fetched(old, Hole(at(1), at(2)), [bar(1)])
     assert len(outlet.events) == count
@@ -248,3 +277,123 @@ def test_a_silent_source_takes_nothing_from_what_the_other_has_told() -> None:
     ticker = outlet.events[-1][0]
     assert isinstance(ticker, Ticker)
     assert (ticker.last, ticker.bid) == ("5", "4")
+
+
+# --- checkpoints, and what does not arrive ---------------------------------------------------
+
+
+def test_a_stream_says_at_once_what_it_misses_behind_its_checkpoint() -> None:
+    feed, outlet, _ = make(CANDLE, begins=0, now=3.5)
+    feed.tick()
+    assert outlet.states == [("BTCUSDT", "gap", at(0), at(3))]
+    assert feed.event(bar(3)) == TOPIC
+    (lane,) = feed.candle_lanes()
+    feed.fetched(lane, Hole(at(0), at(3)), [bar(0), bar(1), bar(2)])
+    assert outlet.said == [
+        (0, "backfill", 0),
+        (1, "backfill", 0),
+        (2, "backfill", 0),
+        (3, "live", 0),
+    ]
+    assert outlet.states[-1] == ("BTCUSDT", "recovered", at(0), at(3))
+
+
+def test_a_checkpoint_is_for_a_new_stream_only() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    feed.want([CANDLE], from_minute(0, CANDLE))
+    feed.event(bar(0))
+    assert outlet.said == [(0, "live", 0)]
+
+
+def test_what_finds_no_room_is_a_gap_and_comes_by_rest_in_order() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    outlet.full = True
+    feed.event(bar(1))
+    outlet.full = False
+    feed.event(bar(2))
+    assert outlet.said == [(0, "live", 0)]
+    assert outlet.states[-1] == ("BTCUSDT", "gap", at(1), at(2))
+    (lane,) = feed.candle_lanes()
+    feed.fetched(lane, Hole(at(1), at(2)), [bar(1)])
+    assert outlet.said[1:] == [(1, "backfill", 0), (2, "live", 0)]
+    assert outlet.states[-1] == ("BTCUSDT", "recovered", at(1), at(2))
+
+
+def test_of_what_was_fetched_nothing_goes_out_behind_what_found_no_room() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(3))
+    (lane,) = feed.candle_lanes()
+    outlet.full = True
+    feed.fetched(lane, Hole(at(0), at(3)), [bar(0), bar(1), bar(2)])
+    assert outlet.said == []
+    assert lane.missing == Hole(at(0), at(4))
+    outlet.full = False
+    feed.fetched(lane, Hole(at(0), at(4)), [bar(0), bar(1), bar(2), bar(3)])
+    assert [minute for minute, *_ in outlet.said] == [0, 1, 2, 3]
+
+
+def test_what_no_queue_wanted_is_a_gap() -> None:
+    feed, outlet, _ = make(CANDLE)
+    for minute in (0, 1):
+        feed.event(bar(minute))
+    for minute in (0, 1):
+        feed.undelivered(bar(minute))
+    assert outlet.states[-1] == ("BTCUSDT", "gap", at(0), at(2))
+    (lane,) = feed.candle_lanes()
+    assert lane.missing == Hole(at(0), at(2))
+
+
+def test_an_outcome_of_a_stream_that_is_gone_says_nothing() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    feed.want([])
+    feed.undelivered(bar(0))
+    assert [state for _, state, _, _ in outlet.states] == ["live"]
+
+
+def test_what_could_not_be_said_of_a_gap_is_said_at_the_next_look() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.event(bar(0))
+    outlet.mute = True
+    feed.event(bar(2))
+    outlet.mute = False
+    feed.tick()
+    assert outlet.states[-1] == ("BTCUSDT", "gap", at(1), at(2))
+    outlet.mute = True
+    feed.event(bar(1))
+    outlet.mute = False
+    feed.tick()
+    assert outlet.states[-1] == ("BTCUSDT", "recovered", at(1), at(2))
+
+
+def test_a_correction_that_finds_no_room_is_said_when_it_is_compared_again() -> None:
+    feed, outlet, _ = make(Stream("kucoin", "spot", "candle", "BTCUSDT", "1m"))
+    (lane,) = feed.candle_lanes()
+    lane.settling.note(bar(0, "1", volume="1"))
+    final = bar(0, "2", volume="1")
+    outlet.full = True
+    feed.compared(lane, Hole(at(0), at(1)), [final])
+    outlet.full = False
+    for _ in range(2):  # the second time it is what REST says
+        feed.compared(lane, Hole(at(0), at(1)), [final])
+    assert outlet.said == [(0, "reconcile", 1)]
+
+
+def test_what_is_unsettled_is_told_as_far_as_it_is_kept() -> None:
+    kucoin = Stream("kucoin", "spot", "candle", "BTCUSDT", "1m")
+    feed, _, _ = make(kucoin)
+    assert feed.unsettled(kucoin) == ()
+    (lane,) = feed.candle_lanes()
+    for minute in range(MOST_KEPT + 1):
+        lane.settling.note(bar(minute))
+    assert len(feed.unsettled(kucoin)) == MOST_KEPT
+    assert feed.unsettled(CANDLE) == ()
+
+
+def test_what_is_given_up_before_a_stream_begins_is_said_aloud() -> None:
+    feed, outlet, _ = make(CANDLE)
+    feed.gave_up(CANDLE, Hole(at(0), at(5)), "older than BACKFILL_BARS")
+    assert outlet.states == [("BTCUSDT", "gap", "older than BACKFILL_BARS", at(5))]
+    assert feed.counts["lost"] == 1

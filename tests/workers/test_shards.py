@@ -11,16 +11,19 @@ import pytest
 from redis.asyncio import Redis
 
 from common.clocks import MarketClock
+from common.fleet.checkpoints import Checkpoints
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
 from common.model.streams import Role, Shard, Stream
 from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest
+from common.recovery.resuming import Reach
 from tests.support.scripted import ScriptedExchange
 from tests.support.spending import Unlimited
 from tests.workers.test_feed import Outlet
 from workers.owned import OwnedShard
+from workers.progress import Progress
 from workers.shards import Shards
 
 pytestmark = pytest.mark.engines
@@ -42,19 +45,23 @@ class Worker:
         self.name = name
         self.exchange = ScriptedExchange()
         self.flushed = 0
-        leases = Leases(redis, Keys("test:"), name, TTL_S)
-        self.shards = Shards(name, leases, self._open, self._flush)
+        keys = Keys("test:")
+        self.progress = Progress(Checkpoints(redis, keys))
+        leases = Leases(redis, keys, name, TTL_S)
+        self.shards = Shards(name, leases, self._open, self._flush, self.progress)
 
     def _open(self, shard: Shard, lease: Lease) -> OwnedShard:
         return OwnedShard(
             shard,
             lease,
             Outlet(),
+            self.progress,
             address=self.exchange.address,
             reader=CandleReader(
                 Rest(None, Unlimited()), lambda exchange, market: {}, MarketClock()
             ),
             dial=self.exchange.dial,
+            reach=Reach(),
             clock=MarketClock(),
             catalog=dict,
         )
