@@ -24,7 +24,6 @@ COMMANDS: tuple[Command, ...] = (
     plan.COMMAND,
     budget.COMMAND,
     *wants.COMMANDS,
-    budget.COMMAND,
     replay.COMMAND,
 )
 
