@@ -77,18 +77,18 @@ def foreseen(
 
     ``owners`` and ``workers`` are by worker id. A shard that nobody may serve is left out.
     """
-    mine = {me: {s for s, o in owners.items() if o == me and s in weights} for me in workers}
+    held = {shard: me for shard, me in owners.items() if shard in weights and me in workers}
     moved = True
     while moved:
         moved = False
-        for me, held in mine.items():
-            given = to_give_back(me, held, weights, workers)
-            held.difference_update(given)
-            free = weights.keys() - set().union(*mine.values())
-            taken = [] if given else to_claim(me, held, free, weights, workers)
-            held.update(taken)
+        for me in workers:
+            mine = [shard for shard, owner in held.items() if owner == me]
+            given = to_give_back(me, mine, held, weights, workers)
+            taken = [] if given else to_claim(me, mine, held, weights, workers)
+            held = {shard: owner for shard, owner in held.items() if shard not in given}
+            held |= dict.fromkeys(taken, me)
             moved |= bool(given or taken)
-    return {shard: me for me, held in mine.items() for shard in held}
+    return held
 
 
 def _owners(found: Sequence[WorkerRecord], plan: Plan) -> Mapping[Shard, str]:

@@ -56,8 +56,16 @@ def there(redis_url: str, *workers: WorkerRecord) -> dict[str, str]:
         for market in LISTED:
             assert await Directory(redis, keys, _list).refresh("binance", market)
         for one in workers:
-            record = Raw(records.encode(one))
-            member = Member(one.worker_id, one.role, "vm", 7, 1, wall_ms(), "running", record)  # type: ignore[arg-type]
+            member = Member(
+                one.worker_id,
+                role=one.role,  # type: ignore[arg-type]
+                host="vm",
+                pid=7,
+                started_ms=1,
+                updated_ms=wall_ms(),
+                state="running",
+                record=Raw(records.encode(one)),
+            )
             await Members(redis, keys, TTL_S).write(member)
         await redis.aclose()
 

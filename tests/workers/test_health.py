@@ -167,7 +167,7 @@ class Reporter:
         )
         body = records.encode(record) if self.body is None else self.body
         await self._members.write(
-            Member("price-1:aa", "all", "vm", 1, now_ms, now_ms, "running", Raw(body))
+            Member("price-1:aa", "all", "vm", 1, now_ms, now_ms, "running", record=Raw(body))
         )
 
     async def run(self) -> None:
