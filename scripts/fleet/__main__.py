@@ -22,7 +22,6 @@ COMMANDS: tuple[Command, ...] = (
     last.COMMAND,
     status.COMMAND,
     plan.COMMAND,
-    budget.COMMAND,
     *wants.COMMANDS,
     replay.COMMAND,
 )
