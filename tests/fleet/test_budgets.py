@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+import fakeredis
 import msgspec
 import pytest
 from loguru import logger
@@ -22,6 +23,7 @@ from common.fleet.budgets import Budgets, Wait
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.turns import HORIZON_S
+from common.fleet.usage import read_use
 from scripts.engines import RedisServer
 from tests.support.waiting import until
 
@@ -161,6 +163,27 @@ async def test_a_turn_that_is_taken_too_late_has_to_be_asked_for_again(
     await asyncio.gather(*waiting)
     # The bucket is full of their unused turns first.
     assert machine_s() - begun_s >= 0.25
+
+
+async def test_the_embedded_redis_runs_the_same_scripts() -> None:
+    redis = fakeredis.FakeAsyncRedis()
+    a, b = process(redis, "a"), process(redis, "b")
+    assert await spent_in_s(a, 4) < 1
+    await a.learn(EXCHANGE, Used("slow", 20, 0.0))
+    waiting = asyncio.create_task(a.spend(EXCHANGE, {"quick": 4}, "test"))
+    other = asyncio.create_task(b.spend(EXCHANGE, SLOWLY, "test"))
+    await until(lambda: a.counts["budget_waits"] and b.counts["budget_waits"])
+    await b.ban(EXCHANGE, 60.0, "why")
+    pause = await waiting
+    assert pause is not None
+    assert pause.kind == "banned"
+    use = await read_use(redis, KEYS, EXCHANGE, "here")
+    assert [wait.who for wait in use.waiting] == ["b"]
+    assert use.banned is not None
+    assert use.banned.detail == "why"
+    other.cancel()
+    await asyncio.wait({other})
+    await redis.aclose()
 
 
 # --- bans -----------------------------------------------------------------------------------
