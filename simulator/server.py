@@ -164,7 +164,9 @@ class Simulator:
             return None
         wait_s = fault.retry_after_s
         headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
-        return json_answer({"code": -1003, "msg": "Refused by control."}, fault.status, **headers)
+        # As Binance says it: -1003 is about limits, and a server that fails knows nothing of them.
+        code = -1003 if fault.status in (403, 418, 429) else -1000
+        return json_answer({"code": code, "msg": "Refused by control."}, fault.status, **headers)
 
     async def _handshake(
         self, request: web.Request, exchange: Exchange, call: HttpCall

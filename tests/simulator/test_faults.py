@@ -95,7 +95,8 @@ async def test_a_refusal_may_be_for_one_path_and_for_requests() -> None:
             "fault", kind="refuse", status=503, on="rest", where={"path": "*/klines"}
         )
         query = {"symbol": "BTCUSDT", "interval": "1m"}
-        assert (await exchange.rest("api.binance.com", "/api/v3/klines", **query))[0] == 503
+        status, body, _ = await exchange.rest("api.binance.com", "/api/v3/klines", **query)
+        assert (status, body["code"]) == (503, -1000)  # a failure, not a limit
         assert (await exchange.rest("api.binance.com", "/api/v3/time"))[0] == 200
 
 
@@ -182,6 +183,19 @@ async def test_a_rejected_symbol_is_refused_and_the_others_are_not() -> None:
         assert answer["error"]["code"] == -1121
         assert (await wire.ask("LIST_SUBSCRIPTIONS", id_=2))["result"] == []
         assert "result" in await wire.ask("SUBSCRIBE", "btcusdt@kline_1m", id_=3)
+
+
+async def test_one_rule_may_be_lifted_alone() -> None:
+    async with simulator(speed=SPEED) as exchange, dial(exchange, f"{SPOT}/ws") as wire:
+        rules = [
+            {"kind": "reject", "exchange": "binance", "market": "spot", "symbol": symbol}
+            for symbol in ("BTCUSDT", "ETHUSDT")
+        ]
+        for rule in rules:
+            await exchange.control("fault", **rule)
+        await exchange.control("heal", **rules[0])
+        assert "result" in await wire.ask("SUBSCRIBE", "btcusdt@kline_1m")
+        assert (await wire.ask("SUBSCRIBE", "ethusdt@kline_1m", id_=2))["error"]["code"] == -1121
 
 
 async def test_a_silenced_symbol_is_acked_and_never_speaks() -> None:
