@@ -197,6 +197,7 @@ def _summary(
         "duplicated": verdict.duplicated,
         "duplicatedUnexplained": verdict.duplicated_unexplained,
         "revised": verdict.revised,
+        "revisedAlike": verdict.revised_alike,
         "unsaid": verdict.unsaid,
         "rejected": verdict.rejected,
         "maxRecoveryS": round(verdict.max_recovery_s, 1),

@@ -21,6 +21,9 @@ The counts, and when each is not zero:
   no way to say it. A dead worker cannot speak either, but its successor must. Candles that ended
   before the faults began, or before the stream was heard of, are history, and never late.
 
+Corrections (revision 1 and up) are counted, and apart from them those that say no other than what
+they correct: who takes a stream over may not know what was told before, and says the truth again.
+
 A symbol that the exchange rejects owes nothing while the fleet says so: if its last word is
 ``rejected`` or ``parked``, and a fault had it rejected, its candles are owed up to when it stopped
 being live, and no further.
@@ -81,6 +84,7 @@ class _StreamJudge:
         self._check_order(firsts)
         words = [one for one in firsts if one.body["revision"] > 0]
         self._verdict.revised += len(words)
+        self._count_alike(firsts)
         arrived = {one.body["startMs"]: one for one in firsts if one.body["revision"] == 0}
         self._check_words(arrived, words)
         settled_ms = self._evidence.ended_ms - SETTLED_S * 1000
@@ -125,6 +129,14 @@ class _StreamJudge:
                     reason = f"{one.message_id} came at {at_s:.1f} s, after a later one"
                     self._verdict.blame("out_of_order", reason)
                 last_ms = max(last_ms, one.body["startMs"])
+
+    def _count_alike(self, firsts: Sequence[Delivery]) -> None:
+        """Corrections that say no other than what they correct, as far as that came before them."""
+        last: dict[int, Body] = {}
+        for one in firsts:
+            before, body = last.get(one.body["startMs"]), {**one.body, "revision": 0}
+            self._verdict.revised_alike += before is not None and agree(body, before)
+            last[one.body["startMs"]] = body
 
     def _check_words(
         self, arrived: Mapping[int, Delivery], corrections: Sequence[Delivery]

@@ -214,7 +214,12 @@ def test_a_number_written_otherwise_is_the_same() -> None:
 def test_the_highest_revision_is_the_last_word() -> None:
     run = Run(without=(7,)).came(7, end_s(7), close="1.00").came(7, end_s(7) + 2, revision=1)
     verdict = run.judge()
-    assert (verdict.clean, verdict.revised) == (True, 1)
+    assert (verdict.clean, verdict.revised, verdict.revised_alike) == (True, 1, 0)
+
+
+def test_a_correction_that_says_nothing_new_is_counted() -> None:
+    verdict = Run().came(7, end_s(7) + 2, revision=1).judge()
+    assert (verdict.clean, verdict.revised, verdict.revised_alike) == (True, 1, 1)
 
 
 def test_a_correction_that_is_not_the_truth_is_wrong() -> None:
