@@ -22,6 +22,8 @@ HISTORY_BARS = 6
 SETTLE_MS = 5_000
 BARS_BEFORE = 20
 PAGE_BARS = 4
+# Once the plan's troubles are over, REST answers like this.
+CALM_MS = 300
 SNAPSHOT_BARS = 5
 
 
@@ -42,13 +44,15 @@ class Life:
 class Plan:
     """What happens: trades as (time, price), lives of sockets, and how REST answers.
 
-    ``answers``: for each read in turn, how long it takes, and whether it fails.
+    ``answers``: for each read in turn, how long it takes, and whether it fails; from ``calm_ms`` on
+    none does.
     """
 
     stream: Stream
     trades: Sequence[tuple[int, int]]
     lives: Sequence[Life]
     answers: Sequence[tuple[int, bool]]
+    calm_ms: int
     until_ms: int
     snapshots: bool = False
     tells_flat: bool = True
@@ -98,9 +102,10 @@ class Run:
         plan = self.plan
         self.place = Place(plan.stream.exchange, plan.stream.market, "candle")
         self.now_ms = plan.lives[0].from_ms
-        begins = Checkpoint(start_of(plan.stream.interval or "", self.now_ms))
-        self.lane = CandleLane(plan.stream, self.place, begins, self.now_ms, 1.0)
-        self.interval = self.lane.source.interval or ""
+        self.begins_ms = start_of(plan.stream.interval or "", self.now_ms)
+        source = self.place.source(plan.stream)
+        assert source is not None
+        self.interval = source.interval or ""
         self.from_trades = self.interval in self.place.rules.from_trades
         self.inferred = self.place.rules.closes == "inferred"
         self.beat_ms = length_ms(self.interval) // 120
@@ -108,44 +113,81 @@ class Run:
         self._order = count()
         self._carried: set[int] = set()
         self._heard_ms = 0
-        self._reading = False
+        # The lane whose question REST has not answered yet.
+        self._read_for: CandleLane | None = None
         self._reads = 0
+        self.begin()
+
+    # --- what it is about -----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Make the lane."""
+        checkpoint = Checkpoint(self.begins_ms)
+        self._lane = CandleLane(self.plan.stream, self.place, checkpoint, self.now_ms, 1.0)
+
+    @property
+    def lane(self) -> CandleLane | None:
+        """The lane; None while nobody has one."""
+        return self._lane
+
+    def accepted(self) -> None:
+        self._lane.listening(self.now_ms)
+
+    def gone(self) -> None:
+        self._lane.interrupted()
+
+    def heard(self, told: Candle | Trade) -> None:
+        tell = self._lane.trade if isinstance(told, Trade) else self._lane.candle
+        self._say(tell(told, self.now_ms))
+
+    def beat(self, heard_ms: int) -> None:
+        self._say(self._lane.tick(self.now_ms, heard_ms))
+
+    def fetched(self, stretch: Hole, bars: Sequence[Candle]) -> None:
+        self._say(self._lane.fetched(bars, stretch))
+
+    def compared(self, stretch: Hole, bars: Sequence[Candle]) -> None:
+        for candle in self._lane.settling.compare(stretch, bars):
+            self._say([Step(candle, "reconcile")])
+            self._lane.settling.corrected(candle)
+
+    def _say(self, steps: Sequence[Step]) -> None:
+        self.out += [(self.now_ms, step) for step in steps]
+
+    # --- time -----------------------------------------------------------------------------------
 
     def go(self) -> list[Step]:
         """All closed candles that went out."""
         for number, life in enumerate(self.plan.lives):
             self._live(number, life)
-        self._at(self.now_ms, self._beat)
+        self.at(self.now_ms, self._beat)
         while self._agenda and self._agenda[0][0] <= self.plan.until_ms:
             self.now_ms, _, act = heapq.heappop(self._agenda)
             act()
         return [step for _, step in self.out if step.candle.closed]
 
-    def _at(self, when_ms: int, act: Callable[[], None]) -> None:
+    def at(self, when_ms: int, act: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (when_ms, next(self._order), act))
-
-    def _say(self, steps: Sequence[Step]) -> None:
-        self.out += [(self.now_ms, step) for step in steps]
 
     # --- sockets ------------------------------------------------------------------------------
 
     def _live(self, number: int, life: Life) -> None:
         def accepted() -> None:
             self._carried.add(number)
-            self.lane.listening(self.now_ms)
+            self.accepted()
 
         def gone() -> None:
             self._carried.discard(number)
             if not self._carried:
-                self.lane.interrupted()
+                self.gone()
 
         if life.from_ms + life.delay_ms < life.to_ms:
-            self._at(life.from_ms + life.delay_ms, accepted)
+            self.at(life.from_ms + life.delay_ms, accepted)
         for at_ms, act in self._frames(life):
             for _ in range(1 + life.twice):
                 if at_ms + life.delay_ms < life.to_ms:
-                    self._at(at_ms + life.delay_ms, act)
-        self._at(life.to_ms, gone)
+                    self.at(at_ms + life.delay_ms, act)
+        self.at(life.to_ms, gone)
 
     def _frames(self, life: Life) -> Iterator[tuple[int, Callable[[], None]]]:
         begin_ms, plan = life.from_ms, self.plan
@@ -174,31 +216,33 @@ class Run:
     def _bar(self, start_ms: int, at_ms: int) -> Callable[[], None]:
         until_ms = min(at_ms + 1, end_of(self.interval, start_ms))
         bar = state(self.plan, self.interval, start_ms, until_ms)
-        return lambda: self._say(self.lane.candle(bar, self.now_ms))
+        return lambda: self.heard(bar)
 
     def _closed(self, start_ms: int) -> Callable[[], None]:
         (bar,) = truth(self.plan, self.interval, start_ms, start_ms + 1)
-        return lambda: self._say(self.lane.candle(bar, self.now_ms))
+        return lambda: self.heard(bar)
 
     def _trade(self, trade_id: int, at_ms: int, price: int) -> Callable[[], None]:
         stream = self.plan.stream
         trade = Trade(
             stream.exchange, stream.market, stream.symbol, str(trade_id), str(price), "1", at_ms
         )
-        return lambda: self._say(self.lane.trade(trade, self.now_ms))
+        return lambda: self.heard(trade)
 
     # --- the clock, and REST ------------------------------------------------------------------
 
     def _beat(self) -> None:
         told_ms = [self.now_ms - self.plan.lives[number].delay_ms for number in self._carried]
         self._heard_ms = max([self._heard_ms, *told_ms])
-        self._say(self.lane.tick(self.now_ms, self._heard_ms))
-        if not self._reading:
-            self._read()
-        self._at(self.now_ms + self.beat_ms, self._beat)
+        lane = self.lane
+        if lane is not None:
+            self.beat(self._heard_ms)
+            if self._read_for is not lane:
+                self._read(lane)
+        self.at(self.now_ms + self.beat_ms, self._beat)
 
-    def _read(self) -> None:
-        final_ms, lane = self.now_ms - SETTLE_MS, self.lane
+    def _read(self, lane: CandleLane) -> None:
+        final_ms = self.now_ms - SETTLE_MS
         stretch, missing = None, lane.missing
         if missing is not None:
             page_ms = missing.from_ms + PAGE_BARS * length_ms(self.interval)
@@ -209,26 +253,32 @@ class Run:
             stretch = lane.settling.due(final_ms, PAGE_BARS * length_ms(self.interval))
         if stretch is None:
             return
-        takes_ms, fails = self.plan.answers[self._reads % len(self.plan.answers)]
+        takes_ms, fails = CALM_MS, False
+        if self.now_ms < self.plan.calm_ms:
+            takes_ms, fails = self.plan.answers[self._reads % len(self.plan.answers)]
         self._reads += 1
-        self._reading = True
-        self._at(self.now_ms + takes_ms, lambda: self._answer(stretch, urgent=urgent, fails=fails))
+        self._read_for = lane
 
-    def _answer(self, stretch: Hole, *, urgent: bool, fails: bool) -> None:
-        self._reading = False
-        if fails:
-            return
+        def answer() -> None:
+            if lane is not self.lane:  # it was for an owner that is gone
+                return
+            self._read_for = None
+            if not fails:
+                self._answer(lane, stretch, urgent=urgent)
+
+        self.at(self.now_ms + takes_ms, answer)
+
+    def _answer(self, lane: CandleLane, stretch: Hole, *, urgent: bool) -> None:
         interval = self.interval if urgent else self.plan.stream.interval or ""
         from_ms = stretch.from_ms
-        if urgent and self.lane.succession.last is None:
-            from_ms -= BARS_BEFORE * length_ms(interval)
+        if urgent and lane.succession.last is None:
+            from_ms -= (1 if self.plan.tells_flat else BARS_BEFORE) * length_ms(interval)
         bars = [
             bar
             for bar in truth(self.plan, interval, max(from_ms, BEGIN_MS), stretch.to_ms)
             if self.plan.tells_flat or bar.volume != "0"
         ]
         if urgent:
-            self._say(self.lane.fetched(bars, stretch))
+            self.fetched(stretch, bars)
         else:
-            revised = self.lane.settling.compare(stretch, bars)
-            self._say([Step(candle, "reconcile") for candle in revised])
+            self.compared(stretch, bars)

@@ -70,6 +70,7 @@ def plans(draw: st.DrawFn, stream: Stream, *, skewed: bool) -> Plan:
         trades,
         lives,
         [*answers, (300, False)],
+        moment(max(BARS * 1000, at)),
         until_ms,
         snapshots=stream.exchange in ("bitget", "coinbase") and draw(st.booleans()),
         tells_flat=place.protocol.markets[stream.market].rest.tells_flat,
@@ -94,9 +95,10 @@ def check_running(run: Run) -> None:
 
 
 def check_succession(run: Run, steps: Sequence[Step]) -> list[Candle]:
-    """Once each, in order, without holes, from the first one wholly heard to the end."""
+    """Once each, in order, without holes, from the checkpoint to the end."""
     candles = first_of_each(steps)
     assert candles, "nothing went out"
+    assert candles[0].start_ms == run.begins_ms
     for one, other in pairwise(candles):
         assert other.start_ms == one.end_ms
     interval = run.plan.stream.interval or ""
@@ -120,6 +122,7 @@ def test_what_goes_out_is_the_truth(name: str) -> None:
         }
         assert [plain(c) for c in candles] == [plain(known[c.start_ms]) for c in candles]
         assert all(step.candle.revision == 0 for step in steps)
+        assert run.lane is not None
         assert run.lane.missing is None
 
     check()
