@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from loguru import logger
 from msgspec import UNSET
@@ -24,6 +24,7 @@ from common.recovery.lane import CandleLane
 from common.recovery.steps import Hole
 from workers.lanes import Lane, Said
 from workers.outlets import Outlet
+from workers.progress import NOTHING_DOUBTED
 
 # What cannot be read in one of these ways may have been an event of any stream.
 MAY_HIDE_EVENTS = frozenset({"not_json", "wrong_shape", "too_large", "defect"})
@@ -75,16 +76,16 @@ class Feed:
         self,
         streams: Iterable[Stream],
         checkpoints: Mapping[Stream, Checkpoint] = NO_CHECKPOINTS,
-        doubtful: Collection[Stream] = (),
+        doubted_ms: Mapping[Stream, int] = NOTHING_DOUBTED,
     ) -> Mapping[Topic, float]:
         """Make this the wanted set of streams.
 
-        ``checkpoints`` says where new candle streams go on, ``doubtful`` which of them were not let
-        go of (see ``CandleLane``). Returns the topics that carry all, each with the longest it may
+        ``checkpoints`` says where new candle streams go on, ``doubted_ms`` which of them were not
+        let go of (see ``CandleLane``). Returns the topics that carry all, each with the longest it may
         be silent (machine seconds).
         """
         wanted = {
-            s: self._lanes.get(s) or self._lane(s, checkpoints.get(s), s in doubtful)
+            s: self._lanes.get(s) or self._lane(s, checkpoints.get(s), doubted_ms.get(s, 0))
             for s in streams
         }
         for stream, lane in self._lanes.items():
@@ -103,9 +104,9 @@ class Feed:
             for topic, lanes in self._by_topic.items()
         }
 
-    def _lane(self, stream: Stream, checkpoint: Checkpoint | None, doubtful: bool) -> Lane:
+    def _lane(self, stream: Stream, checkpoint: Checkpoint | None, doubted_ms: int) -> Lane:
         now_ms, speed = self._clock.now_ms(), self._clock.speed
-        return Lane(stream, self._place, checkpoint, now_ms, speed, doubtful=doubtful)
+        return Lane(stream, self._place, checkpoint, now_ms, speed, doubted_ms)
 
     def _silence_s(self, lanes: Iterable[Lane]) -> float:
         """A candle says at least its close: two intervals of it and the channel's own patience."""
@@ -183,6 +184,12 @@ class Feed:
         """What of a stream is still to be compared with REST."""
         lane = self._lanes.get(stream)
         return () if lane is None or lane.candles is None else lane.candles.settling.kept
+
+    def confirmed(self, candle: Candle) -> None:
+        """A closed candle that was published has arrived."""
+        lane = self._lanes.get(candle.stream)
+        if lane is not None and lane.candles is not None:
+            lane.candles.settling.confirmed(candle)
 
     def undelivered(self, candle: Candle) -> None:
         """A closed candle that was published has not arrived."""

@@ -23,7 +23,7 @@ class Lane:
 
     Args:
         checkpoint: where its candles go on; None where there are none.
-        doubtful: see ``CandleLane``.
+        doubted_ms: see ``CandleLane``.
 
     Attributes:
         source: the exchange's own stream that carries it.
@@ -40,8 +40,7 @@ class Lane:
         checkpoint: Checkpoint | None,
         now_ms: int,
         speed: float,
-        *,
-        doubtful: bool = False,
+        doubted_ms: int = 0,
     ) -> None:
         self.stream = stream
         self.source = place.source(stream) or stream
@@ -50,7 +49,7 @@ class Lane:
         self.gap: Hole | None = None
         self.candles: CandleLane | None = None
         if checkpoint is not None:
-            self.candles = CandleLane(stream, place, checkpoint, now_ms, speed, doubtful=doubtful)
+            self.candles = CandleLane(stream, place, checkpoint, now_ms, speed, doubted_ms)
         self._join = TickerJoin(stream)
 
     def told(self, told: Told, now_ms: int) -> Sequence[Said]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from loguru import logger
@@ -25,7 +25,7 @@ from common.session.runner import Session
 from common.session.transport import Dial
 from workers.feed import NO_CHECKPOINTS, Feed
 from workers.outlets import Fenced, Outlet
-from workers.progress import Progress
+from workers.progress import NOTHING_DOUBTED, Progress
 from workers.reading import Reading, Sink
 
 # A session ends within this time of being told to: it closes its sockets with limits of its own.
@@ -72,7 +72,7 @@ class OwnedShard:
         self._progress = progress
         self._reach = reach
         self._clock = clock
-        place = Place(shard.exchange, shard.market, shard.channel)
+        self._place = place = Place(shard.exchange, shard.market, shard.channel)
         fenced = Fenced(outlet, self._is_certain)
         self.feed = Feed(shard, lease.epoch, place, fenced, clock)
         sink = Sink(
@@ -110,12 +110,12 @@ class OwnedShard:
         self,
         streams: frozenset[Stream],
         checkpoints: Mapping[Stream, Checkpoint] = NO_CHECKPOINTS,
-        doubtful: Collection[Stream] = (),
+        doubted_ms: Mapping[Stream, int] = NOTHING_DOUBTED,
     ) -> None:
         if streams != self._carried:
             self._progress.leave(self, self._carried - streams)
             self._carried = streams
-            self.session.want(self.feed.want(sorted(streams), checkpoints, doubtful))
+            self.session.want(self.feed.want(sorted(streams), checkpoints, doubted_ms))
 
     @property
     def untaken(self) -> frozenset[Stream]:
@@ -146,8 +146,11 @@ class OwnedShard:
             begins[stream], lost = resume(checkpoint, stream.interval or "", now_ms, reach)
             if lost is not None:
                 self.feed.gave_up(stream, lost, "older than BACKFILL_BARS")
-        self._progress.begin(self._holder, self, begins)
-        self._carry(self._carried | begins.keys(), begins, taken.doubtful)
+        # Where the exchange marks its closes, whoever published them said the same.
+        marked = self._place.rules.closes == "flag"
+        doubted = {} if marked else dict.fromkeys(taken.doubtful, now_ms)
+        self._progress.begin(self._holder, self, begins, doubted)
+        self._carry(self._carried | begins.keys(), begins, doubted)
 
     @property
     def _holder(self) -> Holder:
@@ -163,9 +166,10 @@ class OwnedShard:
         """See ``Owner``."""
         return self.feed.unsettled(stream)
 
-    def confirmed(self, stream: Stream) -> None:
+    def confirmed(self, candle: Candle) -> None:
         """See ``Owner``."""
-        self._reading.confirmed(stream)
+        self._reading.confirmed(candle.stream)
+        self.feed.confirmed(candle)
 
     def undelivered(self, candle: Candle) -> None:
         """See ``Owner``."""

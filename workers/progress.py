@@ -22,6 +22,7 @@ from common.model.streams import Stream
 from common.publish.durable import Subject
 from common.publish.messages import Outcome
 
+NOTHING_DOUBTED: Mapping[Stream, int] = {}
 FLUSH_S = 1.0
 # A stream that is let go of waits so long for its last confirms.
 LEAVE_S = 5.0
@@ -33,8 +34,8 @@ class Owner(Protocol):
     def unsettled(self, stream: Stream) -> tuple[Candle, ...]:
         """What of it is still to be compared with REST."""
 
-    def confirmed(self, stream: Stream) -> None:
-        """Some of it has arrived."""
+    def confirmed(self, candle: Candle) -> None:
+        """This of it has arrived."""
 
     def undelivered(self, candle: Candle) -> None:
         """This of it has not arrived: no queue wanted it."""
@@ -53,6 +54,8 @@ class _Tracked(Struct):
     owner: Owner
     checkpoint: Checkpoint
     published_ms: int
+    # What ended by then counts only when it was said once more (see ``CandleLane``).
+    doubted_ms: int = 0
     moved: bool = True
     leaves_by_s: float | None = None
     # What was still to be compared when it was let go of.
@@ -89,10 +92,21 @@ class Progress:
         free = [stream for stream in streams if stream not in self._tracked]
         return await self._checkpoints.take(holder, free) if free else Taken()
 
-    def begin(self, holder: Holder, owner: Owner, begins: Mapping[Stream, Checkpoint]) -> None:
-        """Streams that were taken are published from these checkpoints on."""
+    def begin(
+        self,
+        holder: Holder,
+        owner: Owner,
+        begins: Mapping[Stream, Checkpoint],
+        doubted_ms: Mapping[Stream, int] = NOTHING_DOUBTED,
+    ) -> None:
+        """Streams that were taken are published from these checkpoints on.
+
+        What of a stream ended by ``doubted_ms`` counts as confirmed when it was said once more.
+        """
         for stream, checkpoint in begins.items():
-            self._tracked[stream] = _Tracked(holder, owner, checkpoint, checkpoint.next_ms)
+            self._tracked[stream] = _Tracked(
+                holder, owner, checkpoint, checkpoint.next_ms, doubted_ms.get(stream, 0)
+            )
 
     def leave(self, owner: Owner, streams: Iterable[Stream]) -> None:
         """Nothing more of these is published; they are free when what was is confirmed.
@@ -135,17 +149,10 @@ class Progress:
         if tracked is None:
             return
         if outcome == "confirmed":
-            tracked.owner.confirmed(stream)
-            self._confirmed(tracked, subject)
+            tracked.owner.confirmed(subject)
+            _confirmed(tracked, subject)
         elif outcome == "returned":
             tracked.owner.undelivered(subject)
-
-    def _confirmed(self, tracked: _Tracked, candle: Candle) -> None:
-        tracked.moved = True
-        # A correction moves nothing on, but the next empty interval repeats its close.
-        follows = candle.end_ms >= tracked.checkpoint.next_ms
-        if follows:
-            tracked.checkpoint = Checkpoint(candle.end_ms, candle)
 
     def settled(self, stream: Stream) -> None:
         """What is to be compared with REST has become less."""
@@ -238,3 +245,12 @@ class Progress:
                 "redis has lost checkpoints, they are put back"
             )
             self._moved(self._tracked)
+
+
+def _confirmed(tracked: _Tracked, candle: Candle) -> None:
+    tracked.moved = True
+    if candle.end_ms <= tracked.doubted_ms and not candle.revision:
+        return
+    # A correction moves nothing on, but the next empty interval repeats its close.
+    if candle.end_ms >= tracked.checkpoint.next_ms:
+        tracked.checkpoint = Checkpoint(candle.end_ms, candle)

@@ -230,7 +230,8 @@ class Reading:
         trouble.tries += 1
         wait_s = max(_wait_s(trouble.tries) * random.uniform(0.5, 1.0), error.wait_s)
         trouble.not_before_s = now_s + wait_s
-        if trouble.tries in SAID_TRIES:
+        # A limit is the whole exchange's: whoever asks for all says so.
+        if trouble.tries in SAID_TRIES and error.failure.reason != "rate":
             logger.bind(stream=task.lane.stream.key, error=str(error), tries=trouble.tries).warning(
                 "candles not read, trying again"
             )

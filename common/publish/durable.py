@@ -45,12 +45,13 @@ class Message(Struct, gc=False):
 
 
 class _Lane:
-    __slots__ = ("key", "messages", "returned")
+    __slots__ = ("key", "messages", "returned", "withdrawn")
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
         self.messages: deque[Message] = deque()
         self.returned = False
+        self.withdrawn = False
 
 
 class Durable:
@@ -95,7 +96,7 @@ class Durable:
         """What leaves now, in the order in which delivery tags are counted."""
         while self._ready and len(self._in_flight) < self._window:
             lane = self._ready.popleft()
-            if not lane.messages:  # withdrawn while it waited after a nack
+            if not lane.messages:  # withdrawn while it waited
                 continue
             self._tag += 1
             self._in_flight[self._tag] = lane
@@ -129,6 +130,8 @@ class Durable:
             else:
                 self.nacked += 1
                 lane.returned = False
+                if lane.withdrawn:
+                    self._drop_first(lane)
                 self._later(random.uniform(*NACK_PAUSE_S), partial(self._ready.append, lane))
 
     def note_return(self, lane_key: Hashable) -> Message | None:
@@ -144,26 +147,40 @@ class Durable:
         return lane.messages[0]
 
     def withdraw(self, lane_key: Hashable) -> int:
-        """Forget what of a lane has not left yet; how many messages there were."""
+        """Forget what of a lane has not left yet; how many messages there were.
+
+        One that is on its way is not sent again.
+        """
         lane = self._lanes.get(lane_key)
         if lane is None:
             return 0
-        stays = 1 if lane in self._in_flight.values() else 0
+        lane.withdrawn = lane in self._in_flight.values()
+        stays = 1 if lane.withdrawn else 0
         gone = len(lane.messages) - stays
         while len(lane.messages) > stays:
             lane.messages.pop()
         self.size -= gone
         if not lane.messages:
-            del self._lanes[lane_key]
             self._sent_s.pop(lane_key, None)
-            self._ready = deque(other for other in self._ready if other is not lane)
+            del self._lanes[lane_key]
         return gone
+
+    def _drop_first(self, lane: _Lane) -> None:
+        """What was withdrawn on its way; what was submitted since leaves as always."""
+        lane.messages.popleft()
+        lane.withdrawn = False
+        self.size -= 1
+        if not lane.messages:
+            del self._lanes[lane.key]
 
     def lost(self) -> None:
         """The connection is gone: everything on its way leaves again, oldest first."""
         for lane in reversed(self._in_flight.values()):
             lane.returned = False
-            self._ready.appendleft(lane)
+            if lane.withdrawn:
+                self._drop_first(lane)
+            if lane.messages:
+                self._ready.appendleft(lane)
         self._in_flight.clear()
         self._sent_s.clear()
         self._tag = 0
@@ -192,7 +209,7 @@ class Durable:
         self.size -= len(settled)
         self.returned += len(settled) if lane.returned else 0
         self.confirmed += 0 if lane.returned else 1
-        lane.returned = False
+        lane.returned = lane.withdrawn = False
         if lane.messages:
             self._ready.append(lane)
         else:

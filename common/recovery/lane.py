@@ -40,9 +40,8 @@ class CandleLane:
         checkpoint: where it goes on; everything from there to the running bar is missing.
         now_ms: market time.
         speed: of the market clock: the exchange's grace is machine time.
-        doubtful: whoever had the stream last may have published more than the checkpoint says, and
-            where closes are inferred not what REST says: what is fetched of that time comes once
-            more, as a correction.
+        doubted_ms: whoever had the stream until then may have published more than the checkpoint
+            says, and not what REST says: what of it ended by then comes once more, as a correction.
 
     Attributes:
         source: the exchange's own stream that it is taken or built from.
@@ -56,8 +55,7 @@ class CandleLane:
         checkpoint: Checkpoint,
         now_ms: int,
         speed: float,
-        *,
-        doubtful: bool = False,
+        doubted_ms: int = 0,
     ) -> None:
         source = place.source(stream)
         if source is None or source.interval is None or stream.interval is None:
@@ -73,7 +71,7 @@ class CandleLane:
         self.succession = Succession(interval, checkpoint.next_ms, _before(checkpoint, interval))
         self.succession.overdue(now_ms)
         self.settling = Settling(1 if inferred else SAMPLED, checkpoint.unsettled)
-        self._doubtful_ms = now_ms if doubtful and inferred else 0
+        self._doubted_ms = doubted_ms
         self._patience_ms = int(OVERDUE_S * 1000 * speed) + PATIENCE * grace_ms
         # The newest state of a running bar that came: its start, and the exchange's stamp on it.
         self._newest = (0, 0)
@@ -193,7 +191,7 @@ class CandleLane:
         if self._builder is not None:
             built = ((self._builder.take(step.candle), step.origin) for step in steps)
             out = [Step(candle, origin) for candle, origin in built if self._may_go_out(candle)]
-        if self._doubtful_ms:
+        if self._doubted_ms:
             out = [once for step in out for once in self._doubted(step)]
         for step in out:
             # What was fetched is REST's own word already; not so what only ends with it.
@@ -203,7 +201,7 @@ class CandleLane:
 
     def _doubted(self, step: Step) -> tuple[Step, ...]:
         candle = step.candle
-        if not candle.closed or candle.end_ms > self._doubtful_ms:
+        if not candle.closed or candle.end_ms > self._doubted_ms:
             return (step,)
         return step, Step(msgspec.structs.replace(candle, revision=1), "reconcile")
 

@@ -39,8 +39,10 @@ class Settling:
     def __init__(self, one_in: int = 1, pending: Iterable[Candle] = ()) -> None:
         self._one_in = one_in
         self._pending = {candle.start_ms: candle for candle in pending}
-        # Corrections that were published and did not arrive.
-        self._undelivered: set[int] = set()
+        # Corrections that were published and are not confirmed: until then the candle before counts.
+        self._on_the_way: dict[int, Candle] = {}
+        # Of what is pending, corrections that did not arrive and have to be said again.
+        self._owed: set[int] = set()
         self.counts: Counter[str] = Counter()
 
     @property
@@ -62,7 +64,11 @@ class Settling:
 
         REST is final about what ended by then.
         """
-        ended = [candle for candle in self._pending.values() if candle.end_ms <= final_ms]
+        ended = [
+            candle
+            for candle in self._pending.values()
+            if candle.end_ms <= final_ms and candle.start_ms not in self._on_the_way
+        ]
         if not ended:
             return None
         from_ms = ended[0].start_ms
@@ -84,29 +90,38 @@ class Settling:
         starts = [start for start in self._pending if stretch.from_ms <= start < stretch.to_ms]
         for start_ms in starts:
             candle = self._pending[start_ms]
+            if start_ms in self._on_the_way:
+                continue
+            if start_ms in self._owed:
+                revised.append(candle)
+                continue
             verdict = _verdict(candle, known.get(start_ms))
             self.counts[verdict] += 1
             if verdict == "revised":
                 revised.append(
                     msgspec.structs.replace(known[start_ms], revision=candle.revision + 1)
                 )
-            elif start_ms in self._undelivered:
-                revised.append(candle)
             else:
                 del self._pending[start_ms]
         return revised
 
     def corrected(self, candle: Candle) -> None:
-        """A correction was published; it is compared again, for only then it is known to hold."""
-        self._undelivered.discard(candle.start_ms)
+        """A correction was published."""
         if candle.start_ms in self._pending:
+            self._owed.discard(candle.start_ms)
+            self._on_the_way[candle.start_ms] = candle
+
+    def confirmed(self, candle: Candle) -> None:
+        """A correction has arrived; it is compared again, for only then it is known to hold."""
+        if self._on_the_way.pop(candle.start_ms, None) is not None:
             self._pending[candle.start_ms] = candle
 
     def undelivered(self, candle: Candle) -> None:
-        """A correction has not arrived: it is said again when it has been compared again."""
+        """A correction has not arrived: it is said again after the next comparison."""
+        self._on_the_way.pop(candle.start_ms, None)
         if candle.start_ms not in self._pending:
             self._pending[candle.start_ms] = candle
-        self._undelivered.add(candle.start_ms)
+            self._owed.add(candle.start_ms)
 
 
 def _verdict(candle: Candle, final: Candle | None) -> str:

@@ -150,6 +150,7 @@ class Run:
         for candle in self._lane.settling.compare(stretch, bars):
             self._say([Step(candle, "reconcile")])
             self._lane.settling.corrected(candle)
+            self._lane.settling.confirmed(candle)
 
     def _say(self, steps: Sequence[Step]) -> None:
         self.out += [(self.now_ms, step) for step in steps]

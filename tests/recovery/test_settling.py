@@ -71,6 +71,8 @@ def test_what_was_corrected_is_compared_until_rest_agrees() -> None:
         (correction,) = settling.compare(Hole(at(0), at(1)), [final])
         assert correction == replace(final, revision=revision)
         settling.corrected(correction)
+        assert settling.due(at(9), ANY_MS) is None, "it is on its way"
+        settling.confirmed(correction)
     assert settling.due(at(9), ANY_MS) == Hole(at(0), at(1))
     assert settling.compare(Hole(at(0), at(1)), finals[1:]) == []
     assert settling.due(at(9), ANY_MS) is None
@@ -90,12 +92,24 @@ def test_a_correction_that_did_not_arrive_is_said_again_as_it_was() -> None:
     assert settling.compare(Hole(at(0), at(1)), [final]) == []
 
 
+def test_until_a_correction_has_arrived_a_new_owner_is_told_of_the_candle_before() -> None:
+    settling = Settling()
+    guessed = bar(0, "7", volume="1")
+    settling.note(guessed)
+    (correction,) = settling.compare(Hole(at(0), at(1)), [bar(0, "7", volume="1.5")])
+    settling.corrected(correction)
+    assert settling.kept == (guessed,)
+    settling.confirmed(correction)
+    assert settling.kept == (correction,)
+
+
 def test_a_correction_that_did_not_arrive_is_said_again_though_it_was_settled_already() -> None:
     settling = Settling()
     settling.note(bar(0, "7", volume="1"))
     final = bar(0, "7", volume="1.5")
     (correction,) = settling.compare(Hole(at(0), at(1)), [final])
     settling.corrected(correction)
+    settling.confirmed(correction)
     settling.compare(Hole(at(0), at(1)), [final])
     assert settling.due(at(9), ANY_MS) is None
     settling.undelivered(correction)
@@ -171,11 +185,13 @@ def test_whatever_does_not_arrive_the_last_thing_said_is_what_rest_says(
                     settling.corrected(said)
         elif act == "arrives" and on_the_way is not None:
             assert on_the_way.revision >= arrived.revision
+            settling.confirmed(on_the_way)
             arrived, on_the_way = on_the_way, None
         elif act == "returned" and on_the_way is not None:
             settling.undelivered(on_the_way)
             on_the_way = None
     if on_the_way is not None:
+        settling.confirmed(on_the_way)
         arrived = on_the_way
     for said in settling.compare(Hole(at(0), at(1)), [final]):
         settling.corrected(said)

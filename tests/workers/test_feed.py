@@ -55,6 +55,9 @@ class Outlet:
     def has_room(self) -> bool:
         return not self.full
 
+    def withdraw(self, stream: Stream) -> None:
+        self.events = [told for told in self.events if told[0].stream != stream]
+
     @property
     def said(self) -> list[tuple[int, str, int]]:
         """Closed candles: minute, origin, revision."""
