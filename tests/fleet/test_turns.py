@@ -127,6 +127,29 @@ def test_one_loss_of_all_data_leads_to_no_more_than_the_exchange_allows(
     holds(address, spare=0)
 
 
+@pytest.mark.parametrize("name", BUDGETS)
+def test_who_takes_all_there_is_has_all_but_one_burst_of_every_window(name: str) -> None:
+    budget = BUDGETS[name]
+    address = Address()
+    end_s = address.redis.now_us / MICRO + 3 * budget.window_s
+    while address.redis.now_us / MICRO < end_s:
+        address.passes(address.take({name: 1}).wait_s)
+    holds(address)
+    assert address.most_in_a_window(name) >= budget.capacity - budget.burst - 1
+
+
+def test_what_was_reserved_counts_when_it_is_taken_in_every_budget_of_it() -> None:
+    address = Address()
+    for _ in range(6):
+        address.take({"slow": 1})
+    wait_s = address.take({"slow": 2, "quick": 4}).wait_s
+    assert wait_s > 5
+    address.passes(wait_s)
+    for _ in range(30):
+        address.take({"quick": 1})
+    holds(address)
+
+
 @given(st.lists(st.one_of(st.integers(1, 4), st.floats(0, 1.5)), max_size=60))
 def test_those_who_wait_are_served_in_the_order_in_which_they_asked(
     steps: list[int | float],
@@ -328,6 +351,23 @@ def test_alone_a_process_begins_as_if_all_had_just_been_spent() -> None:
     assert wait_s(0.0, 1) == pytest.approx(4 / budget.per_s)
     assert wait_s(60.0, 15) == 0.0
     assert wait_s(60.0, 1) > 0
+
+
+def test_alone_what_was_reserved_counts_when_it_is_taken_too() -> None:
+    address, alone, now_s = Address(), Alone(), 1000.0
+
+    def take(cost: Cost) -> float:
+        turn = alone.take("x", BUDGETS, cost, urgent=True, sharers=1, now_s=now_s)
+        assert turn.kind == "turn"
+        address.granted.append((now_s + turn.wait_s, cost))
+        return turn.wait_s
+
+    wait_s = take({"slow": 2, "quick": 4})
+    assert wait_s > 5
+    now_s += wait_s
+    for _ in range(30):
+        take({"quick": 1})
+    holds(address)
 
 
 @pytest.mark.parametrize("sharers", [1, 8, 64])
