@@ -23,6 +23,7 @@ COMMANDS: tuple[Command, ...] = (
     status.COMMAND,
     plan.COMMAND,
     *wants.COMMANDS,
+    budget.COMMAND,
     replay.COMMAND,
 )
 

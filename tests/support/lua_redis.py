@@ -1,7 +1,7 @@
 """The few commands of Redis that a script uses, under a clock that the test owns.
 
 What the scripts say is what production runs; that Redis itself understands them alike is shown by
-the tests on a real one.
+the tests on a real one. Lua 5.1 is its version, and two versions in one process do not go together.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lupa import LuaRuntime
+from lupa.lua51 import LuaRuntime
 
 Value = str | bytes | int
 
