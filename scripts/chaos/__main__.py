@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import aiohttp
 from loguru import logger
 from rich.console import Console
 
@@ -100,8 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     INTERRUPTS.listen()  # until the loop takes over
     try:
         run, evidence = _run(options, schedule, console)
-    except (ChildError, MissingEngineError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+    except (ChildError, MissingEngineError, OSError, aiohttp.ClientError) as error:
+        told = str(error) or type(error).__name__
+        console.print(told, style="red", markup=False, highlight=False)
         return 1
     except KeyboardInterrupt:
         console.print("interrupted while starting")

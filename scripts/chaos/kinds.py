@@ -7,6 +7,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from common.fleet.directory import LOOK_S as LIST_LOOK_S
+from common.fleet.directory import MAX_AGE_S as LIST_AGE_S
+
 # What a fault is done to. An ``exchange`` is one market of one exchange, ``net`` all ways to them.
 Family = Literal["exchange", "net", "worker", "rabbit", "redis"]
 Choice = str | int | float | bool
@@ -49,8 +52,8 @@ _SPOILS = ("not_json", "truncated", "unknown_type", "missing_field", "wrong_type
 
 # Without a word from the peer, a connection is probed after a minute.
 _UNNOTICED_S = 110.0
-# A listing is seen when the list of instruments is read again, which is every five minutes.
-_LISTED_S = 330.0
+# A listing is seen when the list of instruments is fetched again, and fetching it may fail.
+LISTED_S = LIST_AGE_S + LIST_LOOK_S + 90.0
 # Heartbeats of RabbitMQ's are missed for 45 s before a connection is given up.
 _HEARTBEATS_S = 90.0
 
@@ -74,7 +77,7 @@ _ON_EXCHANGES: Mapping[str, Kind] = {
     "rest_5xx": _exchange(2, lasts_s=(3, 12), felt_s=40, how={"status": (500, 502, 503)}),
     "silence": _exchange(3, lasts_s=(4, 40), felt_s=40),
     "reject": _exchange(2, lasts_s=(8, 30), felt_s=40),
-    "list": _exchange(2, felt_s=_LISTED_S, most=6),
+    "list": _exchange(2, felt_s=LISTED_S + 30, most=6),
 }
 
 _ON_THE_NET: Mapping[str, Kind] = {

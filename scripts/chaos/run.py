@@ -13,20 +13,19 @@ import aiohttp
 from msgspec import Struct
 
 from common.clocks import MarketClock, machine_s, wall_ms
-from common.fleet.directory import LOOK_S as LIST_LOOK_S
-from common.fleet.directory import MAX_AGE_S as LIST_AGE_S
 from common.model.intervals import length_ms
 from common.model.streams import MARKETS, Pattern, Stream
 from scripts.chaos.consumer import Consumer
 from scripts.chaos.evidence import CLOSED, Evidence, asked_from, stream_of
 from scripts.chaos.exchanges import Exchanges
 from scripts.chaos.faults import Faults
+from scripts.chaos.kinds import LISTED_S
 from scripts.chaos.processes import Workers
 from scripts.chaos.proxy import proxies
 from scripts.chaos.sampler import Sampler
 from scripts.chaos.schedule import Fault, quiet_s
 from scripts.chaos.screen import Picture, Screen
-from scripts.children import ENDING_SIGNALS, Child
+from scripts.children import ENDING_SIGNALS, Child, ChildError
 from scripts.engines import RabbitServer, RedisServer
 from scripts.quick.compare import Body
 from scripts.quick.stack import FLEET_STOP_S, Stack
@@ -36,8 +35,6 @@ REQUEST_S = 10.0
 CONSUMER_READY_S = 30.0
 # Until everything flows for the first time: longer, and there is nothing to be disturbed.
 FLOWS_S = 120.0
-# Until a symbol that was listed is streamed: a list may be as old as this, and fetching it may fail.
-LISTED_S = LIST_AGE_S + LIST_LOOK_S + 90.0
 TRUTH_AT_ONCE = 4
 # What the faults that have begun last may take to be healed when the quiet begins.
 HEALED_S = 60.0
@@ -103,9 +100,15 @@ class ChaosRun:
                 async with _running(sampler.run()):
                     started_ms = await self._disturb(fleet, exchanges, faults, sampler)
                 evidence = await self._evidence(exchanges, faults, sampler, started_ms)
-            # Its wires go with this block, and a fleet is not to be stopped without engines.
-            await asyncio.to_thread(fleet.stop, FLEET_STOP_S)
+            await self._stop_fleet(fleet)
             return evidence
+
+    async def _stop_fleet(self, fleet: Child) -> None:
+        """Its wires go with this block, and a fleet is not to be stopped without engines."""
+        try:
+            await asyncio.to_thread(fleet.stop, FLEET_STOP_S)
+        except ChildError as error:
+            self.problems.append(str(error))
 
     # --- the run ------------------------------------------------------------------------------
 
@@ -270,10 +273,15 @@ async def _truth(
 @asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
     """A task that lives no longer than the block; if it fails, so does the block."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(work)
-        yield task
-        task.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(work)
+            yield task
+            task.cancel()
+    except BaseExceptionGroup as failures:
+        if len(failures.exceptions) > 1:
+            raise
+        raise failures.exceptions[0] from None
 
 
 def _port_of(url: str) -> int:

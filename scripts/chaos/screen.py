@@ -63,7 +63,7 @@ class Screen:
 def _line(picture: Picture) -> str:
     return (
         f"{picture.elapsed_s:5.0f} s  {picture.phase}: {picture.carried} of {picture.planned} "
-        f"faults, {picture.candles} candles, {picture.repeats} repeated; "
+        f"faults, {picture.failed} failed, {picture.candles} candles, {picture.repeats} repeated; "
         f"health {picture.health}, {picture.rss_mb:.0f} MB; {', '.join(picture.running)}"
     )
 
@@ -76,7 +76,8 @@ def _full(picture: Picture) -> Group:
     )
     for reason in picture.reasons[:3]:
         head.append(f"\n  {reason}", style="yellow")
-    table = Table(title=f"{picture.carried} of {picture.planned} faults", title_justify="left")
+    title = f"{picture.carried} of {picture.planned} faults, {picture.failed} failed"
+    table = Table(title=title, title_justify="left")
     for name in ("on", "carried out", "now"):
         table.add_column(name)
     now = dict.fromkeys(picture.by_family, "")
