@@ -1,0 +1,65 @@
+"""What a chaos run wants of the fleet, and what it sees of its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from common.model.streams import parse_pattern
+from scripts.chaos.processes import Workers, rss_mb
+from scripts.chaos.run import wanted_of
+from scripts.chaos.sampler import Sampler
+from scripts.children import Child
+from tests.support.waiting import until
+
+SPOT = {"exchange": "binance", "market": "spot", "symbol": "BTCUSDT", "trading": True}
+# Called as supervisord calls a worker, and waits until it is killed.
+WORKER = ["-c", "import sys; sys.stdin.close(); import time; time.sleep(600)", "workers.price"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        ("*:*:candle:*:1m", True),
+        ("binance:spot:candle:BTC*:1m", True),
+        ("binance:linear:candle:*:1m", False),
+        ("okx:*:candle:*:1m", False),
+        ("*:*:candle:ETH*:1m", False),
+    ],
+)
+def test_a_stream_is_wanted_if_a_pattern_covers_it(pattern: str, wanted: bool) -> None:
+    streams = {"binance:spot:candle:BTCUSDT:1m"} if wanted else set()
+    assert wanted_of([parse_pattern(pattern)], SPOT) == streams
+
+
+def test_of_a_symbol_that_does_not_trade_nothing_is_wanted() -> None:
+    assert wanted_of([parse_pattern("*:*:candle:*:1m")], {**SPOT, "trading": False}) == set()
+
+
+class Fleet:
+    """Children of a child, as workers are supervisord's."""
+
+    def __init__(self, child: Child) -> None:
+        self.family = child.family
+
+
+async def test_a_worker_that_ends_without_our_doing_is_told(tmp_path: Path) -> None:
+    child = Child("worker", [sys.executable, *WORKER], log=None, env={"WORKER_NAME": "price-0"})
+    fleet: Any = Fleet(child)
+    workers = Workers(fleet, tmp_path / "none.conf")
+    async with aiohttp.ClientSession() as http:
+        sampler = Sampler(http, "http://127.0.0.1:1/health", workers)
+        await until(lambda: workers.pids() == {"price-0": child.pid})
+        await sampler.look()
+        assert sampler.ended_by_themselves([]) == []
+        assert sampler.max_rss_mb == pytest.approx(rss_mb(child.pid), rel=0.5)
+        assert sampler.health["status"] == "no answer"
+        await asyncio.to_thread(child.kill)
+        await sampler.look()
+    assert sampler.ended_by_themselves([child.pid]) == []
+    assert sampler.ended_by_themselves([]) == [f"price-0 (process {child.pid}) ended by itself"]
