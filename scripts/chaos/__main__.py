@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
+import msgspec
 from loguru import logger
 from rich.console import Console
 
@@ -151,7 +152,11 @@ def _run(
             workers=options.workers,
         )
         run = ChaosRun(stack, redis, rabbit, plan, Screen(console))
-        return run, asyncio.run(run.run())
+        evidence = asyncio.run(run.run())
+        if options.keep:
+            lines = map(msgspec.json.encode, evidence.deliveries)
+            (stack.folder / "deliveries.jsonl").write_bytes(b"\n".join(lines))
+        return run, evidence
 
 
 def _log_to(stack: Stack) -> None:

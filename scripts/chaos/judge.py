@@ -110,8 +110,9 @@ class _StreamJudge:
         self._verdict.duplicated += 1
         name = again.message_id
         if not agree(again.body, first.body):
-            told = difference(again.body, first.body)
-            self._verdict.blame("wrong", f"{name} came with two bodies: {told}")
+            told = f"{again.origin} after {first.origin}: {difference(again.body, first.body)}"
+            at_s = self._at_s(again.arrived_ms)
+            self._verdict.blame("wrong", f"{name} came at {at_s:.1f} s with another body, {told}")
         evidence = self._evidence
         if explained(first, again, evidence.carried, evidence.owners) is None:
             after_s = (again.arrived_ms - first.arrived_ms) / 1000
@@ -153,7 +154,8 @@ class _StreamJudge:
             if row is None:
                 self._verdict.blame("wrong", f"{one.message_id}: there is no such candle")
             elif not agree(body, row):
-                told = f"{one.message_id} ({one.origin}): {difference(body, row)}"
+                when = f"{one.origin}, at {self._at_s(one.arrived_ms):.1f} s"
+                told = f"{one.message_id} ({when}): {difference(body, row)}"
                 self._verdict.blame("wrong", told)
 
     def _check_owed(self, row: Body, ended_ms: float, came: Delivery | None) -> None:
