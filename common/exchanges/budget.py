@@ -10,8 +10,9 @@ from msgspec import Struct
 # Units by the name of the budget that they come out of.
 Cost = Mapping[str, int]
 
-# A limit that does not say for how long; most budgets are counted by the minute.
-RATE_WAIT_S = 60.0
+# A limit that does not say for how long is taken to last two of the exchange's own windows: no
+# shorter, and no longer, than this.
+LEAST_WAIT_S, UNSAID_WAIT_S = 10.0, 60.0
 # The longest ban there is; what says more is a mistake.
 MOST_WAIT_S = 3 * 86_400.0
 
@@ -54,6 +55,8 @@ class Pause(Struct, frozen=True):
     wait_s: float
 
 
-def wait_s(told_s: float | None, *, limited: bool) -> float:
-    """For how long not to ask, given what the exchange has said; 0.0: nothing is known."""
-    return min(told_s or 0.0, MOST_WAIT_S) or (RATE_WAIT_S if limited else 0.0)
+def refused_s(told_s: float | None, budgets: Mapping[str, Budget]) -> float:
+    """For how long nobody asks an exchange that has refused the address for a limit."""
+    windows_s = 2 * max((each.window_s for each in budgets.values()), default=UNSAID_WAIT_S)
+    unsaid_s = min(max(windows_s, LEAST_WAIT_S), UNSAID_WAIT_S)
+    return min(told_s or unsaid_s, MOST_WAIT_S)

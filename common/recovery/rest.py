@@ -11,7 +11,7 @@ import asyncio
 
 import httpx
 
-from common.exchanges import budget
+from common.exchanges.budget import refused_s
 from common.exchanges.protocol import Exchange, RestFailure, RestRequest
 from common.exchanges.spending import Spending
 from common.gateway import through
@@ -32,7 +32,7 @@ class RestError(Exception):
     @property
     def wait_s(self) -> float:
         """For how long at least not to ask again; 0.0 if nothing was said about it."""
-        return budget.wait_s(self.failure.retry_after_s, limited=self.failure.reason == "rate")
+        return self.failure.retry_after_s or 0.0
 
 
 class Rest:
@@ -78,10 +78,11 @@ class Rest:
             await self._spending.learn(exchange, used)
         failure = exchange.rest_failure(response.status_code, response.headers, body)
         if failure is not None:
-            error = RestError(failure)
             if failure.reason == "rate":
-                await self._spending.ban(exchange, error.wait_s, failure.detail)
-            raise error
+                wait_s = refused_s(failure.retry_after_s, exchange.budgets)
+                failure = RestFailure(failure.reason, failure.detail, wait_s)
+                await self._spending.ban(exchange, wait_s, failure.detail)
+            raise RestError(failure)
         return body
 
     async def answer(self, exchange: Exchange, request: RestRequest) -> bytes | RestFailure:

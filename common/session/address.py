@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from common.exchanges import budget
+from common.exchanges.budget import refused_s
 from common.exchanges.place import Place
 from common.exchanges.protocol import Exchange, RestFailure, RestRequest
 from common.exchanges.spending import Spending
@@ -51,7 +51,8 @@ class Addresses:
                 return await dial(url)
             except DialFailed as failure:
                 if of_dial(failure).reason == "rate":
-                    wait_s = budget.wait_s(failure.retry_after_s, limited=True)
+                    wait_s = refused_s(failure.retry_after_s, place.protocol.budgets)
+                    failure.retry_after_s = wait_s
                     await self._spending.ban(place.protocol, wait_s, failure.detail)
                 raise
 

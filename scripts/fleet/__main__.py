@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from scripts.fleet import exchanges, last, plan, replay, status, wants
+from scripts.fleet import budget, exchanges, last, plan, replay, status, wants
 from scripts.fleet.command import Command, NoAnswer
 
 EXIT_INTERRUPTED = 130
