@@ -17,6 +17,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -37,6 +38,9 @@ from scripts.children import GUARD, INTERRUPTS, ChildError, left_behind
 from scripts.engines import MissingEngineError
 from scripts.engines.fetch import ensure
 from scripts.quick.stack import Stack
+
+# How many reasons of each kind are told: the first tell the story.
+MOST_TOLD = 8
 
 STREAMS = "*:*:candle:*:1m,*:*:candle:*:3m,*:*:candle:*:5m"
 
@@ -154,8 +158,7 @@ def _run(
         run = ChaosRun(stack, redis, rabbit, plan, Screen(console))
         evidence = asyncio.run(run.run())
         if options.keep:
-            lines = map(msgspec.json.encode, evidence.deliveries)
-            (stack.folder / "deliveries.jsonl").write_bytes(b"\n".join(lines))
+            _keep(stack.folder, evidence)
         return run, evidence
 
 
@@ -165,6 +168,17 @@ def _log_to(stack: Stack) -> None:
     logger.add(
         stack.folder / "chaos.log", format="{time:YYYY-MM-DDTHH:mm:ss.SSS!UTC} {message} {extra}"
     )
+
+
+def _keep(folder: Path, evidence: Evidence) -> None:
+    """Everything that came, and all that is wrong with it, for whoever looks for the cause."""
+    lines = map(msgspec.json.encode, evidence.deliveries)
+    (folder / "deliveries.jsonl").write_bytes(b"\n".join(lines))
+    (folder / "reasons.txt").write_text("\n".join(_reasons(judge(evidence))))
+
+
+def _reasons(verdict: Verdict, most: int | None = None) -> list[str]:
+    return [f"{kind}: {why}" for kind, whys in verdict.reasons.items() for why in whys[:most]]
 
 
 # --- the report -------------------------------------------------------------------------------
@@ -214,7 +228,7 @@ def _summary(
         "seed": options.seed,
         "speed": options.speed,
         "minutes": options.minutes,
-        "reasons": [f"{kind}: {why}" for kind, whys in verdict.reasons.items() for why in whys],
+        "reasons": _reasons(verdict, MOST_TOLD),
     }
 
 

@@ -15,8 +15,8 @@ from scripts.chaos.consumer import Delivery
 from scripts.quick.compare import Body
 
 CLOSED, STATUS = "candle.closed.v1", "stream.status.v1"
-# The first of each kind of fault tell the story.
-MOST_REASONS = 8
+# What is kept of each kind of fault; a run in which all is lost shall not fill the memory.
+MOST_REASONS = 1_000
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class Verdict:
         self.note(kind, reason)
 
     def note(self, kind: str, reason: str) -> None:
-        """Keep a reason, if it is one of the first."""
+        """Keep a reason, if there are not too many already."""
         if len(self.reasons[kind]) < MOST_REASONS:
             self.reasons[kind].append(reason)
 
