@@ -25,8 +25,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     Attributes:
         deliveries: every message, in the order it came.
         truth: the true candles of every stream that is owed or delivered, from ``asked_from`` on.
-        owed_from_ms: market time from which on a stream owes though nothing of it came; for every
-            stream that is wanted.
+        owed_from_ms: market time from which on a stream owes, whenever the first of it came; for
+            every stream that is wanted.
         carried: the faults.
         owners: who owned what.
         started_ms, ended_ms: when the faults began, and when the run was over.
@@ -90,7 +90,7 @@ def asked_from(
     started_ms: int,
 ) -> dict[str, int]:  # fmt: skip
     """Market time from which on each stream owes; it owes each bar that ends after it."""
-    from_ms: dict[str, int] = {}
+    from_ms = dict(owed_from_ms)
     for one in deliveries:
         if one.kind == CLOSED:
             at_ms = one.body["startMs"]
@@ -100,7 +100,7 @@ def asked_from(
             continue
         stream = stream_of(one.body)
         from_ms[stream] = min(at_ms, from_ms.get(stream, at_ms))
-    return {**owed_from_ms, **from_ms}
+    return from_ms
 
 
 def _is_first_live(one: Delivery, started_ms: int) -> bool:

@@ -2,8 +2,8 @@
 
 What is owed: every closed candle of a stream from the first one delivered on, or from the bar on
 that ran when the fleet first said that the stream is live, if that was before the faults began; up
-to those that ended ``SETTLED_S`` before the end. A wanted stream of which nothing ever came owes
-everything since the faults began; a symbol listed later, since the fleet must have noticed it.
+to those that ended ``SETTLED_S`` before the end. A wanted stream owes all since the faults began at
+the latest, whenever the first of it came; a symbol listed later, since the fleet must have noticed.
 
 The counts, and when each is not zero:
 

@@ -193,6 +193,12 @@ def test_a_wanted_stream_of_which_nothing_came_is_missing_all() -> None:
     assert run.judge().missing == BARS - 5
 
 
+def test_what_comes_first_too_late_forgives_nothing_before_it() -> None:
+    run = Run(without=(0, 1, 2))
+    run.deliveries = [one for one in run.deliveries if one.kind == CLOSED]
+    assert run.judge().missing == 3
+
+
 def test_a_correction_without_the_candle_it_corrects_leaves_it_missing() -> None:
     verdict = Run(without=(7,)).came(7, 30.0, revision=1).judge()
     assert verdict.missing == 1
