@@ -6,7 +6,8 @@ fault that can bring one about is a line of ``CAUSES``; the other kinds explain 
 is explained if one fault fits in every respect:
 
 - *when, first copy*: not earlier than ``reach_s`` before the fault (what was confirmed longer ago
-  has long been checkpointed), nor later than shortly after it was healed;
+  has long been checkpointed), nor later than shortly after it was healed, or after RabbitMQ could
+  be spoken to again: what an owner has sent into a broker that does not read comes out then;
 - *when, second copy*: after the fault began, and at most ``after_s`` after it was healed;
 - *whose*: where a worker was hit, it owned the stream when it published the first copy, or, where
   it was only paused, either copy. Who owned a stream under an epoch is sampled from the fleet's
@@ -84,23 +85,34 @@ MUTE_S: Mapping[str, float] = {
 
 
 def explained(
-    first: Delivery, again: Delivery, carried: Sequence[Carried], owners: Owners
+    first: Delivery,
+    again: Delivery,
+    carried: Sequence[Carried],
+    owners: Owners,
+    quiet: Sequence[tuple[float, float]],
 ) -> str | None:
-    """The cause of a duplicate, for people; None if there is none."""
+    """The cause of a duplicate, for people; None if there is none. ``quiet``: see ``mute``."""
     for one in carried:
         cause = CAUSES.get(one.fault.kind)
-        if cause is not None and _fits(cause, one, first, again, owners):
+        if cause is not None and _fits(cause, one, first, again, owners, _heard_by(one, quiet)):
             return f"{cause.why}: {one.fault}"
     return None
 
 
-def _fits(cause: Cause, one: Carried, first: Delivery, again: Delivery, owners: Owners) -> bool:
+def _heard_by(one: Carried, quiet: Sequence[tuple[float, float]]) -> float:
+    """By when what was sent before a fault was healed has come, by the wall in ms."""
+    ends = (to_ms for from_ms, to_ms in quiet if from_ms <= one.to_ms <= to_ms)
+    return max(one.to_ms, *ends, 0) + ARRIVES_S * 1000
+
+
+def _fits(
+    cause: Cause, one: Carried, first: Delivery, again: Delivery, owners: Owners, heard_ms: float
+) -> bool:
     if one.fault.kind == "restart" and not one.killed:
         return False
     if cause.by_another and first.epoch == again.epoch:
         return False
-    healed_ms = one.to_ms + ARRIVES_S * 1000
-    if not one.from_ms - cause.reach_s * 1000 <= first.arrived_ms <= healed_ms:
+    if not one.from_ms - cause.reach_s * 1000 <= first.arrived_ms <= heard_ms:
         return False
     if not one.from_ms <= again.arrived_ms <= one.to_ms + cause.after_s * 1000:
         return False
