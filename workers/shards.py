@@ -14,15 +14,18 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 
 from loguru import logger
 
+from common.clocks import machine_s
 from common.fleet import placement
 from common.fleet.client import RedisAway
 from common.fleet.leases import Lease, Leases, Renewal
-from common.model.streams import Role, Shard, Stream
+from common.model.streams import SERVED, Role, Shard, Stream
 from workers.owned import OwnedShard
 from workers.progress import Progress
 
 # What a shard that is given back may take to have its messages confirmed.
 FLUSH_S = 5.0
+# A shard that comes back after it was sent to another process stays: it is parked where it is.
+SENT_AWAY_S = 1800.0
 
 Wanted = Mapping[Shard, Collection[Stream]]
 Open = Callable[[Shard, Lease], OwnedShard]
@@ -57,6 +60,8 @@ class Shards:
         # What the feeds of shards counted that were here once.
         self.past: Counter[str] = Counter()
         self._leaving: dict[Shard, asyncio.Task[None]] = {}
+        # Shards that nothing came of here, and when they were given to others to try.
+        self._sent_away_s: dict[Shard, float] = {}
         # A lease must not be renewed while it is given back: it would be taken again.
         self._lease_calls = asyncio.Lock()
 
@@ -106,10 +111,35 @@ class Shards:
         surplus = placement.to_give_back(self._me, kept, held, weights, workers)
         for shard in (*unwanted, *surplus):
             self._give_back(shard, "surplus" if shard in weights else "no longer wanted")
+        for shard in self._hopeless(set(kept).difference(surplus), workers):
+            self._sent_away_s[shard] = machine_s()
+            self._give_back(shard, "nothing comes here, another process is to try")
         if not surplus:
             chosen = placement.to_claim(self._me, kept, held, weights, workers)
             await self._claim(chosen, wanted)
         await self._take()
+
+    def _hopeless(self, shards: Iterable[Shard], workers: Mapping[str, Role]) -> list[Shard]:
+        """The rung after many connections is another process; each shard is sent there once."""
+        now_s = machine_s()
+        self._sent_away_s = {
+            shard: at_s for shard, at_s in self._sent_away_s.items() if now_s - at_s < SENT_AWAY_S
+        }
+        others = {
+            channel for me, role in workers.items() if me != self._me for channel in SERVED[role]
+        }
+        return [
+            shard
+            for shard in shards
+            if self.owned[shard].session.hopeless
+            and shard.channel in others
+            and shard not in self._sent_away_s
+        ]
+
+    def _is_avoided(self, shard: Shard) -> bool:
+        """Whether another worker has the first choice of a shard that was sent away."""
+        sent_s = self._sent_away_s.get(shard)
+        return sent_s is not None and machine_s() - sent_s < 2 * self._leases.ttl_s + FLUSH_S
 
     async def _held(self, wanted: Wanted) -> Mapping[Shard, str]:
         """Who has which shard; what is leaving here is not free yet."""
@@ -122,6 +152,8 @@ class Shards:
             # One of ours that we do not run: the answer to its claim was lost. It is claimed again.
             elif holder is not None and not holder.mine:
                 held[shard] = holder.worker_id
+            elif self._is_avoided(shard):
+                held[shard] = ""
         return held
 
     async def _claim(self, chosen: Sequence[Shard], wanted: Wanted) -> None:

@@ -33,6 +33,12 @@ FLOOR_S = 1.0
 PROVEN_S = 60.0
 
 
+# Rungs of the ladder, in lives that were open and told nothing: another process is to try, and then
+# it is parked, tried on slowly, and an alarm.
+ELSEWHERE_AFTER = 3
+PARKED_AFTER = 6
+
+
 class Outcome(Struct, frozen=True):
     """The end of one connection. ``flowed_s``: how long data came. Policy is ``after``."""
 
@@ -42,34 +48,45 @@ class Outcome(Struct, frozen=True):
     flowed_s: float = 0.0
     retry_after_s: float | None = None
 
+    @property
+    def deaf(self) -> bool:
+        """Whether it looked alive and delivered nothing."""
+        return self.cause in ("stalled", "unanswered") and not self.flowed_s
+
 
 class Decision(Struct, frozen=True):
-    """Wait ``delay_s``, backing off or parked, then dial; ``failures`` counts on from there."""
+    """Wait ``delay_s``, backing off or parked, then dial.
+
+    ``failures`` counts on from there, and so does ``deaf``: lives in a row that told nothing.
+    """
 
     delay_s: float
     parked: bool
     failures: int
+    deaf: int = 0
 
 
-def after(outcome: Outcome, failures: int, chance: float) -> Decision:
-    """What follows an outcome, given the failures in a row before it.
+def after(outcome: Outcome, failures: int, chance: float, deaf: int = 0) -> Decision:
+    """What follows an outcome, given the failures, and the deaf lives, in a row before it.
 
     Full jitter between ``FLOOR_S`` and a ceiling that doubles from 2 s to 60 s; ``chance`` is the
     draw, in [0, 1). The exchange's own wait is honoured and jittered upwards only.
     """
     failures = 1 if outcome.flowed_s >= PROVEN_S else failures + 1
+    deaf = deaf + 1 if outcome.deaf else 0
     ceiling_s = min(LAST_CEILING_S, FIRST_CEILING_S * 2.0 ** min(failures - 1, 10))
     delay_s = FLOOR_S + chance * (ceiling_s - FLOOR_S)
     park_s = PARK_S.get(outcome.reason)
     if park_s is not None:
-        return Decision(
-            max(park_s, outcome.retry_after_s or 0.0) * (1 + chance / 4), True, failures
-        )
+        park_s = max(park_s, outcome.retry_after_s or 0.0) * (1 + chance / 4)
+        return Decision(park_s, True, failures, deaf)
+    if deaf >= PARKED_AFTER:
+        return Decision(LAST_CEILING_S * (1 + chance), True, failures, deaf)
     if outcome.retry_after_s is not None:
         delay_s += outcome.retry_after_s
     elif outcome.reason == "rate":
         delay_s = LAST_CEILING_S + delay_s
-    return Decision(delay_s, False, failures)
+    return Decision(delay_s, False, failures, deaf)
 
 
 # What an HTTP status instead of a WebSocket means. Other 4xx are ours to mend: a wrong address.

@@ -20,7 +20,7 @@ from common.model.instruments import Catalog
 from common.session.address import Address
 from common.session.connection import Connection
 from common.session.lifecycle import Signal, State, advance
-from common.session.outcome import Decision, Outcome, after
+from common.session.outcome import ELSEWHERE_AFTER, Decision, Outcome, after
 from common.session.sink import Sink
 from common.session.topics import Rejection
 from common.session.transport import Dial
@@ -62,6 +62,8 @@ class Session:
         self._topics: Mapping[Topic, float] = {}
         self._rejections: dict[Topic, Rejection] = {}
         self._failures = 0
+        # Lives in a row that were open and told nothing.
+        self.deaf = 0
         self._log = logger.bind(shard=name)
         # The connection that speaks for the session, and the one being opened to succeed it.
         self.connection: Connection | None = None
@@ -93,6 +95,11 @@ class Session:
     def resting(self) -> bool:
         """Whether it waits between two connections."""
         return self._resting is not None
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether this process has tried long enough: another one may hear what we do not."""
+        return self.deaf >= ELSEWHERE_AFTER
 
     @property
     def trade_driven(self) -> bool:
@@ -204,8 +211,8 @@ class Session:
             self._resting = None
 
     def _decide(self, outcome: Outcome) -> Decision:
-        decision = after(outcome, self._failures, self._chance())
-        self._failures = decision.failures
+        decision = after(outcome, self._failures, self._chance(), self.deaf)
+        self._failures, self.deaf = decision.failures, decision.deaf
         self.last_outcome = outcome
         self.ends[outcome.cause] += 1
         self._log.bind(

@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 from common.session.lifecycle import State
+from common.session.outcome import ELSEWHERE_AFTER, PARKED_AFTER
 from common.session.runner import Session
 from common.session.transport import DialFailed
 from tests.session.support import Memory, candles, kline, place
 from tests.support.scripted import ScriptedExchange, ScriptedSocket
 from tests.support.virtual_time import virtual_time
+from tests.support.waiting import until
 
 TOPIC = "btcusdt@kline_1m"
 
@@ -101,6 +103,30 @@ async def test_a_wrong_address_parks_and_is_tried_again_slowly() -> None:
         assert session.state is State.PARKED
         await asyncio.sleep(3600)
         assert 3 <= len(exchange.dials) <= 5
+
+
+@virtual_time
+async def test_the_ladder_of_a_peer_that_accepts_and_says_nothing() -> None:
+    exchange, sink = ScriptedExchange(), Memory(*candles("BTCUSDT"))
+    async with running(exchange, sink) as session:
+        for life in range(1, PARKED_AFTER + 1):
+            assert session.hopeless is (life > ELSEWHERE_AFTER)
+            assert session.state is not State.PARKED
+            await exchange.accepted(1000)
+            await until(lambda: session.resting, 5000)
+            assert session.deaf == life
+        assert session.state is State.PARKED
+        # It is tried on, slowly; the first word of data ends it all.
+        socket = await exchange.accepted(1000)
+        request = await socket.request()
+        socket.push({"result": None, "id": request["id"]})
+        for _ in range(3):
+            socket.push(kline("BTCUSDT"))
+            await asyncio.sleep(1)
+        assert session.state is State.LIVE
+        socket.drop()
+        await until(lambda: session.resting)
+        assert (session.deaf, session.state) == (0, State.BACKING_OFF)
 
 
 @virtual_time

@@ -19,8 +19,10 @@ from common.model.streams import Role, Shard, Stream
 from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest
 from common.recovery.resuming import Reach
+from common.session.outcome import ELSEWHERE_AFTER
 from tests.support.scripted import ScriptedExchange
 from tests.support.spending import Unlimited
+from tests.support.waiting import until
 from tests.workers.test_feed import Outlet
 from workers.owned import OwnedShard
 from workers.progress import Progress
@@ -130,6 +132,31 @@ async def test_a_dead_workers_shards_are_taken_over_after_the_ttl(redis_url: str
         # It wakes up again, and stops at once what belongs to another.
         await b.shards.renew()
         assert b.owns == set()
+
+
+async def test_a_shard_that_nothing_comes_of_is_tried_by_another_process_once(
+    redis_url: str,
+) -> None:
+    want = wanted(1)
+    (shard,) = want
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled(want, a)
+        a.shards.owned[shard].session.deaf = ELSEWHERE_AFTER
+        await settled(want, a)
+        assert a.owns == {shard}, "there is nobody else"
+        await a.tick(want, b)
+        await until(lambda: not a.owns)
+        await a.tick(want, b)
+        assert not a.owns, "the other one has the first choice"
+        await b.tick(want, a)
+        assert b.owns == {shard}
+        # What comes back to where it was before stays.
+        await b.shards.drain(5.0)
+        a.shards._sent_away_s[shard] -= 60
+        await a.tick(want)
+        a.shards.owned[shard].session.deaf = ELSEWHERE_AFTER
+        await a.tick(want, b)
+        assert not a.shards._leaving
 
 
 async def test_draining_gives_everything_back_at_once(redis_url: str) -> None:
