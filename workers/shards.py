@@ -222,6 +222,8 @@ class Shards:
             await self._release(owned)
         except RedisAway as away:
             logger.bind(shard=shard.key, error=str(away)).warning("lease left to run out")
+            # Its session has ended: kept, it would be ours for ever, and nobody would stream it.
+            self._forget(owned)
         finally:
             self._leaving.pop(shard, None)
 

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain
+from unittest.mock import AsyncMock
 
 import pytest
 from redis.asyncio import Redis
 
 from common.clocks import MarketClock
 from common.fleet.checkpoints import Checkpoints
-from common.fleet.client import connect
+from common.fleet.client import RedisAway, connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
 from common.model.streams import Role, Shard, Stream
@@ -168,6 +169,25 @@ async def test_draining_gives_everything_back_at_once(redis_url: str) -> None:
         assert a.flushed == 4
         await b.tick(want)
         assert b.owns == set(want)
+
+
+async def test_what_could_not_be_given_back_is_streamed_again_if_it_is_wanted(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis went away in between, and with it, it seemed, the worker that was to have the shard."""
+    want = wanted(1)
+    async with workers(redis_url, "a") as (a,):
+        await settled(want, a)
+        (shard,) = want
+        old = a.shards.owned[shard]
+        with monkeypatch.context() as away:
+            away.setattr(a.progress, "flush", AsyncMock(side_effect=RedisAway("gone")))
+            await a.shards.drain(5.0)
+        await settled(want, a)
+        new = a.shards.owned[shard]
+        assert new is not old
+        assert new.lease.epoch > old.lease.epoch
+        assert not new.untaken
 
 
 async def test_what_is_no_longer_wanted_is_given_back(redis_url: str) -> None:
