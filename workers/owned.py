@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 from loguru import logger
@@ -180,10 +180,11 @@ class OwnedShard:
         """See ``Owner``: what of it has not left yet would only come twice."""
         self._outlet.withdraw(stream)
 
-    def fenced(self, stream: Stream) -> None:
-        """See ``Owner``: it has to be taken again, if it is ours at all."""
-        self._outlet.withdraw(stream)
-        self._carry(self._carried - {stream})
+    def fenced(self, streams: Collection[Stream]) -> None:
+        """See ``Owner``: they have to be taken again, if they are ours at all."""
+        for stream in streams:
+            self._outlet.withdraw(stream)
+        self._carry(self._carried.difference(streams))
 
     def let_go(self) -> None:
         """The streams are free as soon as all of them is confirmed."""

@@ -7,7 +7,8 @@ stream that is let go of is written a last time when all of it is confirmed, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from loguru import logger
@@ -43,8 +44,8 @@ class Owner(Protocol):
     def left(self, stream: Stream) -> None:
         """It is free, though not all of it was confirmed in time."""
 
-    def fenced(self, stream: Stream) -> None:
-        """It is another's now."""
+    def fenced(self, streams: Collection[Stream]) -> None:
+        """They are another's now."""
 
 
 class _Tracked(Struct):
@@ -61,11 +62,15 @@ class _Tracked(Struct):
     # What was still to be compared when it was let go of.
     left: tuple[Candle, ...] = ()
 
+    @property
+    def whole(self) -> bool:
+        """Whether all that was published of it is confirmed."""
+        return self.checkpoint.next_ms >= self.published_ms
+
     def may_leave(self, now_s: float) -> bool:
         """Whether it is let go of, and all of it confirmed or waited for long enough."""
         by_s = self.leaves_by_s
-        whole = self.checkpoint.next_ms >= self.published_ms
-        return by_s is not None and (whole or now_s >= by_s)
+        return by_s is not None and (self.whole or now_s >= by_s)
 
 
 class Progress:
@@ -203,7 +208,8 @@ class Progress:
             leaves = tracked.may_leave(now_s)
             # Until it may leave it is looked at again at every flush.
             tracked.moved = tracked.leaves_by_s is not None and not leaves
-            moves.append(Move(stream, tracked.holder, self._kept(stream, tracked), leaves))
+            kept = self._kept(stream, tracked)
+            moves.append(Move(stream, tracked.holder, kept, leaves, tracked.whole))
         return moves
 
     def _kept(self, stream: Stream, tracked: _Tracked) -> Checkpoint:
@@ -221,17 +227,20 @@ class Progress:
 
     def _settle(self, moves: Iterable[Move], refused: Iterable[Stream]) -> None:
         others = set(refused)
+        fenced: defaultdict[Owner, set[Stream]] = defaultdict(set)
         for move in moves:
             tracked = self._tracked.get(move.stream)
             if tracked is None or tracked.holder != move.holder:
                 continue
             if move.leaves:
                 del self._tracked[move.stream]
-                if move.checkpoint.next_ms < tracked.published_ms:
+                if not move.whole:
                     tracked.owner.left(move.stream)
             elif move.stream in others:
                 del self._tracked[move.stream]
-                tracked.owner.fenced(move.stream)
+                fenced[tracked.owner].add(move.stream)
+        for owner, streams in fenced.items():
+            owner.fenced(streams)
         if others:
             logger.bind(streams=len(others), for_example=next(iter(others)).key).warning(
                 "streams are another's now, let go of"
@@ -249,8 +258,11 @@ class Progress:
 
 def _confirmed(tracked: _Tracked, candle: Candle) -> None:
     tracked.moved = True
-    if candle.end_ms <= tracked.doubted_ms and not candle.revision:
-        return
-    # A correction moves nothing on, but the next empty interval repeats its close.
-    if candle.end_ms >= tracked.checkpoint.next_ms:
+    next_ms = tracked.checkpoint.next_ms
+    if (candle.end_ms <= tracked.doubted_ms) == (candle.revision > 0):
+        counts = candle.end_ms >= next_ms
+    else:
+        # A correction moves nothing on, but the next empty interval repeats its close.
+        counts = candle.revision > 0 and candle.end_ms == next_ms
+    if counts:
         tracked.checkpoint = Checkpoint(candle.end_ms, candle)

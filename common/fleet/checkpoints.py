@@ -30,13 +30,14 @@ from common.model.streams import Market, Stream
 
 # Streams of one call: a few hundred kilobytes at most.
 BATCH = 500
-# In the place of the shard: nobody holds the stream.
-FREE = "-"
+# In the place of the shard: nobody holds the stream, and all that was published of it is confirmed,
+# or not all of it.
+FREE, UNSURE = "-", "?"
 
 # KEYS: checkpoints, lease of the taker, since   ARGV: prefix of leases, shard, epoch, stream...
 # Answers: the age of what is kept here in ms (-1: the lease is not the taker's), then for each
 # stream '=' and what is kept of it ('' for nothing), with '~' instead if whoever had it last did not
-# let go of it; '!' if the epoch is too low, nothing if it is busy.
+# let go of it whole; '!' if the epoch is too low, nothing if it is busy.
 _TAKE = (
     CLOCK_LUA
     + """
@@ -46,7 +47,8 @@ if not lease or string.match(lease, '^%d+') ~= ARGV[3] then
 end
 local now = now_ms()
 redis.call('SETNX', KEYS[3], digits(now))
-local answers = {digits(now - redis.call('GET', KEYS[3]))}
+local age = now - redis.call('GET', KEYS[3])
+local answers = {digits(math.max(0, age))} -- the clock may have gone back
 for i = 4, #ARGV do
   local kept = redis.call('HGET', KEYS[1], ARGV[i]) or '0 - '
   local epoch, shard, body = string.match(kept, '^(%d+) (%S+) (.*)$')
@@ -109,8 +111,8 @@ class Taken(Struct, frozen=True):
 
     Attributes:
         checkpoints: the streams that are the taker's now; None where nothing is known of one.
-        doubtful: those of them that nobody has let go of: more may have been published of them than
-            their checkpoints say.
+        doubtful: those of them that nobody has let go of with all of it confirmed: more may have been
+            published of them than their checkpoints say.
         age_s: how long Redis has kept checkpoints without losing them all.
         outdated: for some streams the epoch is too low: the lease has to be claimed anew.
     """
@@ -122,12 +124,17 @@ class Taken(Struct, frozen=True):
 
 
 class Move(Struct, frozen=True):
-    """A stream has come to a checkpoint; with ``leaves`` its holder lets go of it there."""
+    """A stream has come to a checkpoint; with ``leaves`` its holder lets go of it there.
+
+    ``whole``: nothing was published beyond the checkpoint. What was, may yet be confirmed: who takes
+    the stream next is told.
+    """
 
     stream: Stream
     holder: Holder
     checkpoint: Checkpoint
     leaves: bool = False
+    whole: bool = True
 
 
 class Written(Struct, frozen=True):
@@ -201,7 +208,8 @@ class Checkpoints:
             arguments: list[Argument] = []
             for move in batch:
                 holder, body = move.holder, msgspec.json.encode(move.checkpoint)
-                after = FREE if move.leaves else holder.shard
+                free = FREE if move.whole else UNSURE
+                after = free if move.leaves else holder.shard
                 arguments += (_field(move.stream), holder.epoch, holder.shard, after, body)
             answers = await self._write([self._keys.checkpoints(*place)], arguments)
             for move, answer in zip(batch, answers, strict=True):
