@@ -14,12 +14,11 @@ The counts, and when each is not zero:
 - duplicated: a message came again (not counting repeats that the consumer itself caused); unexplained,
   if none of the three causes of DESIGN P4 fits (``scripts.chaos.causes``).
 - unsaid: a stream was behind without having said so. A candle that is owed came more than
-  ``LATE_S`` after its end, or never, and *neither* did the stream say anything (live, stale, gap,
-  rejected, parked, recovered) between the candle's end and its arrival, *nor* did what it had said
-  last before that end say that it is behind (anything but live and recovered). Only where RabbitMQ
-  could not be spoken to from the moment on at which the candle was late until it came, there was
-  no way to say it. A dead worker cannot speak either, but its successor must. Candles that ended
-  before the faults began, or before the stream was heard of, are history, and never late.
+  ``LATE_S`` after its end, or never, and at no time from its end until it was late did what the
+  stream had said last tell that it is behind (stale, rejected, parked, or a gap that is not
+  recovered). Only where RabbitMQ could not be spoken to when the candle became late, there is time
+  until it could. A dead worker cannot speak either, but its successor must. Candles that ended before
+  the faults began, or before the stream was heard of, are history, and never late.
 
 Corrections (revision 1 and up) are counted, and apart from them those that say no other than what
 they correct: who takes a stream over may not know what was told before, and says the truth again.

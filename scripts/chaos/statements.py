@@ -9,8 +9,6 @@ from scripts.quick.compare import Body
 
 FLOWS = ("live", "recovered")
 RESTS = ("rejected", "parked")
-# "Recovered" is said after what was missing has gone out: both are on their way at once.
-SPOKEN_WITH_MS = 2_000
 
 
 class Statements:
@@ -32,18 +30,24 @@ class Statements:
         return next(iter(self._at_ms), None)
 
     def so(self, ended_ms: float, was_late_ms: float, arrived_ms: float) -> bool:
-        """Whether it was said that a candle, late from ``was_late_ms`` on, is missing.
+        """Whether it was said in time that a candle, late from ``was_late_ms`` on, is missing.
 
-        Between its end and its arrival, or as the last word before its end; or it could not be
-        said from when it was late until it came.
+        By then, or as soon as anything could be said, if the candle was not here before. To be
+        live is no such word, and to have recovered comes too late.
         """
-        before = bisect_right(self._at_ms, ended_ms)
-        until = bisect_right(self._at_ms, arrived_ms + SPOKEN_WITH_MS)
-        if until > before:
+        unheard_ms = (to_ms for from_ms, to_ms in self._mute if from_ms <= was_late_ms <= to_ms)
+        by_ms = max(unheard_ms, default=was_late_ms)
+        return arrived_ms <= by_ms or self._behind(ended_ms, by_ms)
+
+    def _behind(self, from_ms: float, to_ms: float) -> bool:
+        """Whether its words were at any time in this stretch that it is behind."""
+        before, until = bisect_right(self._at_ms, from_ms), bisect_right(self._at_ms, to_ms)
+        states = [body["state"] for body in self._said[:until]]
+        if any(state not in FLOWS for state in states[max(0, before - 1) :]):
             return True
-        if before and self._said[before - 1]["state"] not in FLOWS:
-            return True
-        return any(from_ms <= was_late_ms and arrived_ms <= to_ms for from_ms, to_ms in self._mute)
+        # A gap ends by what was missing, whatever flows meanwhile.
+        gaps = [state for state in states if state in ("gap", "recovered")]
+        return gaps[-1:] == ["gap"]
 
     @property
     def rejected_since_ms(self) -> int | None:

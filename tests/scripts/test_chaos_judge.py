@@ -392,9 +392,37 @@ def test_what_comes_a_little_late_needs_no_word() -> None:
     assert run.came(7, end_s(8) + 2).came(8, end_s(8) + 2.1).judge().clean
 
 
-@pytest.mark.parametrize("state", ["gap", "stale", "parked", "rejected", "recovered", "live"])
-def test_a_word_between_the_end_and_the_arrival_is_enough(state: str) -> None:
-    assert late().said(state, end_s(8) + 10).judge().unsaid == 0
+@pytest.mark.parametrize("state", ["gap", "stale", "parked", "rejected"])
+def test_a_word_between_the_end_and_when_it_is_late_is_enough(state: str) -> None:
+    assert late().said(state, end_s(7) + LATE_S - 1).judge().unsaid == 0
+
+
+@pytest.mark.parametrize("state", ["gap", "stale", "parked", "rejected"])
+def test_a_word_that_comes_with_the_candle_is_none(state: str) -> None:
+    assert late().said(state, LATE - 1).judge().unsaid > 0
+
+
+@pytest.mark.parametrize("state", ["live", "recovered"])
+def test_to_say_that_it_flows_while_it_is_behind_is_no_word(state: str) -> None:
+    assert late().said(state, end_s(8) + 10).judge().unsaid > 0
+
+
+def test_a_gap_lasts_until_it_is_recovered_whatever_flows() -> None:
+    assert late().said("gap", end_s(4)).said("live", end_s(5)).judge().unsaid == 0
+    recovered = late().said("gap", end_s(4)).said("recovered", end_s(5)).said("live", end_s(6))
+    assert recovered.judge().unsaid > 0
+
+
+def test_who_could_not_speak_when_it_was_late_has_to_speak_as_soon_as_it_can() -> None:
+    def away() -> Run:
+        run = Run(without=tuple(range(7, BARS)))
+        for minute in range(7, BARS):
+            run.came(minute, max(end_s(7) + 60, end_s(minute) + 0.2))
+        return run.fault("rabbit_alarm", end_s(7) - 1, end_s(7) + 30)
+
+    assert away().judge().unsaid > 0
+    assert away().said("gap", end_s(7) + 40).judge().unsaid > 0
+    assert away().said("gap", end_s(7) + 33).judge().unsaid == 0
 
 
 @pytest.mark.parametrize("state", ["gap", "stale", "parked", "rejected"])
