@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from msgspec import Struct
 
@@ -26,6 +26,11 @@ class Carried(Struct, frozen=True, rename="camel", kw_only=True):
     pids: tuple[int, ...] = ()
     symbol: tuple[str, str, str] | None = None
     killed: bool = False
+
+
+def ended(carried: Iterable[Carried]) -> list[int]:
+    """The processes that were told to end, or made to. Who was only paused has to live on."""
+    return [pid for one in carried if one.killed or one.fault.kind == "restart" for pid in one.pids]
 
 
 class Hit(Struct, frozen=True):

@@ -6,8 +6,8 @@ fault that can bring one about is a line of ``CAUSES``; the other kinds explain 
 is explained if one fault fits in every respect:
 
 - *when, first copy*: not earlier than ``reach_s`` before the fault (what was confirmed longer ago
-  has long been checkpointed), nor later than shortly after it was healed, or after RabbitMQ could
-  be spoken to again: what an owner has sent into a broker that does not read comes out then;
+  has long been checkpointed), nor later than shortly after it was healed, or, where RabbitMQ held then
+  what it was sent, after it let go of it;
 - *when, second copy*: after the fault began, and at most ``after_s`` after it was healed;
 - *whose*: where a worker was hit, it owned the stream when it published the first copy, or, where
   it was only paused, either copy. Who owned a stream under an epoch is sampled from the fleet's
@@ -72,6 +72,9 @@ CAUSES: Mapping[str, Cause] = {
     "redis_wipe": Cause("engine lost", reach_s=inf, after_s=1.5 * RECOVERY_S),
 }
 
+# As long as these last, what is sent is kept, and arrives afterwards.
+HOLDS = ("rabbit_alarm", "rabbit_freeze")
+
 # As long as these last, and so long after, nothing that is said arrives.
 MUTE_S: Mapping[str, float] = {
     "rabbit_kill": RECONNECTED_S,
@@ -85,34 +88,24 @@ MUTE_S: Mapping[str, float] = {
 
 
 def explained(
-    first: Delivery,
-    again: Delivery,
-    carried: Sequence[Carried],
-    owners: Owners,
-    quiet: Sequence[tuple[float, float]],
+    first: Delivery, again: Delivery, carried: Sequence[Carried], owners: Owners
 ) -> str | None:
-    """The cause of a duplicate, for people; None if there is none. ``quiet``: see ``mute``."""
+    """The cause of a duplicate, for people; None if there is none."""
     for one in carried:
         cause = CAUSES.get(one.fault.kind)
-        if cause is not None and _fits(cause, one, first, again, owners, _heard_by(one, quiet)):
+        if cause is None or not one.hit or first.arrived_ms > _arrived_by_ms(one, carried):
+            continue
+        if _fits(cause, one, first, again, owners):
             return f"{cause.why}: {one.fault}"
     return None
 
 
-def _heard_by(one: Carried, quiet: Sequence[tuple[float, float]]) -> float:
-    """By when what was sent before a fault was healed has come, by the wall in ms."""
-    ends = (to_ms for from_ms, to_ms in quiet if from_ms <= one.to_ms <= to_ms)
-    return max(one.to_ms, *ends, 0) + ARRIVES_S * 1000
-
-
-def _fits(
-    cause: Cause, one: Carried, first: Delivery, again: Delivery, owners: Owners, heard_ms: float
-) -> bool:
+def _fits(cause: Cause, one: Carried, first: Delivery, again: Delivery, owners: Owners) -> bool:
     if one.fault.kind == "restart" and not one.killed:
         return False
     if cause.by_another and first.epoch == again.epoch:
         return False
-    if not one.from_ms - cause.reach_s * 1000 <= first.arrived_ms <= heard_ms:
+    if first.arrived_ms < one.from_ms - cause.reach_s * 1000:
         return False
     if not one.from_ms <= again.arrived_ms <= one.to_ms + cause.after_s * 1000:
         return False
@@ -120,6 +113,13 @@ def _fits(
         return True
     suspects = (first, again) if cause.why == "owner cut off" else (first,)
     return any(_may_have_owned(one.pids, copy, owners) for copy in suspects)
+
+
+def _arrived_by_ms(one: Carried, carried: Sequence[Carried]) -> float:
+    """When all has arrived that was published under a fault."""
+    by_ms = one.to_ms + ARRIVES_S * 1000
+    held = (o for o in carried if o.fault.kind in HOLDS and o.from_ms <= by_ms <= o.to_ms)
+    return max((other.to_ms + ARRIVES_S * 1000 for other in held), default=by_ms)
 
 
 def _may_have_owned(pids: Sequence[int], copy: Delivery, owners: Owners) -> bool:

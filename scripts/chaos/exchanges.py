@@ -13,10 +13,11 @@ Place = tuple[str, str]
 
 
 class Socket(NamedTuple):
-    """An open socket, and what people call it."""
+    """An open socket, what people call it, and what it serves: all markets where none is named."""
 
     id: str
     name: str
+    place: Mapping[str, str]
 
 
 class Exchanges:
@@ -48,7 +49,17 @@ class Exchanges:
         if not chosen:
             return None
         row = chosen[int(pick * len(chosen))]
-        return Socket(row["id"], f"socket {row['id']} of {row['exchange']} {row['market'] or ''}")
+        place = {name: row[name] for name in ("exchange", "market") if row[name] is not None}
+        return Socket(row["id"], f"socket {row['id']} of {' '.join(place.values())}", place)
+
+    async def answered(self, exchange: str, status: int) -> int:
+        """How many handshakes and REST calls of an exchange were answered so by now."""
+        url = f"{self._url}/control/meters"
+        async with self._http.get(url, raise_for_status=True) as answer:
+            answers = (await answer.json())["answers"]
+        return sum(
+            answers.get(f"{exchange}:{on}", {}).get(str(status), 0) for on in ("rest", "socket")
+        )
 
     async def symbols(self) -> list[dict[str, Any]]:
         """Every listing of every exchange."""

@@ -60,7 +60,7 @@ def judge(evidence: Evidence) -> Verdict:
     verdict.streams = len(owed)
     quiet = mute(evidence.carried)
     for stream in sorted(owed):
-        judged = _StreamJudge(stream, evidence, verdict, Statements(said[stream], quiet), quiet)
+        judged = _StreamJudge(stream, evidence, verdict, Statements(said[stream], quiet))
         judged.judge(closed[stream], owed[stream])
     return verdict
 
@@ -69,14 +69,8 @@ class _StreamJudge:
     """One stream."""
 
     def __init__(
-        self,
-        stream: str,
-        evidence: Evidence,
-        verdict: Verdict,
-        statements: Statements,
-        quiet: Sequence[tuple[float, float]],
+        self, stream: str, evidence: Evidence, verdict: Verdict, statements: Statements
     ) -> None:
-        self._quiet = quiet
         self._stream = stream
         self._evidence = evidence
         self._verdict = verdict
@@ -119,7 +113,7 @@ class _StreamJudge:
             at_s = self._at_s(again.arrived_ms)
             self._verdict.blame("wrong", f"{name} came at {at_s:.1f} s with another body, {told}")
         evidence = self._evidence
-        if explained(first, again, evidence.carried, evidence.owners, self._quiet) is None:
+        if explained(first, again, evidence.carried, evidence.owners) is None:
             after_s = (again.arrived_ms - first.arrived_ms) / 1000
             epochs = f"epoch {first.epoch} {first.origin}, then {again.epoch} {again.origin}"
             at_s = self._at_s(again.arrived_ms)

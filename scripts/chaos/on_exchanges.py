@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scripts.chaos.carried import NOTHING, Carry, Hit
-from scripts.chaos.exchanges import Exchanges
+from scripts.chaos.exchanges import Exchanges, Socket
 from scripts.chaos.schedule import Fault
 
 # What the simulator calls what is done to one socket; the rest comes from the schedule.
@@ -20,6 +20,8 @@ _SOCKET_FAULTS: Mapping[str, Mapping[str, Any]] = {
     "garble": {"kind": "garble"},
     "garble_huge": {"kind": "garble", "spoil": "huge"},
 }
+# What a banned address is answered.
+BANNED = 418
 
 
 class OnExchanges:
@@ -66,31 +68,40 @@ class OnExchanges:
             await self._exchanges.control("fault", {**body, "ms": 0})
         return Hit(socket.name)
 
-    async def _rule(self, fault: Fault, body: Mapping[str, Any]) -> None:
-        exchange, market = _place(fault)
-        where = {"exchange": exchange, "market": market}
-        rule = {"where": where, "for_s": max(fault.lasts_s, 1.0), **body}
-        await self._exchanges.control("fault", rule)
-
     async def _refuse(self, fault: Fault) -> Hit:
         """Refused, and cut, so that somebody has to dial."""
-        await self._rule(fault, {"kind": "refuse", "on": "socket", **fault.how})
-        hit = await self._hit(fault, {"kind": "cut"})
-        await asyncio.sleep(fault.lasts_s)
-        return hit
+        socket = await self._exchanges.socket(_place(fault), fault.pick)
+        if socket is None:
+            return NOTHING
+        body = {"kind": "refuse", "on": "socket", "where": socket.place, **fault.how}
+        return await self._refused(fault, body, cut=socket)
 
     async def _ban(self, fault: Fault) -> Hit:
-        where = {"exchange": _place(fault)[0]}
-        await self._rule(fault, {"kind": "ban", "where": where})
-        hit = await self._hit(fault, {"kind": "cut"})
-        await asyncio.sleep(fault.lasts_s)
-        return hit
+        socket = await self._exchanges.socket(_place(fault), fault.pick)
+        if socket is None:
+            return NOTHING
+        where = {"exchange": socket.place["exchange"]}
+        body = {"kind": "ban", "where": where}
+        return await self._refused(fault, body, cut=socket)
 
     async def _refuse_rest(self, fault: Fault) -> Hit:
         where = {"exchange": _place(fault)[0]}
-        await self._rule(fault, {"kind": "refuse", "on": "rest", "where": where, **fault.how})
+        return await self._refused(
+            fault, {"kind": "refuse", "on": "rest", "where": where, **fault.how}
+        )
+
+    async def _refused(
+        self, fault: Fault, rule: Mapping[str, Any], cut: Socket | None = None
+    ) -> Hit:
+        """A rule of the simulator's; it has hit whom it refused, if anybody asked meanwhile."""
+        exchange, status = rule["where"]["exchange"], int(rule.get("status", BANNED))
+        before = await self._exchanges.answered(exchange, status)
+        await self._exchanges.control("fault", {**rule, "for_s": max(fault.lasts_s, 1.0)})
+        if cut is not None:
+            await self._exchanges.control("fault", {"kind": "cut", "where": {"connection": cut.id}})
         await asyncio.sleep(fault.lasts_s)
-        return Hit(f"REST of {fault.target}")
+        count = await self._exchanges.answered(exchange, status) - before
+        return Hit(f"{count} refused by {exchange}") if count > 0 else NOTHING
 
     async def _silence(self, fault: Fault) -> Hit:
         return await self._about_symbol(fault, cut=False)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from common.clocks import machine_s
-from scripts.chaos.carried import Carry, Hit
+from scripts.chaos.carried import NOTHING, Carry, Hit
 from scripts.chaos.processes import Workers
 from scripts.chaos.schedule import Fault
 from scripts.engines import RabbitServer, RedisServer
@@ -59,12 +59,14 @@ class OnProcesses:
 
     async def _kill(self, fault: Fault) -> Hit:
         name, pid = await self._worker(fault)
-        killed = self._workers.signal(pid, signal.SIGKILL)
-        return Hit(f"{name} (process {pid})", pids=(pid,), killed=killed)
+        if not self._workers.signal(pid, signal.SIGKILL):
+            return NOTHING
+        return Hit(f"{name} (process {pid})", pids=(pid,), killed=True)
 
     async def _pause(self, fault: Fault) -> Hit:
         name, pid = await self._worker(fault)
-        self._workers.signal(pid, signal.SIGSTOP)
+        if not self._workers.signal(pid, signal.SIGSTOP):
+            return NOTHING
         try:
             await asyncio.sleep(fault.lasts_s)
         finally:

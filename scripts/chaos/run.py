@@ -15,6 +15,7 @@ from msgspec import Struct
 from common.clocks import MarketClock, machine_s, wall_ms
 from common.model.intervals import length_ms
 from common.model.streams import MARKETS, Pattern, Stream
+from scripts.chaos.carried import ended
 from scripts.chaos.consumer import Consumer
 from scripts.chaos.evidence import CLOSED, Evidence, asked_from, stream_of
 from scripts.chaos.exchanges import Exchanges
@@ -191,9 +192,7 @@ class ChaosRun:
             self.problems.append(f"the consumer is not connected: {self._consumer.trouble}")
         self.problems += [f"unreadable: {what}" for what in self._consumer.unreadable]
         self.problems += [f"not carried out: {what}" for what in faults.failed]
-        self.problems += sampler.ended_by_themselves(
-            pid for one in faults.carried for pid in one.pids
-        )
+        self.problems += sampler.ended_by_themselves(ended(faults.carried))
         clock, deliveries = self._plan.clock, tuple(self._consumer.deliveries)
         owed_from_ms = await self._owed(exchanges, started_ms)
         from_ms = asked_from(deliveries, owed_from_ms, clock, started_ms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from common.clocks import MarketClock
@@ -337,6 +338,21 @@ def test_an_owner_that_nobody_saw_may_be_the_one_that_died() -> None:
 def test_a_paused_owner_that_wakes_may_say_what_its_successor_has_said() -> None:
     run = Run().fault("pause_long", end_s(6), end_s(9), pid=OTHER)
     assert run.came(7, end_s(9) + 0.1, epoch=2).judge().duplicated_unexplained == 0
+
+
+@pytest.mark.parametrize(("kind", "unexplained"), [("rabbit_alarm", 0), ("rabbit_slow", 1)])
+def test_what_the_paused_owner_sent_may_have_been_held_by_rabbitmq(
+    kind: str, unexplained: int
+) -> None:
+    run = Run(without=(7,)).fault("pause_long", end_s(4), end_s(7)).came(7, end_s(7) + 14)
+    run.fault(kind, end_s(7) + 2, end_s(7) + 13).came(7, end_s(7) + 14.2, epoch=2)
+    assert run.judge().duplicated_unexplained == unexplained
+
+
+def test_a_fault_that_hit_nobody_explains_nothing() -> None:
+    run = Run().fault("kill", end_s(7) + 0.3).came(7, end_s(7) + 6, epoch=2)
+    run.carried = [msgspec.structs.replace(run.carried[0], hit="", pids=())]
+    assert run.judge().duplicated_unexplained == 1
 
 
 def test_what_was_confirmed_long_before_the_fault_has_no_excuse() -> None:
