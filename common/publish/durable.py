@@ -167,6 +167,7 @@ class Durable:
 
     def _drop_first(self, lane: _Lane) -> None:
         """What was withdrawn on its way; what was submitted since leaves as always."""
+        self._sent_s.pop(lane.key, None)
         lane.messages.popleft()
         lane.withdrawn = False
         self.size -= 1

@@ -214,6 +214,15 @@ def test_a_broker_that_only_nacks_is_waited_for_from_the_first_time_on() -> None
         scene.fire()
 
 
+def test_what_was_withdrawn_on_its_way_and_refused_is_waited_for_no_more() -> None:
+    scene = Scene()
+    scene.submit("A1")
+    scene.take()
+    scene.durable.withdraw("A")
+    scene.durable.settle(1, multiple=False, ok=False)
+    assert scene.durable.oldest_sent_s is None, "a connection would be ended as stalled"
+
+
 def test_a_new_connection_starts_the_wait_anew() -> None:
     scene = Scene()
     scene.submit("A1")
