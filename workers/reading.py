@@ -155,12 +155,16 @@ class Reading:
     def _due(self, lanes: Sequence[CandleLane]) -> _Task | None:
         final_ms = self._final_ms()
         dues = [
-            _Task(lane, lane.stream, due, urgent=False)
+            (since_ms, lane)
             for lane in lanes
-            if (due := lane.settling.due(final_ms, self._page_ms(lane))) is not None
+            if (since_ms := lane.settling.due_since_ms(final_ms)) is not None
             and self._may_try(lane, urgent=False)
         ]
-        return min(dues, key=lambda task: task.stretch, default=None)
+        if not dues:
+            return None
+        _, lane = min(dues, key=lambda due: due[0])
+        stretch = lane.settling.due(final_ms, self._page_ms(lane))
+        return None if stretch is None else _Task(lane, lane.stream, stretch, urgent=False)
 
     def _page_ms(self, lane: CandleLane) -> int:
         return self._rules.candles_per_request * length_ms(lane.source.interval)

@@ -6,7 +6,7 @@ Where closes are inferred every candle is compared; where the exchange marks the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from zlib import crc32
 
 import msgspec
@@ -64,16 +64,22 @@ class Settling:
 
         REST is final about what ended by then.
         """
-        ended = [
-            candle
-            for candle in self._pending.values()
-            if candle.end_ms <= final_ms and candle.start_ms not in self._on_the_way
-        ]
+        ended = list(self._ended(final_ms))
         if not ended:
             return None
         from_ms = ended[0].start_ms
         near = [candle.end_ms for candle in ended if candle.end_ms - from_ms <= most_ms]
         return Hole(from_ms, max(near, default=ended[0].end_ms))
+
+    def due_since_ms(self, final_ms: int) -> int | None:
+        """Where what is due begins: quick, for it is asked of every stream again and again."""
+        first = next(self._ended(final_ms), None)
+        return None if first is None else first.start_ms
+
+    def _ended(self, final_ms: int) -> Iterator[Candle]:
+        for candle in self._pending.values():
+            if candle.end_ms <= final_ms and candle.start_ms not in self._on_the_way:
+                yield candle
 
     def traded(self, stretch: Hole) -> set[int]:
         """The starts of the bars of a stretch in which something was traded: REST has them."""
@@ -112,9 +118,10 @@ class Settling:
             self._on_the_way[candle.start_ms] = candle
 
     def confirmed(self, candle: Candle) -> None:
-        """A correction has arrived; it is compared again, for only then it is known to hold."""
-        if self._on_the_way.pop(candle.start_ms, None) is not None:
-            self._pending[candle.start_ms] = candle
+        """A candle has arrived. A correction is compared again, for only then it is known to hold."""
+        sent = self._on_the_way.get(candle.start_ms)
+        if sent is not None and sent.revision == candle.revision:
+            self._pending[candle.start_ms] = self._on_the_way.pop(candle.start_ms)
 
     def undelivered(self, candle: Candle) -> None:
         """A correction has not arrived: it is said again after the next comparison."""

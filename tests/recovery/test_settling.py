@@ -25,8 +25,9 @@ def test_only_what_rest_is_final_about_is_due() -> None:
     settling = Settling()
     assert settling.due(at(9), ANY_MS) is None
     noted(settling, (0, 1, 2))
-    assert settling.due(at(0.5), ANY_MS) is None
+    assert settling.due(at(0.5), ANY_MS) is settling.due_since_ms(at(0.5)) is None
     assert settling.due(at(2), ANY_MS) == Hole(at(0), at(2))
+    assert settling.due_since_ms(at(2)) == at(0)
 
 
 def test_no_more_is_due_at_once_than_one_answer_can_hold() -> None:
@@ -101,6 +102,20 @@ def test_until_a_correction_has_arrived_a_new_owner_is_told_of_the_candle_before
     assert settling.kept == (guessed,)
     settling.confirmed(correction)
     assert settling.kept == (correction,)
+
+
+def test_the_confirm_of_the_candle_itself_is_not_that_of_its_correction() -> None:
+    """A broker that is slow confirms both after the correction was published."""
+    settling = Settling()
+    guessed = bar(0, "7", volume="1")
+    settling.note(guessed)
+    final = bar(0, "7", volume="1.5")
+    (correction,) = settling.compare(Hole(at(0), at(1)), [final])
+    settling.corrected(correction)
+    settling.confirmed(guessed)
+    assert settling.due(at(9), ANY_MS) is None, "it is on its way: not to be said twice"
+    settling.confirmed(correction)
+    assert settling.compare(Hole(at(0), at(1)), [final]) == []
 
 
 def test_a_correction_that_did_not_arrive_is_said_again_though_it_was_settled_already() -> None:
