@@ -172,13 +172,17 @@ class Feed:
         self._note_missing(lane)
 
     def _go_out(self, lane: Lane, said: Iterable[Said]) -> None:
-        """What finds no room is fetched later, and so is what follows it: order is kept."""
+        """What finds no room is fetched later, and so is what follows it: order is kept.
+
+        A correction that finds none is said later and holds nothing up.
+        """
         for event, origin in said:
-            if not self._outlet.publish(event, epoch=self.epoch, origin=origin):
-                if isinstance(event, Candle) and lane.candles is not None:
-                    lane.candles.undelivered(event)
-                return
-            self.events += 1
+            if self._outlet.publish(event, epoch=self.epoch, origin=origin):
+                self.events += 1
+            elif isinstance(event, Candle) and lane.candles is not None:
+                lane.candles.undelivered(event)
+                if not event.revision:
+                    return
 
     def unsettled(self, stream: Stream) -> tuple[Candle, ...]:
         """What of a stream is still to be compared with REST."""

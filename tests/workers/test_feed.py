@@ -18,6 +18,7 @@ from tests.recovery.bars import MINUTE_MS, at, bar
 from workers.feed import Feed
 
 CANDLE = Stream("binance", "spot", "candle", "BTCUSDT", "1m")
+KUCOIN = Place("kucoin", "spot", "candle")
 # The first minute still runs; its close comes a moment early.
 NOW = 0.99
 NOW_MS = at(NOW)
@@ -66,6 +67,15 @@ class Outlet:
             for event, _, origin in self.events
             if isinstance(event, Candle) and event.closed
         ]
+
+
+class NoCorrections(Outlet):
+    """No room for corrections."""
+
+    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
+        if isinstance(event, Candle) and event.revision:
+            return False
+        return super().publish(event, epoch=epoch, origin=origin)
 
 
 def make(
@@ -382,6 +392,20 @@ def test_a_correction_that_finds_no_room_is_said_when_it_is_compared_again() -> 
     for _ in range(2):  # the second time it is what REST says
         feed.compared(lane, Hole(at(0), at(1)), [final])
     assert outlet.said == [(0, "reconcile", 1)]
+
+
+def test_a_correction_that_finds_no_room_holds_up_nothing_that_follows() -> None:
+    """An owner before may have said otherwise: what it may have said comes as a correction too."""
+    kucoin = Stream("kucoin", "spot", "candle", "BTCUSDT", "1m")
+    outlet = NoCorrections()
+    clock = MarketClock(wall=lambda: at(3.5))
+    feed = Feed(Shard("kucoin", "spot", "candle", 0), 7, KUCOIN, outlet, clock)
+    feed.want([kucoin], from_minute(0, kucoin), {kucoin: at(2)})
+    (lane,) = feed.candle_lanes()
+    feed.fetched(lane, Hole(at(0), at(3)), [bar(minute, volume="1") for minute in range(3)])
+    assert outlet.said == [(0, "backfill", 0), (1, "backfill", 0), (2, "backfill", 0)]
+    assert lane.missing is None
+    assert lane.settling.due(at(3), 10 * MINUTE_MS) == Hole(at(0), at(2)), "owed"
 
 
 def test_what_is_unsettled_is_told_as_far_as_it_is_kept() -> None:
