@@ -162,11 +162,16 @@ class CandleLane:
             self._closing.traded = {start for start in self._closing.traded if start >= to_ms}
 
     def undelivered(self, candle: Candle) -> None:
-        """A closed candle did not arrive: the stream goes on from there once more, by REST."""
-        if candle.revision:
+        """A closed candle did not arrive: the stream goes on from there once more, by REST.
+
+        A correction of what is fetched anew itself is not owed any more.
+        """
+        missing = self.missing
+        if not candle.revision:
+            self.succession.rewind(candle)
+            self.settling.forget(candle.start_ms)
+        elif missing is None or candle.start_ms < missing.from_ms:
             self.settling.undelivered(candle)
-        else:
-            self.succession.rewind(candle.start_ms)
 
     @property
     def counts(self) -> Counter[str]:

@@ -130,6 +130,13 @@ class Settling:
             self._pending[candle.start_ms] = candle
             self._owed.add(candle.start_ms)
 
+    def forget(self, from_ms: int) -> None:
+        """What was published from there on did not arrive: there is nothing to compare or correct."""
+        for start_ms in [start for start in self._pending if start >= from_ms]:
+            del self._pending[start_ms]
+            self._on_the_way.pop(start_ms, None)
+            self._owed.discard(start_ms)
+
 
 def _verdict(candle: Candle, final: Candle | None) -> str:
     if final is None:

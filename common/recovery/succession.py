@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
+
 from common.model.events import Candle
 from common.model.intervals import end_of, start_of
-from common.recovery.steps import Hole, Step, flat
+from common.recovery.steps import Hole, Step, flat, has_trades
 
 # Bars that wait for those before them; what is beyond can be fetched later.
 MOST_HELD = 1_000
@@ -97,12 +99,22 @@ class Succession:
         if self._until_ms is None and until_ms > self._next_ms:
             self._until_ms = until_ms
 
-    def rewind(self, start_ms: int) -> None:
-        """What went out from there on did not arrive: it is fetched, and goes out again."""
-        if start_ms < self._next_ms:
+    def rewind(self, candle: Candle) -> None:
+        """It and what followed did not arrive: all of it is fetched, and goes out again."""
+        if candle.start_ms < self._next_ms:
             self._lack(self._next_ms)
-            self._next_ms, self.last = start_ms, None
+            self._next_ms, self.last = candle.start_ms, self._before(candle)
             self.counts["rewound"] += 1
+
+    def _before(self, candle: Candle) -> Candle | None:
+        """The bar before one without trades, as far as it matters: its close was repeated.
+
+        (One with trades REST has, wherever the last trade before it was.)
+        """
+        if has_trades(candle):
+            return None
+        before = msgspec.structs.replace(candle, interval=self._interval, close=candle.open)
+        return flat(before, start_of(self._interval, candle.start_ms - 1))
 
     def _lack(self, until_ms: int) -> None:
         self._until_ms = max(self._until_ms or 0, until_ms)

@@ -143,6 +143,20 @@ def test_a_correction_that_did_not_arrive_holds_nothing_up() -> None:
     assert one.settling.due(at(1), 10 * MINUTE_MS) == Hole(at(0), at(1))
 
 
+def test_what_is_fetched_anew_is_neither_compared_nor_corrected_until_it_is_out() -> None:
+    one = lane("kucoin", begins=1)
+    one.settling.note(bar(0, volume="1"))
+    one.listening(at(1))
+    for minute in (1, 2):
+        one.candle(state(minute, minute + 0.5, "1"), at(minute + 0.5))
+    one.undelivered(bar(1, volume="1"))
+    one.undelivered(replace(bar(1, "2", volume="1"), revision=1))
+    assert one.missing == Hole(at(1), at(2))
+    everything = [bar(minute, "3", volume="1") for minute in (0, 1)]
+    corrections = one.settling.compare(Hole(at(0), at(2)), everything)
+    assert [candle.start_ms for candle in corrections] == [at(0)]
+
+
 # --- what is compared -----------------------------------------------------------------------
 
 

@@ -159,8 +159,8 @@ def test_behind_what_is_gone_no_close_is_known_to_be_repeated() -> None:
 def test_what_did_not_arrive_is_fetched_and_goes_out_again_with_all_that_followed() -> None:
     succession = Succession("1m", at(4))
     take(succession, 4, 5, 6)
-    succession.rewind(at(5))
-    succession.rewind(at(6))  # it waited behind the first, and did not arrive either
+    succession.rewind(bar(5))
+    succession.rewind(bar(6))  # it waited behind the first, and did not arrive either
     assert succession.missing == Hole(at(5), at(7))
     assert take(succession, 7) == []
     assert starts(succession.fetched([bar(5), bar(6)], Hole(at(5), at(7)))) == [
@@ -176,17 +176,35 @@ def test_what_was_asked_for_before_it_was_rewound_is_not_all_that_is_missing() -
     take(succession, 4, 5, 8)
     asked = succession.missing
     assert asked == Hole(at(6), at(8))
-    succession.rewind(at(4))
+    succession.rewind(bar(4))
     assert succession.fetched([bar(6), bar(7)], asked) == []
     assert succession.missing == Hole(at(4), at(8))
     everything = [bar(minute) for minute in range(4, 8)]
     assert starts(succession.fetched(everything, Hole(at(4), at(8))))[-1] == (8, "live")
 
 
+def test_a_rewound_bar_without_trades_repeats_its_close_however_far_back_the_last_trade_was() -> (
+    None
+):
+    succession = Succession("1m", at(4), last=bar(3, "7", volume="2"))
+    succession.overdue(at(6))
+    went = succession.fetched([], Hole(at(4), at(6)))
+    succession.rewind(went[1].candle)
+    again = succession.fetched([], Hole(at(5), at(6)))
+    assert again == [went[1]]
+
+
+def test_before_a_rewound_bar_with_trades_nothing_has_to_be_known() -> None:
+    succession = Succession("1m", at(4))
+    succession.take(Step(bar(4, "7", volume="2")))
+    succession.rewind(bar(4, "7", volume="2"))
+    assert succession.last is None
+
+
 def test_a_rewound_bar_may_come_by_the_socket_once_more() -> None:
     succession = Succession("1m", at(4))
     take(succession, 4)
-    succession.rewind(at(4))
+    succession.rewind(bar(4))
     assert take(succession, 4) == [(4, "live")]
     assert succession.missing is None
 
@@ -257,7 +275,7 @@ def test_whatever_does_not_arrive_what_arrives_has_no_hole_and_no_repeat(
             first = data.draw(st.integers(0, len(on_the_way) - 1))
             arrived += on_the_way[:first]
             for minute in on_the_way[first:]:
-                succession.rewind(at(minute))
+                succession.rewind(bar(minute))
             on_the_way = []
         on_the_way += [minute for minute, _ in starts(went)]
     arrived += on_the_way
