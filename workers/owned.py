@@ -130,8 +130,10 @@ class OwnedShard:
         """
         holder = self._holder
         taken = await self._progress.take(holder, self.untaken)
-        if holder == self._holder:
+        if holder == self._holder and taken.checkpoints:
             self._begin(taken)
+            # Where it begins is kept before anything follows: whoever comes next begins there too.
+            await self._progress.flush()
         return taken
 
     def _begin(self, taken: Taken) -> None:

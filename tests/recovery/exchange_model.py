@@ -20,7 +20,6 @@ from tests.recovery.bars import BEGIN_MS
 # What came before the stream was wanted: one trade, so that every bar has a close before it.
 HISTORY_BARS = 6
 SETTLE_MS = 5_000
-BARS_BEFORE = 20
 PAGE_BARS = 4
 # Once the plan's troubles are over, REST answers like this.
 CALM_MS = 300
@@ -45,7 +44,7 @@ class Plan:
     """What happens: trades as (time, price), lives of sockets, and how REST answers.
 
     ``answers``: for each read in turn, how long it takes, and whether it fails; from ``calm_ms`` on
-    none does.
+    none does. ``bars_before``: so far back is looked for the close that an empty bar repeats.
     """
 
     stream: Stream
@@ -56,6 +55,7 @@ class Plan:
     until_ms: int
     snapshots: bool = False
     tells_flat: bool = True
+    bars_before: int = 200
 
 
 def truth(plan: Plan, interval: str, from_ms: int, to_ms: int) -> Iterator[Candle]:
@@ -273,13 +273,13 @@ class Run:
         interval = self.interval if urgent else self.plan.stream.interval or ""
         from_ms = stretch.from_ms
         if urgent and lane.succession.last is None:
-            from_ms -= (1 if self.plan.tells_flat else BARS_BEFORE) * length_ms(interval)
+            from_ms -= (1 if self.plan.tells_flat else self.plan.bars_before) * length_ms(interval)
         bars = [
             bar
             for bar in truth(self.plan, interval, max(from_ms, BEGIN_MS), stretch.to_ms)
             if self.plan.tells_flat or bar.volume != "0"
         ]
         if urgent:
-            self.fetched(stretch, bars)
+            self.fetched(Hole(from_ms, stretch.to_ms), bars)
         else:
             self.compared(stretch, bars)
