@@ -107,6 +107,7 @@ def shard_record(owned: OwnedShard) -> ShardRecord:
     groups = _groups(owned, topics) if not session.resting else {}
     rejected, stale = groups.get("rejected", []), groups.get("stale", [])
     heard_s = connection.last_frame_s if connection else None
+    holes = [lane.missing for lane in feed.candle_lanes() if lane.missing is not None]
     return ShardRecord(
         shard=owned.shard.key,
         epoch=owned.lease.epoch,
@@ -127,7 +128,8 @@ def shard_record(owned: OwnedShard) -> ShardRecord:
         last_outcome=_last_outcome(owned),
         frames=session.frames,
         events=feed.events,
-        behind=sum(lane.missing is not None for lane in feed.candle_lanes()),
+        behind=len(holes),
+        behind_ms=max((hole.to_ms - hole.from_ms for hole in holes), default=0),
         ends=dict(session.ends),
         unreadable={k: n for k, n in feed.counts.items() if k not in _VERDICTS},
     )

@@ -41,7 +41,8 @@ class ShardRecord(Struct, frozen=True, rename="camel", omit_defaults=True):
     first frame. ``rejected`` and ``stale`` name some of the streams that are, their ``_count`` says
     how many there are. ``lag_ms`` is the market time from the exchange's stamp on the last event to
     its arrival: a way that is long, or clocks that differ. ``behind`` counts the candle streams
-    that wait for closed candles fetched by REST. ``ends`` counts ended connections by reason, ``unreadable``
+    that wait for closed candles fetched by REST, ``behind_ms`` is the longest stretch that one of them
+    still has to fetch (market time). ``ends`` counts ended connections by reason, ``unreadable``
     frames that were skipped by kind.
     """
 
@@ -65,6 +66,7 @@ class ShardRecord(Struct, frozen=True, rename="camel", omit_defaults=True):
     frames: int = 0
     events: int = 0
     behind: int = 0
+    behind_ms: int = 0
     ends: Mapping[str, int] = {}
     unreadable: Mapping[str, int] = {}
 
