@@ -192,19 +192,19 @@ class CandleLane:
         return out
 
     def _built(self, steps: list[Step]) -> list[Step]:
-        out = steps
         if self._builder is not None:
             built = ((self._builder.take(step.candle), step.origin) for step in steps)
-            out = [Step(candle, origin) for candle, origin in built if self._may_go_out(candle)]
-        if self._doubted_ms:
-            out = [once for step in out for once in self._doubted(step)]
-        for step in out:
+            steps = [Step(candle, origin) for candle, origin in built if self._may_go_out(candle)]
+        out: list[Step] = []
+        for step in steps:
+            out += self._said(step)
             # What was fetched is REST's own word already; not so what only ends with it.
             if step.candle.closed and (self._builder or step.origin in ("live", "filled")):
-                self.settling.note(step.candle)
+                self.settling.note(out[-1].candle)
         return out
 
-    def _doubted(self, step: Step) -> tuple[Step, ...]:
+    def _said(self, step: Step) -> tuple[Step, ...]:
+        """What is doubted is said once more."""
         candle = step.candle
         if not candle.closed or candle.end_ms > self._doubted_ms:
             return (step,)

@@ -21,10 +21,12 @@ def lane(
     begins: Checkpoint | float = 0,
     now: float = 0,
     speed: float = 1.0,
+    doubted: float = 0,
 ) -> CandleLane:
     stream = Stream(exchange, "spot", "candle", "BTCUSDT", interval)
     checkpoint = begins if isinstance(begins, Checkpoint) else Checkpoint(at(begins))
-    return CandleLane(stream, Place(exchange, "spot", "candle"), checkpoint, at(now), speed)
+    place = Place(exchange, "spot", "candle")
+    return CandleLane(stream, place, checkpoint, at(now), speed, at(doubted))
 
 
 def state(minute: int, stamp: float, close: str) -> Candle:
@@ -72,6 +74,19 @@ def test_what_the_owner_before_had_not_compared_is_compared() -> None:
     guessed = (bar(0, volume="1"), bar(1, volume="1"))
     one = lane("kucoin", begins=Checkpoint(at(2), guessed[-1], guessed), now=2.5)
     assert one.settling.due(at(2), 10 * MINUTE_MS) == Hole(at(0), at(2))
+
+
+def test_a_correction_of_what_was_said_once_more_is_another_revision() -> None:
+    """Under the one that was said already, a consumer would take it for a repeat."""
+    one = lane("kucoin", begins=Checkpoint(at(2), bar(1)), now=3.5, doubted=3.5)
+    stretch = Hole(at(2), at(3))
+    said = one.fetched([], stretch)
+    assert [(step.origin, step.candle.revision) for step in said] == [
+        ("filled", 0),
+        ("reconcile", 1),
+    ]
+    assert one.settling.due(at(3), MINUTE_MS) == stretch
+    assert [late.revision for late in one.settling.compare(stretch, [bar(2, "9")])] == [2]
 
 
 # --- what comes live ------------------------------------------------------------------------
