@@ -64,6 +64,8 @@ class Feed:
         self._lanes: dict[Stream, Lane] = {}
         self._by_symbol: dict[tuple[str, str | None], list[Lane]] = {}
         self._by_topic: dict[Topic, list[Lane]] = {}
+        # The topics that the exchange has accepted on this connection.
+        self._accepted: set[Topic] = set()
         self._said: set[str] = set()
         # The exchange's own time: the newest stamp on anything that came, now and at the last ticks.
         self._heard_ms = 0
@@ -91,6 +93,7 @@ class Feed:
         for stream, lane in self._lanes.items():
             if stream not in wanted:
                 self._counts.update(lane.counts)
+        added = [lane for stream, lane in wanted.items() if stream not in self._lanes]
         self._lanes, self._by_symbol, self._by_topic = wanted, {}, {}
         quiet: set[Topic] = set()
         for lane in wanted.values():
@@ -99,6 +102,11 @@ class Feed:
                 self._by_topic.setdefault(topic, []).append(lane)
                 if source in self._place.rules.quiet_sources:
                     quiet.add(topic)
+        self._accepted &= self._by_topic.keys()
+        for lane in added:
+            # What is subscribed already is not accepted once more.
+            if not self._accepted.isdisjoint(lane.topics):
+                lane.listening(self._clock.now_ms())
         return {
             topic: math.inf if topic in quiet else self._silence_s(lanes)
             for topic, lanes in self._by_topic.items()
@@ -230,6 +238,8 @@ class Feed:
 
     def accepted(self, topic: Topic) -> None:
         """See ``Sink``."""
+        if topic in self._by_topic:
+            self._accepted.add(topic)
         for lane in self._by_topic.get(topic, ()):
             lane.listening(self._clock.now_ms())
 
@@ -256,6 +266,7 @@ class Feed:
 
     def ended(self, reason: str, *, parked: bool) -> None:
         """See ``Sink``: what was live says that it is not; its next event says that it is again."""
+        self._accepted.clear()
         for lane in self._lanes.values():
             lane.interrupted()
             if lane.live or parked:
@@ -271,6 +282,7 @@ class Feed:
         self._tell(topic, "stale", "nothing comes")
 
     def _tell(self, topic: Topic, state: str, reason: str) -> None:
+        self._accepted.discard(topic)
         lanes = self._by_topic.get(topic, ())
         self._log.bind(topic=topic, streams=len(lanes), reason=reason).warning("topic is {}", state)
         for lane in lanes:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -417,6 +418,21 @@ def test_what_is_unsettled_is_told_as_far_as_it_is_kept() -> None:
         lane.settling.note(bar(minute))
     assert len(feed.unsettled(kucoin)) == MOST_KEPT
     assert feed.unsettled(CANDLE) == ()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_stream_is_listened_to_at_once_where_its_topic_is_subscribed_already(
+    *, lost: bool
+) -> None:
+    """Coinbase sends trades, and bars of every interval are made of them."""
+    one, three = (Stream("coinbase", "spot", "candle", "BTC-USD", i) for i in ("1m", "3m"))
+    feed, _, (topic,) = make(one)
+    feed.accepted(topic)
+    if lost:
+        feed.ended("cut", parked=False)
+    assert tuple(feed.want((one, three), from_minute(0, three))) == (topic,)
+    listened = [lane._closing.live_since_ms for lane in feed.candle_lanes() if lane._closing]
+    assert listened == ([None] * 2 if lost else [NOW_MS] * 2)
 
 
 def test_what_is_given_up_before_a_stream_begins_is_said_aloud() -> None:
