@@ -29,6 +29,8 @@ from common.recovery.steps import Hole
 LOOK_S = 0.2
 FIRST_WAIT_S = 1.0
 LAST_WAIT_S = 60.0
+# Shards that were limited together come again one after the other.
+LIMIT_JITTER = 0.2
 # A stream that begins with intervals without trades repeats the close before them: it is looked
 # for so many bars back, and if there is none, again after so long.
 BARS_BEFORE = 200
@@ -119,6 +121,8 @@ class Reading:
         self._trouble: dict[tuple[Stream, bool], _Trouble] = {}
         # What RabbitMQ found no queue for, how often in a row: fetched again later and later.
         self._returned: dict[Stream, int] = {}
+        # While the exchange limits us no stream is tried: until when, for what is urgent and the rest.
+        self._limited_s = {True: 0.0, False: 0.0}
         self._believed_ms = int(BELIEVED_S * 1000 * clock.speed)
 
     async def run(self) -> None:
@@ -230,12 +234,18 @@ class Reading:
 
     def _failed(self, task: _Task, error: RestError) -> None:
         now_s = machine_s()
+        if error.failure.reason == "rate":
+            # A limit is the whole exchange's: whoever asks for all says so, and no stream has failed.
+            wait_s = max(FIRST_WAIT_S, error.wait_s) * random.uniform(1.0, 1.0 + LIMIT_JITTER)
+            self._limited_s[task.urgent] = now_s + wait_s
+            for each in self._trouble.values():  # nobody says the same all the time
+                each.final_since_s = None
+            return
         trouble = self._trouble.setdefault(task.key, _Trouble())
         trouble.tries += 1
         wait_s = max(_wait_s(trouble.tries) * random.uniform(0.5, 1.0), error.wait_s)
         trouble.not_before_s = now_s + wait_s
-        # A limit is the whole exchange's: whoever asks for all says so.
-        if trouble.tries in SAID_TRIES and error.failure.reason != "rate":
+        if trouble.tries in SAID_TRIES:
             logger.bind(stream=task.lane.stream.key, error=str(error), tries=trouble.tries).warning(
                 "candles not read, trying again"
             )
@@ -261,6 +271,8 @@ class Reading:
         self._returned.pop(stream, None)
 
     def _may_try(self, lane: CandleLane, *, urgent: bool) -> bool:
+        if machine_s() < self._limited_s[urgent]:
+            return False
         trouble = self._trouble.get((lane.stream, urgent))
         if trouble is None or trouble.not_before_s <= machine_s():
             return True

@@ -28,6 +28,7 @@ from workers.reading import (
     BELIEVED_S,
     FIRST_WAIT_S,
     LAST_WAIT_S,
+    LIMIT_JITTER,
     LOOK_S,
     Reading,
     Sink,
@@ -164,6 +165,19 @@ async def test_one_failing_stream_does_not_hold_up_another() -> None:
     async with working(shard):
         await asyncio.sleep(5)
     assert [symbol for symbol, _, _ in shard.said] == ["B", "A"]
+
+
+@virtual_time
+async def test_while_the_exchange_limits_us_it_is_asked_for_no_other_stream_either() -> None:
+    shard = Shard("A", "B", "C")
+    for lane in range(3):
+        shard.jump(lane, first=1, then=4)
+    shard.reader.failures = [RestFailure("rate", "banned", 30.0)]
+    async with working(shard):
+        await asyncio.sleep(29)
+        assert len(shard.reader.asked) == 1
+        await asyncio.sleep(31 * LIMIT_JITTER + 2)
+    assert sorted(shard.said) == [(name, "fetched", Hole(at(2), at(4))) for name in "ABC"]
 
 
 @virtual_time
