@@ -30,7 +30,7 @@ from common.exchanges.registry import EXCHANGES
 from common.model.streams import Pattern, parse_pattern
 from scripts.chaos.evidence import Evidence, Verdict
 from scripts.chaos.judge import judge
-from scripts.chaos.kinds import LEASE_TTL_S
+from scripts.chaos.kinds import LEASE_TTL_S, LOOK_BACK_S
 from scripts.chaos.run import ChaosRun, Plan
 from scripts.chaos.schedule import Fault, make_schedule
 from scripts.chaos.screen import Screen
@@ -147,7 +147,7 @@ def _run(
                 "STREAMS": ",".join(pattern.key for pattern in options.streams),
                 "LEASE_TTL_S": f"{LEASE_TTL_S:g}",
                 # Long enough for what a lost Redis forgets, in market time twenty bars or so.
-                "LOOK_BACK_S": "60",
+                "LOOK_BACK_S": f"{LOOK_BACK_S:g}",
                 "LOG_FORMAT": "json",
             },
             patterns=options.streams,
@@ -219,6 +219,7 @@ def _summary(
         "duplicatedUnexplained": verdict.duplicated_unexplained,
         "revised": verdict.revised,
         "revisedAlike": verdict.revised_alike,
+        "repeatedOtherwise": verdict.repeated_otherwise,
         "unsaid": verdict.unsaid,
         "rejected": verdict.rejected,
         "maxRecoveryS": round(verdict.max_recovery_s, 1),

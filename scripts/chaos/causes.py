@@ -18,13 +18,13 @@ is explained if one fault fits in every respect:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import inf
 from typing import Literal
 
 from msgspec import Struct
 
 from scripts.chaos.carried import Carried
 from scripts.chaos.consumer import Delivery
+from scripts.chaos.kinds import LOOK_BACK_S
 
 # Exchange, market and epoch to the processes that were seen to own streams there under it.
 Owners = Mapping[tuple[str, str, int], frozenset[int]]
@@ -68,8 +68,9 @@ CAUSES: Mapping[str, Cause] = {
     "redis_cut": _ENGINE_LOST,
     "redis_freeze": _ENGINE_LOST,
     "redis_half_open": _ENGINE_LOST,
-    # Without checkpoints, a bounded look-back is published again.
-    "redis_wipe": Cause("engine lost", reach_s=inf, after_s=1.5 * RECOVERY_S),
+    # Without checkpoints, a bounded look-back is published again: by as many owners as it takes until
+    # one of them lives long enough to have it confirmed.
+    "redis_wipe": Cause("engine lost", reach_s=LOOK_BACK_S + RECOVERY_S, after_s=3 * RECOVERY_S),
 }
 
 # As long as these last, what is sent is kept, and arrives afterwards.

@@ -56,6 +56,7 @@ class Verdict:
     duplicated_unexplained: int = 0
     revised: int = 0
     revised_alike: int = 0
+    repeated_otherwise: int = 0
     unsaid: int = 0
     rejected: int = 0
     max_recovery_s: float = 0.0

@@ -31,7 +31,7 @@ being live, and no further.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from scripts.chaos.carried import Carried
 from scripts.chaos.causes import explained, mute
@@ -77,6 +77,8 @@ class _StreamJudge:
         self._said = statements
         self._rows = {row["startMs"]: row for row in evidence.truth.get(stream, ())}
         self._born_ms = 0.0
+        # Copies that say something else than the first one: the candle's start, and what.
+        self._otherwise: list[tuple[int, str]] = []
 
     def judge(self, copies: Sequence[Delivery], owed_from_ms: int) -> None:
         firsts = self._firsts(copies)
@@ -86,6 +88,7 @@ class _StreamJudge:
         self._count_alike(firsts)
         arrived = {one.body["startMs"]: one for one in firsts if one.body["revision"] == 0}
         self._check_words(arrived, words)
+        self._check_bodies({one.body["startMs"] for one in words})
         settled_ms = self._evidence.ended_ms - SETTLED_S * 1000
         until_ms = self._owed_until_ms()
         self._born_ms = self._heard_of_ms(firsts)
@@ -111,7 +114,8 @@ class _StreamJudge:
         if not agree(again.body, first.body):
             told = f"{again.origin} after {first.origin}: {difference(again.body, first.body)}"
             at_s = self._at_s(again.arrived_ms)
-            self._verdict.blame("wrong", f"{name} came at {at_s:.1f} s with another body, {told}")
+            reason = f"{name} came at {at_s:.1f} s with another body, {told}"
+            self._otherwise.append((again.body["startMs"], reason))
         evidence = self._evidence
         if explained(first, again, evidence.carried, evidence.owners) is None:
             after_s = (again.arrived_ms - first.arrived_ms) / 1000
@@ -119,6 +123,14 @@ class _StreamJudge:
             at_s = self._at_s(again.arrived_ms)
             reason = f"{name} came again at {at_s:.1f} s, after {after_s:.1f} s ({epochs})"
             self._verdict.blame("duplicated_unexplained", reason)
+
+    def _check_bodies(self, corrected: Collection[int]) -> None:
+        """Two owners may infer a close differently: a correction has to follow, or it is wrong."""
+        for start_ms, reason in self._otherwise:
+            if start_ms in corrected:
+                self._verdict.repeated_otherwise += 1
+            else:
+                self._verdict.blame("wrong", reason)
 
     def _check_order(self, firsts: Sequence[Delivery]) -> None:
         last_ms = 0

@@ -14,7 +14,9 @@ from common.fleet.directory import MAX_AGE_S as LIST_AGE_S
 Family = Literal["exchange", "net", "worker", "rabbit", "redis"]
 Choice = str | int | float | bool
 
-LEASE_TTL_S = 4.0
+LEASE_TTL_S = 6.0
+# What a stream without a checkpoint begins with, when Redis has lost its data.
+LOOK_BACK_S = 60.0
 
 
 class Kind(Struct, frozen=True, kw_only=True):

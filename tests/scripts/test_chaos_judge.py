@@ -324,6 +324,12 @@ def test_a_stop_that_ended_in_a_kill_explains_as_a_kill_does() -> None:
     assert run.judge().duplicated_unexplained == 0
 
 
+def test_two_bodies_under_one_id_are_told_apart_where_a_correction_follows() -> None:
+    run = Run().fault("kill", end_s(7) + 0.3).came(7, end_s(7) + 6, epoch=2, close="1.00")
+    verdict = run.came(7, end_s(7) + 6.1, epoch=2, revision=1).judge()
+    assert (verdict.wrong, verdict.repeated_otherwise, verdict.clean) == (0, 1, True)
+
+
 def test_the_death_of_a_worker_that_did_not_own_the_stream_explains_nothing() -> None:
     run = Run().fault("kill", end_s(7) + 0.3, pid=OTHER).came(7, end_s(7) + 9, epoch=2)
     assert run.judge().duplicated_unexplained == 1
