@@ -5,14 +5,14 @@ owner that was cut off while another took over, and a publish whose confirm was 
 fault that can bring one about is a line of ``CAUSES``; the other kinds explain nothing. A duplicate
 is explained if one fault fits in every respect:
 
-- *when, first copy*: not earlier than ``reach_s`` before the fault (what was confirmed longer ago
-  has long been checkpointed), nor later than shortly after it was healed, or, where RabbitMQ held then
-  what it was sent, after it let go of it;
-- *when, second copy*: after the fault began, and at most ``after_s`` after it was healed;
-- *whose*: where a worker was hit, it owned the stream when it published the first copy, or, where
-  it was only paused, either copy. Who owned a stream under an epoch is sampled from the fleet's
-  records; an epoch too short-lived to be seen is nobody's known, and is not held against it;
-- *by another owner*: a second copy under the same epoch can only be a publish whose confirm was lost.
+- *when, one of the earlier copies*: not earlier than ``reach_s`` before the fault (what was confirmed
+  longer ago has long been checkpointed), nor later than shortly after it was healed, or, where
+  RabbitMQ held then what it was sent, after it let go of it;
+- *when, the copy that came again*: after the fault began, at most ``after_s`` after it was healed;
+- *whose*: where a worker was hit, it owned the stream when it published the earlier copy, or, where
+  it was only paused, it published the later one when it woke. Who owned a stream under an epoch is
+  sampled from the fleet's records; an epoch too short-lived to be seen is not held against it;
+- *by another owner*: a copy under the same epoch can only be a publish whose confirm was lost.
 """
 
 from __future__ import annotations
@@ -89,31 +89,36 @@ MUTE_S: Mapping[str, float] = {
 
 
 def explained(
-    first: Delivery, again: Delivery, carried: Sequence[Carried], owners: Owners
+    before: Sequence[Delivery], again: Delivery, carried: Sequence[Carried], owners: Owners
 ) -> str | None:
-    """The cause of a duplicate, for people; None if there is none."""
+    """The cause of a duplicate, for people; None if there is none. ``before``: its earlier copies.
+
+    Of one of them a checkpoint or a confirm was lost; there may have been others before it.
+    """
     for one in carried:
         cause = CAUSES.get(one.fault.kind)
-        if cause is None or not one.hit or first.arrived_ms > _arrived_by_ms(one, carried):
+        if cause is None or not one.hit:
             continue
-        if _fits(cause, one, first, again, owners):
+        arrived_by_ms = _arrived_by_ms(one, carried)
+        suspects = (copy for copy in before if copy.arrived_ms <= arrived_by_ms)
+        if any(_fits(cause, one, copy, again, owners) for copy in suspects):
             return f"{cause.why}: {one.fault}"
     return None
 
 
-def _fits(cause: Cause, one: Carried, first: Delivery, again: Delivery, owners: Owners) -> bool:
+def _fits(cause: Cause, one: Carried, before: Delivery, again: Delivery, owners: Owners) -> bool:
     if one.fault.kind == "restart" and not one.killed:
         return False
-    if cause.by_another and first.epoch == again.epoch:
+    if cause.by_another and before.epoch == again.epoch:
         return False
-    if first.arrived_ms < one.from_ms - cause.reach_s * 1000:
+    if before.arrived_ms < one.from_ms - cause.reach_s * 1000:
         return False
     if not one.from_ms <= again.arrived_ms <= one.to_ms + cause.after_s * 1000:
         return False
-    if not one.pids:
+    if not one.pids or _may_have_owned(one.pids, before, owners):
         return True
-    suspects = (first, again) if cause.why == "owner cut off" else (first,)
-    return any(_may_have_owned(one.pids, copy, owners) for copy in suspects)
+    woke = cause.why == "owner cut off" and again.arrived_ms >= one.to_ms
+    return woke and _may_have_owned(one.pids, again, owners)
 
 
 def _arrived_by_ms(one: Carried, carried: Sequence[Carried]) -> float:

@@ -99,28 +99,28 @@ class _StreamJudge:
 
     def _firsts(self, copies: Sequence[Delivery]) -> list[Delivery]:
         """The first copy of each message, in the order of arrival; the others are judged."""
-        firsts: dict[str, Delivery] = {}
+        by_id: dict[str, list[Delivery]] = {}
         for one in copies:
             if one.message_id != candle_id(one.body):
                 self._verdict.blame("wrong", f"{one.message_id}: the id of {candle_id(one.body)}")
-            first = firsts.setdefault(one.message_id, one)
-            if first is not one:
-                self._check_again(first, one)
-        return list(firsts.values())
+            before = by_id.setdefault(one.message_id, [])
+            if before:
+                self._check_again(before, one)
+            before.append(one)
+        return [same[0] for same in by_id.values()]
 
-    def _check_again(self, first: Delivery, again: Delivery) -> None:
+    def _check_again(self, before: Sequence[Delivery], again: Delivery) -> None:
         self._verdict.duplicated += 1
-        name = again.message_id
+        name, at_s = again.message_id, self._at_s(again.arrived_ms)
+        first, last = before[0], before[-1]
         if not agree(again.body, first.body):
             told = f"{again.origin} after {first.origin}: {difference(again.body, first.body)}"
-            at_s = self._at_s(again.arrived_ms)
             reason = f"{name} came at {at_s:.1f} s with another body, {told}"
             self._otherwise.append((again.body["startMs"], reason))
         evidence = self._evidence
-        if explained(first, again, evidence.carried, evidence.owners) is None:
-            after_s = (again.arrived_ms - first.arrived_ms) / 1000
-            epochs = f"epoch {first.epoch} {first.origin}, then {again.epoch} {again.origin}"
-            at_s = self._at_s(again.arrived_ms)
+        if explained(before, again, evidence.carried, evidence.owners) is None:
+            after_s = (again.arrived_ms - last.arrived_ms) / 1000
+            epochs = f"epoch {last.epoch} {last.origin}, then {again.epoch} {again.origin}"
             reason = f"{name} came again at {at_s:.1f} s, after {after_s:.1f} s ({epochs})"
             self._verdict.blame("duplicated_unexplained", reason)
 

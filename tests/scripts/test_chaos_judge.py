@@ -361,6 +361,24 @@ def test_a_fault_that_hit_nobody_explains_nothing() -> None:
     assert run.judge().duplicated_unexplained == 1
 
 
+def test_what_a_paused_owner_said_before_it_woke_is_not_explained_by_its_pause() -> None:
+    run = Run().fault("pause_long", end_s(7) + 1, end_s(9), pid=OTHER)
+    assert run.came(7, end_s(7) + 2, epoch=2).judge().duplicated_unexplained == 1
+
+
+def test_each_of_several_owners_that_died_explains_one_copy() -> None:
+    run = Run().fault("kill", end_s(7) + 0.3).came(7, end_s(7) + 6, epoch=2)
+    run.fault("kill", end_s(7) + 6.5, pid=OTHER).came(7, end_s(7) + 12, epoch=3)
+    assert run.judge().duplicated_unexplained == 0
+
+
+def test_an_owner_that_died_long_after_it_had_said_so_explains_no_copy() -> None:
+    run = Run().fault("kill", end_s(7) + 0.3).came(7, end_s(7) + 6, epoch=2)
+    run.fault("kill", end_s(7) + 70, pid=OTHER).came(7, end_s(7) + 75, epoch=3)
+    verdict = run.judge()
+    assert (verdict.duplicated, verdict.duplicated_unexplained) == (2, 1)
+
+
 def test_what_was_confirmed_long_before_the_fault_has_no_excuse() -> None:
     run = Run().fault("kill", end_s(7) + 30).came(7, end_s(7) + 35, epoch=2)
     assert run.judge().duplicated_unexplained == 1
