@@ -8,8 +8,8 @@ the latest, whenever the first of it came; a symbol listed later, since the flee
 The counts, and when each is not zero:
 
 - missing: a candle that is owed never came as revision 0.
-- wrong: its last word (the highest revision) is not the truth, two copies of one message differ,
-  or a ``message_id`` is not what the body says.
+- wrong: its last word (the highest revision) is not the truth, two copies of one message differ and
+  no correction follows, or a ``message_id`` is not what the body says.
 - out of order: a candle of revision 0 came for the first time after a later one of its stream.
 - duplicated: a message came again (not counting repeats that the consumer itself caused); unexplained,
   if none of the three causes of DESIGN P4 fits (``scripts.chaos.causes``).
