@@ -208,12 +208,21 @@ class Desired:
         )
 
 
-def _field(pattern: Pattern, wanted_by: str) -> str:
-    """The pattern first, so that a listing in redis-cli reads well; it ends at the first blank."""
+def check_want(pattern: Pattern, wanted_by: str) -> None:
+    """See that a party's want can be kept.
+
+    Raises:
+        ValueError: it cannot; says why.
+    """
     if re.search(r"\s", pattern.key):
         raise ValueError(f"pattern {pattern.key!r} has a blank in it")
     if not 0 < len(wanted_by) <= LONGEST_NAME:
         raise ValueError(f"wanted_by has {len(wanted_by)} characters, not 1 to {LONGEST_NAME}")
+
+
+def _field(pattern: Pattern, wanted_by: str) -> str:
+    """The pattern first, so that a listing in redis-cli reads well; it ends at the first blank."""
+    check_want(pattern, wanted_by)
     return f"{pattern.key} {wanted_by}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Iterable
@@ -41,6 +42,8 @@ from scripts.fleet.streamqueue import (
 from scripts.fleet.times import FORMS, iso, read_length, read_time
 
 SOURCE = "candles.replay"
+# What our client lets through; names with amq. are RabbitMQ's own.
+QUEUE_NAME = r"(?!amq\.)[a-zA-Z0-9\-_.:@#,/+ ]{1,255}"
 # Reading begins earlier than the first candle can have arrived: clocks differ.
 EARLIER_S = 300.0
 # A blocked broker (memory or disk alarm) confirms nothing.
@@ -309,6 +312,8 @@ def _span(asked: Namespace, now_ms: int) -> Span:
         raise WrongQuestion(f"--from {iso(from_ms)} is not before --to {iso(to_ms)}")
     if asked.queue == SOURCE:
         raise WrongQuestion(f"{SOURCE} is what is read; name a queue of your own")
+    if not re.fullmatch(QUEUE_NAME, asked.queue):
+        raise WrongQuestion(f"{asked.queue!r} is no name of a queue")
     sets = (asked.exchange, asked.market, asked.symbol, asked.interval)
     return Span(from_ms, to_ms, *(frozenset(words) for words in sets))
 

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from msgspec import Struct, to_builtins
 
 from common.clocks import wall_ms
-from common.fleet.desired import TooManyWants
+from common.fleet.desired import TooManyWants, check_want
 from common.fleet.members import takers
 from common.fleet.plan import no_worker
 from common.fleet.sharding import Resolved, resolve
@@ -19,7 +19,7 @@ from scripts.fleet.text import table
 from scripts.fleet.times import FORMS, iso, read_time
 
 BY = "cli"
-# Who wants what the operator wrote; no party can have that name: it holds a blank.
+# Who wants what the operator wrote; here, no party can have that name.
 SETTINGS = "the settings"
 COLUMNS = ("pattern", "streams", "wanted by", "since", "until")
 
@@ -50,7 +50,7 @@ async def _want(asked: Namespace, settings: Settings) -> str:
         RedisAway: it may be wanted now or not; asking again is safe.
         NoAnswer: it cannot be streamed; nothing was changed.
     """
-    pattern, until_ms = _pattern(asked.pattern), _until_ms(asked.until)
+    pattern, until_ms = _asked(asked), _until_ms(asked.until)
     seen = await look(settings)
     resolved = resolve([pattern], seen.catalogs, settings.exchanges)
     hindered = [problem for problem in resolved.problems if problem.kind != "no_instruments"]
@@ -59,7 +59,7 @@ async def _want(asked: Namespace, settings: Settings) -> str:
     try:
         async with desired(settings) as wanted:
             is_new = await wanted.add(pattern, asked.by, until_ms)
-    except (TooManyWants, ValueError) as error:
+    except TooManyWants as error:
         raise NoAnswer(str(error)) from error
     warnings = _warnings(pattern, resolved, seen)
     if asked.json:
@@ -93,7 +93,7 @@ async def _unwant(asked: Namespace, settings: Settings) -> str:
         RedisAway: it may be wanted still or not; asking again is safe.
         NoAnswer: this party did not want it.
     """
-    pattern = _pattern(asked.pattern)
+    pattern = _asked(asked)
     async with desired(settings) as wanted:
         removed = await wanted.remove(pattern, asked.by)
         others = [want.wanted_by for want in await wanted.all() if want.pattern == pattern]
@@ -140,11 +140,16 @@ async def _wants(asked: Namespace, settings: Settings) -> str:
 # --- arguments ------------------------------------------------------------------------------
 
 
-def _pattern(text: str) -> Pattern:
+def _asked(asked: Namespace) -> Pattern:
+    """The pattern, if it and its party can be kept."""
+    if not asked.by.isprintable() or asked.by == SETTINGS:
+        raise WrongQuestion(f"--by {asked.by!r} is no name of a party")
     try:
-        return parse_pattern(text)
+        pattern = parse_pattern(asked.pattern)
+        check_want(pattern, asked.by)
     except ValueError as error:
         raise WrongQuestion(str(error)) from None
+    return pattern
 
 
 def _until_ms(text: str | None) -> int | None:

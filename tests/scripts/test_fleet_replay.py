@@ -127,6 +127,9 @@ def test_late_says_when_to_stop(rabbit_url: str) -> None:
     [
         (("--from", minute(0), "--queue", "mine"), 1, "there is no queue mine; --create makes it"),
         (("--from", minute(0), "--queue", REPLAY), 2, "is what is read"),
+        (("--from", minute(0), "--queue", "", "--create"), 2, "is no name of a queue"),
+        (("--from", minute(0), "--queue", "x" * 256, "--create"), 2, "is no name of a queue"),
+        (("--from", minute(0), "--queue", "amq.mine", "--create"), 2, "is no name of a queue"),
         (("--from", "2023-11-14T22:14:00", "--queue", "mine"), 2, "has no zone"),
         (("--from", minute(1), "--to", minute(1), "--queue", "mine"), 2, "is not before"),
         (("--from", minute(0), "--queue", "mine", "--late", "soon"), 2, "no length of time"),

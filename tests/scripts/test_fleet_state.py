@@ -250,7 +250,10 @@ def test_a_want_tells_what_may_keep_it_from_flowing(redis_url: str) -> None:
         (("binance:spot:candle:BTCUSDT",), 2, "a candle pattern ends in one"),
         (("binance:spot:ticker:BTCUSDT", "--until", "-2h"), 2, "is over"),
         (("binance:spot:ticker:BTCUSDT", "--until", "later"), 2, "is no time"),
-        (("binance:spot:ticker:BTCUSDT", "--by", ""), 1, "wanted_by has 0 characters"),
+        (("binance:spot:ticker:BTCUSDT", "--by", ""), 2, "wanted_by has 0 characters"),
+        (("binance:spot:ticker:BTCUSDT", "--by", "the settings"), 2, "is no name of a party"),
+        (("binance:spot:ticker:BTCUSDT", "--by", "a\nb"), 2, "is no name of a party"),
+        (("binance:spot:ticker:BTC USDT",), 2, "has a blank in it"),
     ],
 )
 def test_what_cannot_be_is_refused_and_changes_nothing(
@@ -260,6 +263,18 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
     assert (told.returncode, told.stdout) == (status, "")
     assert why in told.stderr
     assert wants(redis_url) == []
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize(
+    "arguments", [("binance:spot:ticker:*", "--by", ""), ("binance:spot:ticker:BTC USDT",)]
+)
+def test_what_could_not_be_wanted_cannot_be_taken_back(
+    redis_url: str, arguments: tuple[str, ...]
+) -> None:
+    told = fleet("unwant", *arguments, **there(redis_url))
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["status", "plan", "wants"])
