@@ -68,6 +68,7 @@ class OwnedShard:
         self.shard = shard
         self.lease = lease
         self.away = False
+        self._is_lost = False
         self._outlet = outlet
         self._progress = progress
         self._reach = reach
@@ -91,7 +92,7 @@ class OwnedShard:
         self._task: asyncio.Task[None] | None = None
 
     def _is_certain(self) -> bool:
-        return self.away or self.lease.fenced(machine_s())
+        return not self._is_lost and (self.away or self.lease.fenced(machine_s()))
 
     # --- what it carries ----------------------------------------------------------------------
 
@@ -194,6 +195,7 @@ class OwnedShard:
 
     def lost(self) -> None:
         """The shard is another's, or nobody's: what of it is not confirmed is for the next owner."""
+        self._is_lost = True
         self._progress.drop(self)
         for stream in self._carried:
             self._outlet.withdraw(stream)

@@ -1,9 +1,9 @@
 """The shards of one worker: claim → run → give back. Level-triggered, one step a tick.
 
-Each tick renews every lease in one call, stops what belongs to another, gives back what is over the
-fair share (drained: session closed, confirms flushed, checkpoints written, then released), claims
-what is free and takes its streams. While Redis is away nobody else can take a lease either, so
-everything streams on, unfenced.
+Every lease is renewed in one call, whatever a tick waits for, and what belongs to another is stopped.
+Each tick gives back what is over the fair share (drained: session closed, confirms flushed,
+checkpoints written, then released), claims what is free and takes its streams. While Redis is away
+nobody else can take a lease either, so everything streams on, unfenced.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Shards:
         # What the feeds of shards counted that were here once.
         self.past: Counter[str] = Counter()
         self._leaving: dict[Shard, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         # Shards that nothing came of here, and when they were given to others to try.
         self._sent_away_s: dict[Shard, float] = {}
         # A lease must not be renewed while it is given back: it would be taken again.
@@ -84,10 +85,13 @@ class Shards:
             for lease in (*renewal.kept, *renewal.retaken):
                 held[lease.shard].holds(lease)
         self._tell(renewal)
-        lost = [held[lost.lease.shard] for lost in renewal.lost]
-        for owned in lost:
+        for lost in renewal.lost:
+            owned = held[lost.lease.shard]
             self._forget(owned)
-        await asyncio.gather(*(owned.stop() for owned in lost))
+            # Nothing waits for its sockets: the next renewal least of all.
+            ending = asyncio.create_task(owned.stop(), name=f"stop {owned.shard.key}")
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     def _note_away(self, shards: Iterable[OwnedShard], *, away: bool) -> None:
         for owned in shards:
@@ -108,6 +112,9 @@ class Shards:
         unwanted = [shard for shard in mine if shard not in wanted]
         kept = [shard for shard in mine if shard in wanted]
         held = await self._held(wanted)
+        # Leases are renewed meanwhile, and some may have been lost.
+        kept = [shard for shard in kept if shard in self.owned]
+        unwanted = [shard for shard in unwanted if shard in self.owned]
         surplus = placement.to_give_back(self._me, kept, held, weights, workers)
         for shard in (*unwanted, *surplus):
             self._give_back(shard, "surplus" if shard in weights else "no longer wanted")
@@ -207,12 +214,12 @@ class Shards:
     def _give_back(self, shard: Shard, reason: str) -> None:
         logger.bind(shard=shard.key, reason=reason).info("shard given back")
         self._leaving[shard] = asyncio.create_task(
-            self._leave(shard), name=f"give back {shard.key}"
+            self._leave(self.owned[shard]), name=f"give back {shard.key}"
         )
 
-    async def _leave(self, shard: Shard) -> None:
+    async def _leave(self, owned: OwnedShard) -> None:
         """Its lease is renewed until all of it is confirmed: nobody else starts before."""
-        owned = self.owned[shard]
+        shard = owned.shard
         await owned.stop()
         if not await self._flush(FLUSH_S):
             logger.bind(shard=shard.key).warning("given back with unconfirmed messages")
@@ -243,7 +250,7 @@ class Shards:
         for shard in list(self.owned):
             if shard not in self._leaving:
                 self._give_back(shard, "draining")
-        leaving = list(self._leaving.values())
+        leaving = [*self._leaving.values(), *self._ending]
         if leaving:
             _, pending = await asyncio.wait(leaving, timeout=limit_s)
             for task in pending:

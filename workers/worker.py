@@ -154,6 +154,7 @@ class PriceWorker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._directory.keep_fresh(self._planner.markets))
             group.create_task(self._tick_for_ever())
+            group.create_task(self._renew_for_ever())
             group.create_task(self._progress.run())
             if self._last is not None:
                 group.create_task(self._last.run())
@@ -173,6 +174,15 @@ class PriceWorker:
             renew_s = self._leases.renew_s * random.uniform(1 - TICK_JITTER, 1)
             await self._pause(min(renew_s, max(0.0, joined_s - machine_s())) or renew_s)
 
+    async def _renew_for_ever(self) -> None:
+        """Leases do not wait for what a tick waits for; a tick tells that Redis is away."""
+        while True:
+            await asyncio.sleep(self._leases.renew_s * random.uniform(1 - TICK_JITTER, 1))
+            try:
+                await self._shards.renew()
+            except RedisAway as away:
+                logger.bind(error=str(away)).debug("leases not renewed")
+
     async def _pause(self, seconds: float) -> None:
         """Until the next tick: sooner if a command wakes it, but never at once."""
         least_s = min(WOKEN_S, seconds)
@@ -187,7 +197,6 @@ class PriceWorker:
 
     async def _tick(self, *, claiming: bool) -> None:
         try:
-            await self._shards.renew()
             await self._members.write(self._member())
             members = await self._members.all()
             self._budgets.sharers = sum(m.egress == self._settings.egress for m in members)

@@ -135,6 +135,27 @@ async def test_a_dead_workers_shards_are_taken_over_after_the_ttl(redis_url: str
         assert b.owns == set()
 
 
+async def test_a_renewal_waits_for_no_socket_and_what_is_lost_says_nothing_more(
+    redis_url: str,
+) -> None:
+    want = wanted(1)
+    (shard,) = want
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled(want, a)
+        lost = a.shards.owned[shard]
+        hanging = asyncio.Event()
+        lost.stop = hanging.wait  # type: ignore[method-assign, assignment]
+        assert lost._is_certain()
+        await asyncio.sleep(TTL_S)
+        await settled(want, b)
+        async with asyncio.timeout(TTL_S / 3):
+            await a.shards.renew()
+        assert a.owns == set()
+        lost.away = True  # Redis goes away just now: that makes it nobody's but the other's
+        assert not lost._is_certain()
+        hanging.set()
+
+
 async def test_a_shard_that_nothing_comes_of_is_tried_by_another_process_once(
     redis_url: str,
 ) -> None:
