@@ -323,9 +323,11 @@ class Feed:
 
     def lost(self, candles: CandleLane, stretch: Hole, reason: str) -> None:
         """What is missing cannot be had: the stream goes on behind it."""
-        lane = self._lane_of(candles)
-        if lane is None:
+        lane, missing = self._lane_of(candles), candles.missing
+        if lane is None or missing is None:  # gone, or all of it has come after all
             return
+        # It was asked for with bars before it.
+        stretch = Hole(max(stretch.from_ms, missing.from_ms), stretch.to_ms)
         self.gave_up(lane.stream, stretch, reason)
         lane.gap = None
         self._go_out(lane, candles.skip(stretch.to_ms))

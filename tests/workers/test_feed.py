@@ -2,6 +2,7 @@
 
 import math
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from msgspec import UNSET
@@ -140,6 +141,19 @@ def test_bars_behind_a_gap_wait_until_it_is_fetched_and_both_are_said() -> None:
         (bar(3), "live"),
     ]
     assert outlet.states[-1] == ("BTCUSDT", "recovered", at(1), at(3))
+
+
+def test_only_what_is_missing_is_said_to_be_lost() -> None:
+    """It was asked for with bars before it; and the last of it may have come meanwhile."""
+    feed, outlet, _ = make(CANDLE, begins=5, now=7.99)
+    feed.event(bar(7))
+    (lane,) = feed.candle_lanes()
+    with patch.object(outlet, "status", return_value=True) as status:
+        for _ in range(2):
+            feed.lost(lane, Hole(at(2), at(7)), "no such symbol")
+    assert outlet.said == [(7, "live", 0)]
+    told = [call.kwargs for call in status.call_args_list]
+    assert [(lost["from_ms"], lost["to_ms"]) for lost in told] == [(at(5), at(7))]
 
 
 def test_what_cannot_be_fetched_is_said_and_the_stream_goes_on() -> None:
