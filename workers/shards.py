@@ -219,20 +219,20 @@ class Shards:
 
     async def _leave(self, owned: OwnedShard) -> None:
         """Its lease is renewed until all of it is confirmed: nobody else starts before."""
-        shard = owned.shard
-        await owned.stop()
-        if not await self._flush(FLUSH_S):
-            logger.bind(shard=shard.key).warning("given back with unconfirmed messages")
+        log = logger.bind(shard=owned.shard.key)
         try:
+            await owned.stop()
+            if not await self._flush(FLUSH_S):
+                log.warning("given back with unconfirmed messages")
             owned.let_go()
             await self._progress.flush()
             await self._release(owned)
         except RedisAway as away:
-            logger.bind(shard=shard.key, error=str(away)).warning("lease left to run out")
+            log.bind(error=str(away)).warning("lease left to run out")
+        finally:
             # Its session has ended: kept, it would be ours for ever, and nobody would stream it.
             self._forget(owned)
-        finally:
-            self._leaving.pop(shard, None)
+            self._leaving.pop(owned.shard, None)
 
     async def _release(self, owned: OwnedShard) -> None:
         async with self._lease_calls:
