@@ -41,6 +41,8 @@ class Shards:
         open_shard: makes the runner of a shard that was claimed.
         flush: waits until what was published is confirmed.
         progress: where the candle streams stand.
+        is_calm: whether what is published is confirmed: only then a shard is given back that might
+            stay as well.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Shards:
         open_shard: Open,
         flush: Flush,
         progress: Progress,
+        is_calm: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._is_calm = is_calm
         self._progress = progress
         self._me = worker_id
         self._leases = leases
@@ -116,6 +120,8 @@ class Shards:
         kept = [shard for shard in kept if shard in self.owned]
         unwanted = [shard for shard in unwanted if shard in self.owned]
         surplus = placement.to_give_back(self._me, kept, held, weights, workers)
+        if not self._is_calm():
+            surplus = []
         for shard in (*unwanted, *surplus):
             self._give_back(shard, "surplus" if shard in weights else "no longer wanted")
         for shard in self._hopeless(set(kept).difference(surplus), workers):

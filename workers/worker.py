@@ -39,7 +39,7 @@ from common.recovery.resuming import Reach, past
 from common.session.address import Addresses
 from common.session.transport import dial
 from config.settings import Settings
-from workers.broker import Returns
+from workers.broker import Returns, rabbit_state
 from workers.instruments import fetch_instruments
 from workers.news import News
 from workers.outlets import Outlets
@@ -52,6 +52,8 @@ from workers.shards import Shards
 JOIN_S = 3.0
 # What the confirms of the last messages may take when the worker stops.
 FLUSH_S = 5.0
+# A confirm that takes longer tells of trouble: no shard is given back that need not be.
+CALM_S = 2.0
 # Ticks of many workers must not fall into step.
 TICK_JITTER = 0.1
 # Many commands are one tick: each of them wakes it, and a tick reads the whole plan.
@@ -120,7 +122,9 @@ class PriceWorker:
             topology=settings.topology,
             transient=(RedisAway,),
         )
-        self._shards = Shards(self._id, self._leases, self._open, self._flush, self._progress)
+        self._shards = Shards(
+            self._id, self._leases, self._open, self._flush, self._progress, self._is_calm
+        )
         self._news = News(self._id, self._outlets, settings.lease_ttl_s)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -233,6 +237,11 @@ class PriceWorker:
     def _catalog(self, exchange: str, market: Market) -> Catalog:
         return self._directory.known(exchange, market) or {}
 
+    def _is_calm(self) -> bool:
+        """Whether RabbitMQ confirms what it is given."""
+        stats = self._pipeline.stats
+        return rabbit_state(stats) == "ok" and (stats["durable_waiting_s"] or 0.0) < CALM_S
+
     async def _flush(self, limit_s: float) -> bool:
         return await self._pipeline.flush(limit_s, durable_only=True)
 
@@ -294,8 +303,13 @@ class PriceWorker:
             await self._members.write(self._member())
         except RedisAway as away:
             logger.bind(error=str(away)).warning("redis is away, leases are left to run out")
-        await self._commands.close()
-        await self._shards.drain(self._settings.drain_s)
+        # Until they are given back, the leases are kept: nobody else starts before.
+        renewing = asyncio.create_task(self._renew_for_ever(), name="renew while draining")
+        try:
+            await asyncio.gather(self._commands.close(), self._shards.drain(self._settings.drain_s))
+        finally:
+            renewing.cancel()
+            await asyncio.wait({renewing})
         if not await self._pipeline.flush(FLUSH_S):
             logger.bind(unconfirmed=self._pipeline.stats["unconfirmed"]).warning(
                 "stopping with unconfirmed messages"

@@ -11,9 +11,6 @@ from common.model.events import Candle
 from common.model.intervals import end_of, start_of
 from common.recovery.steps import Hole, Step, closed, flat, has_trades
 
-# Where nothing else is heard either, an end is believed after so many graces.
-PATIENCE = 3
-
 
 class InferredClose:
     """The closing state of one stream of bars.
@@ -100,10 +97,7 @@ class InferredClose:
         return self._close_until(until_ms, seamless=True)
 
     def _is_over(self, end_ms: int, now_ms: int, heard_ms: int) -> bool:
-        since_ms = now_ms - end_ms
-        if since_ms < self._grace_ms:
-            return False
-        return heard_ms - end_ms >= self._grace_ms / 2 or since_ms >= PATIENCE * self._grace_ms
+        return now_ms - end_ms >= self._grace_ms and heard_ms - end_ms >= self._grace_ms / 2
 
     def _waits_to_know(self, start_ms: int, from_ms: int) -> bool:
         """Whether a bar had no trades, but the close that it repeats is being fetched."""

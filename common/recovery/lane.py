@@ -21,7 +21,7 @@ from common.model.events import Candle, Trade
 from common.model.intervals import start_of
 from common.model.streams import Stream
 from common.recovery.building import Builder
-from common.recovery.closing import PATIENCE, InferredClose
+from common.recovery.closing import InferredClose
 from common.recovery.settling import SAMPLED, Settling
 from common.recovery.steps import Hole, Step
 from common.recovery.succession import Succession
@@ -72,7 +72,7 @@ class CandleLane:
         self.succession.overdue(now_ms)
         self.settling = Settling(1 if inferred else SAMPLED, checkpoint.unsettled)
         self._doubted_ms = doubted_ms
-        self._patience_ms = int(OVERDUE_S * 1000 * speed) + PATIENCE * grace_ms
+        self._patience_ms = int(OVERDUE_S * 1000 * speed) + grace_ms
         # The newest state of a running bar that came: its start, and the exchange's stamp on it.
         self._newest = (0, 0)
         self._running_ms = 0

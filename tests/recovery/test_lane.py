@@ -116,9 +116,9 @@ def test_a_close_that_does_not_come_is_fetched(speed: float) -> None:
 def test_a_guessed_close_is_overdue_only_when_the_clock_should_have_closed_it() -> None:
     one = lane("kucoin")
     grace_ms = int(Place("kucoin", "spot", "candle").rules.grace_s * 1000)
-    one.tick(at(1) + int(OVERDUE_S * 1000) + 3 * grace_ms - 1, 0)
+    one.tick(at(1) + int(OVERDUE_S * 1000) + grace_ms - 1, 0)
     assert one.missing is None
-    one.tick(at(1) + int(OVERDUE_S * 1000) + 3 * grace_ms, 0)
+    one.tick(at(1) + int(OVERDUE_S * 1000) + grace_ms, 0)
     assert one.missing == Hole(at(0), at(1))
 
 

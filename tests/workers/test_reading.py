@@ -226,7 +226,7 @@ async def test_where_no_close_before_is_known_it_is_looked_for_further_back() ->
     for tells_flat, before in ((True, 1), (False, BARS_BEFORE)):
         shard = Shard("A", rules=structs.replace(RULES, tells_flat=tells_flat))
         shard.jump(0, first=1, then=4)
-        shard.lanes[0].undelivered(bar(1))
+        shard.lanes[0].undelivered(bar(1, volume="1"))
         async with working(shard):
             await asyncio.sleep(1)
         ((_, _, read, _),) = shard.reader.asked
