@@ -17,7 +17,7 @@ from common.exchanges.registry import EXCHANGES
 from common.fleet.buckets import Buckets
 from common.fleet.budgets import Budgets
 from common.fleet.checkpoints import Checkpoints
-from common.fleet.client import RedisAway, connect, wait_for_redis
+from common.fleet.client import RedisAway, connect, drop_idle, wait_for_redis
 from common.fleet.desired import Desired, TooManyWants
 from common.fleet.directory import Directory, FetchFailed
 from common.fleet.keys import Keys
@@ -214,6 +214,7 @@ class PriceWorker:
             if self._redis_state == "ok":
                 logger.bind(error=str(away)).warning("redis is away, streaming on unfenced")
             self._redis_state = "away"
+            await drop_idle(self._redis)
         else:
             if self._redis_state == "away":
                 logger.info("redis is back")

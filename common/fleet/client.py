@@ -123,6 +123,18 @@ def connect(url: str) -> Redis:
     return Redis.from_pool(pool)
 
 
+async def drop_idle(redis: Redis) -> None:
+    """Close the connections that wait for use: after a failure each of them may be half open.
+
+    Found out one by one, each of them would cost a call.
+    """
+    try:
+        async with asyncio.timeout(SOCKET_S):
+            await redis.connection_pool.disconnect(inuse_connections=False)
+    except (RedisError, OSError, RuntimeError) as error:
+        logger.bind(error=str(error)).debug("idle connections to redis not closed well")
+
+
 async def wait_for_redis(redis: Redis) -> Policy:
     """Wait until Redis serves and is of the right kind; told in the log when it begins and ends.
 

@@ -45,6 +45,7 @@ class Cause(Struct, frozen=True):
     why: Literal["owner died", "owner cut off", "engine lost", "confirm lost"]
     reach_s: float = 10.0
     after_s: float = RECOVERY_S
+    lingers_s: float = 0.0
 
     @property
     def by_another(self) -> bool:
@@ -67,7 +68,8 @@ CAUSES: Mapping[str, Cause] = {
     "redis_kill": _ENGINE_LOST,
     "redis_cut": _ENGINE_LOST,
     "redis_freeze": _ENGINE_LOST,
-    "redis_half_open": _ENGINE_LOST,
+    # The wires that were half open stay so: each is found out by a call that is not answered.
+    "redis_half_open": Cause("engine lost", lingers_s=15.0),
     # Without checkpoints, a bounded look-back is published again: by as many owners as it takes until
     # one of them lives long enough to have it confirmed.
     "redis_wipe": Cause("engine lost", reach_s=LOOK_BACK_S + RECOVERY_S, after_s=3 * RECOVERY_S),
@@ -99,7 +101,7 @@ def explained(
         cause = CAUSES.get(one.fault.kind)
         if cause is None or not one.hit:
             continue
-        arrived_by_ms = _arrived_by_ms(one, carried)
+        arrived_by_ms = _arrived_by_ms(one, cause, carried)
         suspects = (copy for copy in before if copy.arrived_ms <= arrived_by_ms)
         if any(_fits(cause, one, copy, again, owners) for copy in suspects):
             return f"{cause.why}: {one.fault}"
@@ -121,9 +123,9 @@ def _fits(cause: Cause, one: Carried, before: Delivery, again: Delivery, owners:
     return woke and _may_have_owned(one.pids, again, owners)
 
 
-def _arrived_by_ms(one: Carried, carried: Sequence[Carried]) -> float:
+def _arrived_by_ms(one: Carried, cause: Cause, carried: Sequence[Carried]) -> float:
     """When all has arrived that was published under a fault."""
-    by_ms = one.to_ms + ARRIVES_S * 1000
+    by_ms = one.to_ms + (ARRIVES_S + cause.lingers_s) * 1000
     held = (o for o in carried if o.fault.kind in HOLDS and o.from_ms <= by_ms <= o.to_ms)
     return max((other.to_ms + ARRIVES_S * 1000 for other in held), default=by_ms)
 

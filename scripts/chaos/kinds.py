@@ -16,7 +16,7 @@ Choice = str | int | float | bool
 
 LEASE_TTL_S = 6.0
 # What a stream without a checkpoint begins with, when Redis has lost its data.
-LOOK_BACK_S = 60.0
+LOOK_BACK_S = 300.0
 
 
 class Kind(Struct, frozen=True, kw_only=True):

@@ -312,7 +312,7 @@ def test_faults_that_lose_no_checkpoint_and_no_confirm_explain_nothing(kind: str
 
 
 def test_what_an_owner_sent_before_it_was_cut_off_comes_when_the_broker_reads_again() -> None:
-    late = Run(without=(7,)).fault("redis_half_open", end_s(7) - 1, end_s(7) + 1)
+    late = Run(without=(7,)).fault("redis_cut", end_s(7) - 1, end_s(7) + 1)
     late.came(7, end_s(7) + 15).came(7, end_s(7) + 16, epoch=2)
     assert late.judge().duplicated_unexplained == 1
     late.fault("rabbit_alarm", end_s(7) - 0.5, end_s(7) + 14)
