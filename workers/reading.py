@@ -260,11 +260,13 @@ class Reading:
 
     def returned(self, stream: Stream) -> None:
         """RabbitMQ found no queue for what was published of it: not fetched again at once."""
+        trouble, now_s = self._trouble.setdefault((stream, True), _Trouble()), machine_s()
+        if trouble.tries and trouble.not_before_s > now_s:
+            return  # it waits already: what was published behind the first shares its fate
         tries = self._returned[stream] = self._returned.get(stream, 0) + 1
         wait_s = _wait_s(tries) * random.uniform(0.5, 1.0)
-        trouble = self._trouble.setdefault((stream, True), _Trouble())
         trouble.tries = max(1, trouble.tries)
-        trouble.not_before_s = max(trouble.not_before_s, machine_s() + wait_s)
+        trouble.not_before_s = max(trouble.not_before_s, now_s + wait_s)
 
     def confirmed(self, stream: Stream) -> None:
         """What was published of it has arrived."""
