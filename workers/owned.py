@@ -199,6 +199,8 @@ class OwnedShard:
         self._progress.drop(self)
         for stream in self._carried:
             self._outlet.withdraw(stream)
+        # Of an answer that is on its way still (``take``) nothing is begun.
+        self._wanted = frozenset()
 
     # --- its life -----------------------------------------------------------------------------
 

@@ -185,9 +185,10 @@ class Shards:
                 # A stream's epoch only rises: under a new one of ours it can be taken.
                 async with self._lease_calls:
                     lease = await self._leases.claim(owned.lease.shard)
-                    if lease is not None and self.owned.get(shard) is owned:
-                        owned.holds(lease)
-                        await owned.take()
+                    if lease is None or self.owned.get(shard) is not owned:
+                        continue
+                    owned.holds(lease)
+                await owned.take()
 
     def _begin(self, shard: Shard, lease: Lease, streams: Collection[Stream]) -> None:
         owned = self.owned[shard] = self._open(shard, lease)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain
 from unittest.mock import AsyncMock
@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from common.clocks import MarketClock
-from common.fleet.checkpoints import Checkpoints
+from common.fleet.checkpoints import Checkpoints, Holder, Taken
 from common.fleet.client import RedisAway, connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
@@ -209,6 +209,28 @@ async def test_what_could_not_be_given_back_is_streamed_again_if_it_is_wanted(
         assert new is not old
         assert new.lease.epoch > old.lease.epoch
         assert not new.untaken
+
+
+async def test_what_was_taken_for_a_shard_that_is_lost_meanwhile_is_free_for_the_next(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    want = wanted(1)
+    async with workers(redis_url, "a") as (a,):
+        (shard,) = want
+        take = a.progress.take
+
+        async def taken_too_late(holder: Holder, streams: Iterable[Stream]) -> Taken:
+            taken = await take(holder, streams)
+            lost = a.shards.owned[shard]
+            a.shards._forget(lost)
+            await lost.stop()
+            return taken
+
+        with monkeypatch.context() as late:
+            late.setattr(a.progress, "take", taken_too_late)
+            await a.tick(want)
+        await settled(want, a)
+        assert not a.shards.owned[shard].untaken
 
 
 async def test_what_is_no_longer_wanted_is_given_back(redis_url: str) -> None:
