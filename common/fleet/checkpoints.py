@@ -52,6 +52,9 @@ local answers = {digits(math.max(0, age))} -- the clock may have gone back
 for i = 4, #ARGV do
   local kept = redis.call('HGET', KEYS[1], ARGV[i]) or '0 - '
   local epoch, shard, body = string.match(kept, '^(%d+) (%S+) (.*)$')
+  if not epoch then -- nobody of ours wrote it: one such value must not stop all the others
+    epoch, shard, body = '0', '-', kept
+  end
   local other = shard ~= ARGV[2]
   local holder = other and shard ~= '-' and redis.call('GET', ARGV[1] .. shard)
   if holder and string.match(holder, '^%d+') == epoch then
