@@ -22,7 +22,7 @@ from tests.recovery.exchange_model import Life, truth
 from tests.recovery.test_any_order import STREAMS, check_running, plain, plans
 from tests.workers.owner_model import Change, Owners, Story, Verdict
 
-EXAMPLES = 40
+EXAMPLES = 30
 VERDICTS: Sequence[Verdict] = ("confirmed", "returned", "unheard")
 
 
