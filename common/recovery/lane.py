@@ -28,7 +28,7 @@ from common.recovery.succession import Succession
 from common.recovery.trades import TradeBars
 
 # A close that is later than this is not waited for: it is fetched. Machine seconds.
-OVERDUE_S = 20.0
+OVERDUE_S = 15.0
 
 
 class CandleLane:

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from common.model.decimals import same
 from common.model.events import Candle
 from common.model.ids import candle_id
-from common.recovery.steps import Hole, has_trades
+from common.recovery.steps import Hole, flat, has_trades
 
 # Bars of one stream that wait to be compared; the oldest are given up first.
 MOST_PENDING = 2_000
@@ -43,6 +43,7 @@ class Settling:
         self._on_the_way: dict[int, Candle] = {}
         # Of what is pending, corrections that did not arrive and have to be said again.
         self._owed: set[int] = set()
+        self._last_revised: Candle | None = None
         self.counts: Counter[str] = Counter()
 
     @property
@@ -90,7 +91,10 @@ class Settling:
         }
 
     def compare(self, stretch: Hole, bars: Iterable[Candle]) -> list[Candle]:
-        """What REST says otherwise, as candles of a higher revision: see ``corrected``."""
+        """What REST says otherwise, as candles of a higher revision: see ``corrected``.
+
+        An empty bar that REST leaves out repeats the close before it: if that was corrected, so is it.
+        """
         known = {bar.start_ms: bar for bar in bars}
         revised = []
         starts = [start for start in self._pending if stretch.from_ms <= start < stretch.to_ms]
@@ -101,15 +105,23 @@ class Settling:
             if start_ms in self._owed:
                 revised.append(candle)
                 continue
-            verdict = _verdict(candle, known.get(start_ms))
+            final = known.get(start_ms) or self._repeated(candle)
+            verdict = _verdict(candle, final)
             self.counts[verdict] += 1
-            if verdict == "revised":
-                revised.append(
-                    msgspec.structs.replace(known[start_ms], revision=candle.revision + 1)
-                )
+            if verdict == "revised" and final is not None:
+                better = msgspec.structs.replace(final, revision=candle.revision + 1)
+                revised.append(better)
+                self._last_revised = better
             else:
                 del self._pending[start_ms]
         return revised
+
+    def _repeated(self, candle: Candle) -> Candle | None:
+        """What an empty bar is after one that was corrected."""
+        before = self._last_revised
+        if before is None or before.end_ms != candle.start_ms or has_trades(candle):
+            return None
+        return flat(before, candle.start_ms)
 
     def corrected(self, candle: Candle) -> None:
         """A correction was published."""

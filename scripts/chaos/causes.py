@@ -54,7 +54,8 @@ class Cause(Struct, frozen=True):
 
 
 _CONFIRM_LOST = Cause("confirm lost", reach_s=5.0)
-_ENGINE_LOST = Cause("engine lost")
+# Until the next owner lives long enough to publish from the checkpoint that was not moved.
+_ENGINE_LOST = Cause("engine lost", after_s=1.5 * RECOVERY_S)
 
 CAUSES: Mapping[str, Cause] = {
     "kill": Cause("owner died"),
@@ -69,7 +70,7 @@ CAUSES: Mapping[str, Cause] = {
     "redis_cut": _ENGINE_LOST,
     "redis_freeze": _ENGINE_LOST,
     # The wires that were half open stay so: each is found out by a call that is not answered.
-    "redis_half_open": Cause("engine lost", lingers_s=15.0),
+    "redis_half_open": Cause("engine lost", after_s=1.5 * RECOVERY_S, lingers_s=15.0),
     # Without checkpoints, a bounded look-back is published again: by as many owners as it takes until
     # one of them lives long enough to have it confirmed.
     "redis_wipe": Cause("engine lost", reach_s=LOOK_BACK_S + RECOVERY_S, after_s=3 * RECOVERY_S),

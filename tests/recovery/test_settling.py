@@ -8,7 +8,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from common.recovery.settling import MOST_KEPT, MOST_PENDING, SAMPLED, Settling
-from common.recovery.steps import Hole
+from common.recovery.steps import Hole, flat
 from tests.recovery.bars import at, bar
 
 # Longer than anything that waits.
@@ -130,6 +130,20 @@ def test_a_correction_that_did_not_arrive_is_said_again_though_it_was_settled_al
     settling.undelivered(correction)
     assert settling.due(at(9), ANY_MS) == Hole(at(0), at(1))
     assert settling.compare(Hole(at(0), at(1)), [final]) == [correction]
+
+
+def test_empty_bars_after_a_corrected_one_are_corrected_with_it() -> None:
+    settling = Settling()
+    settling.note(bar(0, "7", volume="1"))
+    for minute in (1, 2):
+        settling.note(flat(bar(0, "7", volume="1"), at(minute)))
+    final = bar(0, "8", volume="2")
+    first, second = settling.compare(Hole(at(0), at(2)), [final])
+    assert (first, second) == (replace(final, revision=1), replace(flat(final, at(1)), revision=1))
+    settling.corrected(first)
+    settling.corrected(second)
+    # The last of them has ended since.
+    assert settling.compare(Hole(at(2), at(3)), []) == [replace(flat(final, at(2)), revision=1)]
 
 
 def test_an_empty_bar_is_settled_by_not_being_there_and_a_traded_one_is_not() -> None:
