@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from common.fleet.checkpoints import FREE, Checkpoints, Holder, Move
+from common.fleet.checkpoints import FREE, UNSURE, Checkpoints, Holder, Move
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
@@ -145,20 +145,20 @@ class AnyOrder(RuleBasedStateMachine):
         self.carried[worker, shard, stream] = (lease, minute)
 
     def _is_busy(self, kept: tuple[int, str] | None, shard: str) -> bool:
-        if kept is None or kept[1] in (FREE, shard):
+        if kept is None or kept[1] in (FREE, UNSURE, shard):
             return False
         return self.lease_in_redis(kept[1]) == kept[0]
 
     @precondition(lambda self: self.carried)
-    @rule(pick=picks, bars=st.integers(0, 3), leaves=st.booleans())
-    def write(self, pick: int, bars: int, leaves: bool) -> None:
+    @rule(pick=picks, bars=st.integers(0, 3), leaves=st.booleans(), whole=st.booleans())
+    def write(self, pick: int, bars: int, leaves: bool, whole: bool) -> None:
         worker, shard, stream = one_of(self.carried, pick)
         lease, minute = self.carried[worker, shard, stream]
         minute += bars
         checkpoint = Checkpoint(at(minute), bar(minute - 1))
         holder, right, before = Holder(shard, lease.epoch), self.right[stream], self.kept(stream)
         written = self.runner.run(
-            self.checkpoints.write([Move(stream, holder, checkpoint, leaves)])
+            self.checkpoints.write([Move(stream, holder, checkpoint, leaves, whole)])
         )
         # A retaken lease writes on by the right of the taking under its old epoch.
         may = right is not None and right.shard == shard and right.epoch <= lease.epoch
@@ -215,7 +215,7 @@ class AnyOrder(RuleBasedStateMachine):
                 assert right is None
                 continue
             epoch, shard = kept
-            assert shard == (FREE if right is None else right.shard)
+            assert shard == right.shard if right is not None else shard in (FREE, UNSURE)
             assert right is None or epoch == right.epoch
             assert epoch >= self.epochs[stream]
             self.epochs[stream] = epoch

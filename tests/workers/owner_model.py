@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any, Literal
 
 from common.clocks import MarketClock
-from common.fleet.checkpoints import FREE, Holder, Move, Taken, Written
+from common.fleet.checkpoints import FREE, UNSURE, Holder, Move, Taken, Written
 from common.fleet.leases import Lease
 from common.model.checkpoints import Checkpoint
 from common.model.events import Candle, MarketEvent, Trade
@@ -96,7 +96,7 @@ class Kept:
             assert move.checkpoint.next_ms >= self.checkpoint.next_ms
         self.checkpoint = move.checkpoint
         if move.leaves:
-            self.holder = Holder(FREE, move.holder.epoch)
+            self.holder = Holder(FREE if move.whole else UNSURE, move.holder.epoch)
         return Written()
 
 
