@@ -9,22 +9,27 @@ from itertools import chain
 from unittest.mock import AsyncMock
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from common.clocks import MarketClock
+from common.clocks import MarketClock, machine_s
 from common.fleet.checkpoints import Checkpoints, Holder, Taken
 from common.fleet.client import RedisAway, connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
-from common.model.streams import Role, Shard, Stream
+from common.model.events import Candle, MarketEvent
+from common.model.streams import Origin, Role, Shard, Stream
 from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest
 from common.recovery.resuming import Reach
+from common.recovery.steps import Hole
 from common.session.outcome import ELSEWHERE_AFTER
+from tests.recovery.bars import at, bar
 from tests.support.scripted import ScriptedExchange
 from tests.support.spending import Unlimited
 from tests.support.waiting import until
 from tests.workers.test_feed import Outlet
+from workers import progress
 from workers.owned import OwnedShard
 from workers.progress import Progress
 from workers.shards import Shards
@@ -43,35 +48,62 @@ def wanted(count: int) -> dict[Shard, tuple[Stream, ...]]:
     }
 
 
+class Way(Outlet):
+    """To RabbitMQ, which confirms when the test says so."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+        self.unconfirmed: list[Candle] = []
+
+    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
+        if isinstance(event, Candle) and event.closed:
+            self.progress.published(event)
+            self.unconfirmed.append(event)
+        return super().publish(event, epoch=epoch, origin=origin)
+
+    def confirm(self) -> None:
+        unconfirmed, self.unconfirmed = self.unconfirmed, []
+        for candle in unconfirmed:
+            self.progress.outcome(candle, "confirmed")
+
+
 class Worker:
+    """``now_ms`` is market time; it stands still."""
+
     def __init__(self, name: str, redis: Redis) -> None:
         self.name = name
         self.exchange = ScriptedExchange()
         self.flushed = 0
+        self.now_ms = at(10.5)
         keys = Keys("test:")
         self.progress = Progress(Checkpoints(redis, keys))
+        self.way = Way(self.progress)
         leases = Leases(redis, keys, name, TTL_S)
         self.shards = Shards(name, leases, self._open, self._flush, self.progress)
 
     def _open(self, shard: Shard, lease: Lease) -> OwnedShard:
+        clock = MarketClock(wall=lambda: self.now_ms)
         return OwnedShard(
             shard,
             lease,
-            Outlet(),
+            self.way,
             self.progress,
             address=self.exchange.address,
-            reader=CandleReader(
-                Rest(None, Unlimited()), lambda exchange, market: {}, MarketClock()
-            ),
+            reader=CandleReader(Rest(None, Unlimited()), lambda exchange, market: {}, clock),
             dial=self.exchange.dial,
             reach=Reach(),
-            clock=MarketClock(),
+            clock=clock,
             catalog=dict,
         )
 
     async def _flush(self, limit_s: float) -> bool:
         self.flushed += 1
         return True
+
+    def hear(self, shard: Shard, stream: Stream, minute: int) -> None:
+        """A close of the stream comes by the shard's socket."""
+        self.shards.owned[shard].feed.event(replace(bar(minute), symbol=stream.symbol))
 
     @property
     def owns(self) -> set[Shard]:
@@ -281,3 +313,131 @@ async def test_a_shard_claimed_anew_is_not_forgotten_with_the_old_one(redis_url:
         a.shards.owned[shard] = new
         await a.shards._release(old)
         assert a.shards.owned[shard] is new
+
+
+# --- who carries a stream -----------------------------------------------------------------------
+
+BTC, ETH = (Stream("binance", "spot", "candle", symbol, "1m") for symbol in ("BTCUSDT", "ETHUSDT"))
+FIRST, SECOND = (Shard("binance", "spot", "candle", number) for number in (0, 1))
+
+
+async def test_a_stream_that_moves_to_another_shard_is_carried_when_all_of_it_is_confirmed(
+    redis_url: str,
+) -> None:
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled({FIRST: (BTC, ETH)}, a)
+        a.hear(FIRST, ETH, 10)
+        grown = {FIRST: (BTC,), SECOND: (ETH,)}
+        await settled(grown, a, b)
+        assert (a.owns, b.owns) == ({FIRST}, {SECOND})
+        for worker in (a, b):
+            await worker.progress.flush()
+            worker.hear(*{a: (FIRST, ETH, 11), b: (SECOND, ETH, 11)}[worker])
+        assert b.shards.owned[SECOND].untaken == {ETH}, "busy"
+        assert (a.way.said, b.way.said) == ([(10, "live", 0)], [])
+        a.way.confirm()
+        await a.progress.flush()
+        await settled(grown, a, b)
+        assert b.shards.owned[SECOND].untaken == frozenset()
+        for minute in (10, 11):
+            b.hear(SECOND, ETH, minute)
+        assert (a.way.said, b.way.said) == ([(10, "live", 0)], [(11, "live", 0)])
+        (said,) = b.way.events
+        assert said[1] == b.shards.owned[SECOND].lease.epoch > a.shards.owned[FIRST].lease.epoch
+
+
+async def test_what_the_old_shard_could_not_get_confirmed_goes_out_by_the_new_one(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LEAVE_S", 0.0)
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled({FIRST: (BTC, ETH)}, a)
+        await a.progress.flush()
+        a.hear(FIRST, ETH, 10)
+        grown = {FIRST: (BTC,), SECOND: (ETH,)}
+        await settled(grown, a, b)
+        await a.progress.flush()
+        await settled(grown, a, b)
+        assert a.way.said == [], "withdrawn"
+        b.hear(SECOND, ETH, 10)
+        assert b.way.said == [(10, "live", 0)]
+
+
+async def test_a_dead_workers_stream_goes_on_where_it_was_confirmed(redis_url: str) -> None:
+    want = {FIRST: (BTC,)}
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled(want, a)
+        a.hear(FIRST, BTC, 10)
+        a.way.confirm()
+        a.hear(FIRST, BTC, 11)
+        await a.progress.flush()
+        b.now_ms = at(12.5)
+        await settled(want, b)
+        (lane,) = b.shards.owned[FIRST].feed.candle_lanes()
+        assert lane.missing == Hole(at(11), at(12))
+
+
+async def test_a_paused_owner_says_nothing_more_and_is_refused_at_its_next_write(
+    redis_url: str,
+) -> None:
+    want = {FIRST: (BTC,)}
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled(want, a)
+        paused = a.shards.owned[FIRST]
+        a.hear(FIRST, BTC, 10)
+        # It is stopped for longer than its lease lives; another takes over and goes on.
+        await settled(want, b)
+        for minute in (10, 11):
+            b.hear(FIRST, BTC, minute)
+        b.way.confirm()
+        await b.progress.flush()
+        a.hear(FIRST, BTC, 11)
+        assert a.way.said == [(10, "live", 0)], "its lease has run out"
+        # The confirm of what it sent before comes now: too late to move anything.
+        a.way.confirm()
+        await a.progress.flush()
+        assert paused.feed.streams == 0
+        a.hear(FIRST, BTC, 12)
+        await a.progress.flush()
+        await a.shards.renew()
+        assert a.owns == set()
+        taken = await b.progress._checkpoints.take(
+            Holder(FIRST.key, b.shards.owned[FIRST].lease.epoch), [BTC]
+        )
+        checkpoint = taken.checkpoints[BTC]
+        assert checkpoint is not None
+        assert checkpoint.next_ms == at(12)
+
+
+async def test_while_redis_is_away_the_owner_streams_on_though_its_lease_has_run_out(
+    redis_url: str,
+) -> None:
+    want = {FIRST: (BTC,)}
+    async with workers(redis_url, "a") as (a,):
+        await settled(want, a)
+        renew = a.shards._leases.renew
+        a.shards._leases.renew = AsyncMock(side_effect=RedisAway)  # type: ignore[method-assign]
+        with pytest.raises(RedisAway):
+            await a.shards.renew()
+        await until(lambda: not a.shards.owned[FIRST].lease.fenced(machine_s()))
+        a.hear(FIRST, BTC, 10)
+        assert a.way.said == [(10, "live", 0)]
+        # It is back, and until it has been asked again nothing is sure.
+        a.shards._leases.renew = renew  # type: ignore[method-assign]
+        await a.shards.renew()
+        a.hear(FIRST, BTC, 11)
+        assert a.way.said == [(10, "live", 0), (11, "live", 0)]
+        assert not a.shards.owned[FIRST].away
+
+
+async def test_where_it_begins_is_kept_before_anything_of_a_stream_is_published(
+    redis_url: str,
+) -> None:
+    """The owner dies at once: the next one begins there too, not when it comes."""
+    want = {FIRST: (BTC,)}
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled(want, a)
+        b.now_ms = at(13.5)
+        await settled(want, b)
+        (lane,) = b.shards.owned[FIRST].feed.candle_lanes()
+        assert lane.missing == Hole(at(10), at(13))
