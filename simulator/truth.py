@@ -5,7 +5,7 @@ GET /truth/symbols    every listing of every exchange (&exchange=, &market=)
 GET /truth/candles    ?exchange=&market=&symbol=&interval=&from=MS&to=MS: the final bars with
 from <= start < to, as the bodies of our closed candles, digit for digit
 GET /truth/tickers    ?exchange=&market=[&symbol=][&at=MS]: as of that market time
-GET /truth/replay     {"market", "symbols", "intervals", "state", "framesTotal", "framesSent"}
+GET /truth/replay     {"market", "beginsMs", "symbols", "intervals", "state", "framesTotal", "framesSent"}
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ def _replay(world: World) -> dict[str, Any]:
     return {
         "exchange": replay.recording.exchange,
         "market": replay.recording.market,
+        "beginsMs": int(replay.recording.frames[0].at_s * 1000),
         "symbols": replay.recording.symbols,
         "intervals": replay.recording.intervals,
         "state": replay.state,
