@@ -254,7 +254,7 @@ def test_what_is_only_told_leaves_room_for_what_happened() -> None:
 
 
 class DurableMachine(RuleBasedStateMachine):
-    """Any sequence of submits, writes, confirms, refusals, returns and broken connections.
+    """Any sequence of submits, withdrawals, writes, confirms, refusals, returns, lost connections.
 
     ``delivered`` is what a broker would have taken; it may take a message and lose the confirm.
     """
@@ -268,6 +268,9 @@ class DurableMachine(RuleBasedStateMachine):
         self.delivered: list[str] = []
         self.on_the_wire: dict[int, str] = {}
         self.unroutable: set[str] = set()
+        # What was withdrawn, and what will be gone unless the broker takes it this time.
+        self.gone: set[str] = set()
+        self.doomed: set[str] = set()
         self.tag = 0
         self.count = 0
 
@@ -292,7 +295,10 @@ class DurableMachine(RuleBasedStateMachine):
             name = self.on_the_wire.pop(sent)
             if ok and name not in self.unroutable:
                 self.delivered.append(name)
+            if not ok and name in self.doomed:
+                self.gone.add(name)
             self.unroutable.discard(name)
+            self.doomed.discard(name)
         self.scene.durable.settle(tag, multiple=multiple, ok=ok)
 
     @rule(pick=st.integers(0, 10))
@@ -311,6 +317,14 @@ class DurableMachine(RuleBasedStateMachine):
             tags = list(self.on_the_wire)
             self._settle(tags[pick % len(tags)], multiple=multiple, ok=ok)
 
+    @rule(lane=st.sampled_from("ABCD"))
+    def withdraw(self, lane: str) -> None:
+        told = {name for name, outcome in self.scene.outcomes if outcome != "refused"}
+        waiting = {name for name in self.submitted if name[0] == lane} - told - self.gone
+        self.doomed |= waiting & set(self.on_the_wire.values())
+        assert self.scene.durable.withdraw(lane) == len(waiting - self.doomed)
+        self.gone |= waiting - self.doomed
+
     @rule()
     def pause_over(self) -> None:
         self.scene.fire()
@@ -321,6 +335,8 @@ class DurableMachine(RuleBasedStateMachine):
         self.delivered += [name for name in arrived if name not in self.unroutable]
         self.on_the_wire.clear()
         self.unroutable.clear()
+        self.gone |= self.doomed
+        self.doomed.clear()
         self.tag = 0
         self.scene.durable.lost()
 
@@ -333,7 +349,7 @@ class DurableMachine(RuleBasedStateMachine):
     def each_has_one_outcome_and_a_confirm_means_that_it_arrived(self) -> None:
         told = [name for name, outcome in self.scene.outcomes if outcome != "refused"]
         assert len(told) == len(set(told))
-        assert len(told) + self.scene.durable.size == len(self.submitted)
+        assert len(told) + len(self.gone) + self.scene.durable.size == len(self.submitted)
         assert self.confirmed <= set(self.delivered)
 
     @property
@@ -362,7 +378,7 @@ class DurableMachine(RuleBasedStateMachine):
             while self.on_the_wire:
                 self._settle(max(self.on_the_wire), multiple=True, ok=True)
         told = {str(name) for name, outcome in self.scene.outcomes if outcome != "refused"}
-        assert told == set(self.submitted)
+        assert told == set(self.submitted) - self.gone
         assert self.scene.durable.size == 0
 
 
