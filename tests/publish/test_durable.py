@@ -273,6 +273,8 @@ class DurableMachine(RuleBasedStateMachine):
         self.doomed: set[str] = set()
         self.tag = 0
         self.count = 0
+        self.heard = 0
+        self.returned_up_to: dict[str, int] = {}
 
     @rule(lane=st.sampled_from("ABCD"))
     def submit(self, lane: str) -> None:
@@ -355,6 +357,17 @@ class DurableMachine(RuleBasedStateMachine):
     @property
     def confirmed(self) -> set[str]:
         return {str(name) for name, outcome in self.scene.outcomes if outcome == "confirmed"}
+
+    @invariant()
+    def nothing_overtakes_what_was_returned(self) -> None:
+        """Whoever hears of it sends it again, and all that followed: none of that has arrived."""
+        news, self.heard = self.scene.outcomes[self.heard :], len(self.scene.outcomes)
+        for name, outcome in news:
+            lane, number = str(name)[0], int(str(name)[1:])
+            if outcome == "confirmed":
+                assert number > self.returned_up_to.get(lane, 0)
+            elif outcome == "returned":
+                self.returned_up_to[lane] = self.count
 
     @invariant()
     def outcomes_come_in_the_order_of_the_lane(self) -> None:
