@@ -11,6 +11,7 @@ from loguru import logger
 from common.clocks import MarketClock, machine_s
 from common.exchanges.place import Place
 from common.fleet.checkpoints import Holder, Taken
+from common.fleet.client import RedisAway
 from common.fleet.leases import Lease
 from common.model.checkpoints import Checkpoint
 from common.model.events import Candle
@@ -49,6 +50,8 @@ class OwnedShard:
     Attributes:
         away: Redis cannot be reached: the shard is ours though its lease may have run out, for
             nobody else can take it.
+        unsure: the answer to a taking was lost. Redis may hold streams for this shard that it does
+            not carry, and keep them from others, for as long as its lease has that epoch.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class OwnedShard:
         self.shard = shard
         self.lease = lease
         self.away = False
+        self.unsure = False
         self._is_lost = False
         self._outlet = outlet
         self._progress = progress
@@ -130,7 +134,11 @@ class OwnedShard:
             RedisAway: nothing was begun; the next time does it.
         """
         holder = self._holder
-        taken = await self._progress.take(holder, self.untaken)
+        try:
+            taken = await self._progress.take(holder, self.untaken)
+        except RedisAway:
+            self.unsure = True
+            raise
         if holder == self._holder and taken.checkpoints:
             self._begin(taken)
             # Where it begins is kept before anything follows: whoever comes next begins there too.
@@ -216,6 +224,7 @@ class OwnedShard:
 
     def holds(self, lease: Lease) -> None:
         """The lease was renewed, perhaps under a new epoch."""
+        self.unsure = self.unsure and lease.epoch == self.lease.epoch
         self.lease = lease
         self.feed.epoch = lease.epoch
         self._progress.holds(self, self._holder)

@@ -178,17 +178,26 @@ class Shards:
     async def _take(self) -> None:
         """Streams are carried when the shard that had them before has let go of them."""
         for shard, owned in list(self.owned.items()):
-            if shard in self._leaving or shard.channel != "candle" or not owned.untaken:
+            if shard in self._leaving or shard.channel != "candle":
+                continue
+            if owned.unsure:
+                await self._claim_anew(owned)
+            if not owned.untaken:
                 continue
             taken = await owned.take()
-            if taken.outdated:
-                # A stream's epoch only rises: under a new one of ours it can be taken.
-                async with self._lease_calls:
-                    lease = await self._leases.claim(owned.lease.shard)
-                    if lease is None or self.owned.get(shard) is not owned:
-                        continue
-                    owned.holds(lease)
+            # A stream's epoch only rises: under a new one of ours it can be taken.
+            if taken.outdated and await self._claim_anew(owned):
                 await owned.take()
+
+    async def _claim_anew(self, owned: OwnedShard) -> bool:
+        """Have the lease under a new epoch, and keep what is carried under it; whether it is ours."""
+        async with self._lease_calls:
+            lease = await self._leases.claim(owned.lease.shard)
+            if lease is None or self.owned.get(owned.shard) is not owned:
+                return False
+            owned.holds(lease)
+        await self._progress.flush()
+        return True
 
     def _begin(self, shard: Shard, lease: Lease, streams: Collection[Stream]) -> None:
         owned = self.owned[shard] = self._open(shard, lease)

@@ -346,6 +346,35 @@ async def test_a_stream_that_moves_to_another_shard_is_carried_when_all_of_it_is
         assert said[1] == b.shards.owned[SECOND].lease.epoch > a.shards.owned[FIRST].lease.epoch
 
 
+async def test_a_taking_whose_answer_was_lost_keeps_no_stream_from_its_next_shard(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled({FIRST: (BTC,)}, a)
+        a.hear(FIRST, BTC, 10)
+        take = a.progress.take
+
+        async def lost(holder: Holder, streams: Iterable[Stream]) -> Taken:
+            await take(holder, streams)
+            raise RedisAway("the answer was lost")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(a.progress, "take", lost)
+            with pytest.raises(RedisAway):
+                await a.tick({FIRST: (BTC, ETH)}, b)
+        # Before it is asked for again, the channel is divided anew.
+        grown = {FIRST: (BTC,), SECOND: (ETH,)}
+        await settled(grown, a, b)
+        await settled(grown, a, b)
+        assert b.shards.owned[SECOND].untaken == frozenset()
+        # What the first shard carries stays its own under the new epoch.
+        a.hear(FIRST, BTC, 11)
+        a.way.confirm()
+        await a.progress.flush()
+        assert a.shards.owned[FIRST].feed.streams == 1
+        assert a.way.said == [(10, "live", 0), (11, "live", 0)]
+
+
 async def test_what_the_old_shard_could_not_get_confirmed_goes_out_by_the_new_one(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
