@@ -53,6 +53,7 @@ async def test_it_waits_for_every_candle_topic_and_then_plays_each_frame_once() 
         assert await state(exchange) == {
             "exchange": "binance", "market": "linear", "symbols": ["BTCUSDT", "ETHUSDT"],
             "intervals": ["1m"], "state": "waiting", "framesTotal": 8, "framesSent": 0,
+            "beginsMs": 1_763_683_258_000,
         }  # fmt: skip
         await two.ask("SUBSCRIBE", "ethusdt@kline_1m")
         expected = frames_of(path, "btcusdt@kline")
