@@ -22,9 +22,9 @@ from common.model.intervals import DAY_MS, length_ms
 from common.model.streams import Shard, Stream
 from common.recovery.lane import CandleLane
 from common.recovery.steps import Hole
-from workers.lanes import Lane, Said
-from workers.outlets import Outlet
+from workers.lanes import Lane
 from workers.progress import NOTHING_DOUBTED
+from workers.voice import Voice
 
 # What cannot be read in one of these ways may have been an event of any stream.
 MAY_HIDE_EVENTS = frozenset({"not_json", "wrong_shape", "too_large", "defect"})
@@ -38,29 +38,19 @@ class Feed:
 
     Attributes:
         counts: kinds of skipped frames and refusals, for metrics and health.
-        events: how many went on.
         lag_ms: market time from the exchange's stamp on the last event to its arrival here.
 
     ``clock`` is market time: it says how late events are and how long an interval lasts here.
     """
 
-    def __init__(
-        self,
-        shard: Shard,
-        epoch: int,
-        place: Place,
-        outlet: Outlet,
-        clock: MarketClock,
-    ) -> None:
-        self.epoch = epoch
+    def __init__(self, shard: Shard, voice: Voice, place: Place, clock: MarketClock) -> None:
         self.lag_ms: int | None = None
+        self._voice = voice
         self._clock = clock
         self._counts: Counter[str] = Counter()
-        self.events = 0
         self._place = place
         # The intervals that are made of trades are built of the shortest one.
         self._traded_interval = min(place.rules.from_trades, key=length_ms, default=None)
-        self._outlet = outlet
         self._lanes: dict[Stream, Lane] = {}
         self._by_symbol: dict[tuple[str, str | None], list[Lane]] = {}
         self._by_topic: dict[Topic, list[Lane]] = {}
@@ -171,60 +161,35 @@ class Feed:
         said = lane.told(event, now_ms)
         if not lane.live:
             lane.live = True
-            self._status(lane.stream, "live")
+            self._voice.status(lane.stream, "live")
         stamp_ms = event.time_ms if isinstance(event, Trade) else event.event_ms
         if stamp_ms is not UNSET:
             self.lag_ms = now_ms - stamp_ms
             self._heard_ms = max(self._heard_ms, min(stamp_ms, now_ms))
-        self._go_out(lane, said)
-        self._note_missing(lane)
+        self._voice.say(lane, said)
+        self._voice.say_missing(lane)
 
-    def _go_out(self, lane: Lane, said: Iterable[Said]) -> None:
-        """What finds no room is fetched later, and so is what follows it: order is kept.
-
-        A correction that finds none is said later and holds nothing up.
-        """
-        for event, origin in said:
-            if self._outlet.publish(event, epoch=self.epoch, origin=origin):
-                self.events += 1
-            elif isinstance(event, Candle) and lane.candles is not None:
-                lane.candles.undelivered(event)
-                if not event.revision:
-                    return
+    def _candles(self, stream: Stream) -> CandleLane | None:
+        lane = self._lanes.get(stream)
+        return None if lane is None else lane.candles
 
     def unsettled(self, stream: Stream) -> tuple[Candle, ...]:
         """What of a stream is still to be compared with REST."""
-        lane = self._lanes.get(stream)
-        return () if lane is None or lane.candles is None else lane.candles.settling.kept
+        candles = self._candles(stream)
+        return () if candles is None else candles.settling.kept
 
     def confirmed(self, candle: Candle) -> None:
         """A closed candle that was published has arrived."""
-        lane = self._lanes.get(candle.stream)
-        if lane is not None and lane.candles is not None:
-            lane.candles.settling.confirmed(candle)
+        candles = self._candles(candle.stream)
+        if candles is not None:
+            candles.settling.confirmed(candle)
 
     def undelivered(self, candle: Candle) -> None:
         """A closed candle that was published has not arrived."""
-        lane = self._lanes.get(candle.stream)
-        if lane is not None and lane.candles is not None:
-            lane.candles.undelivered(candle)
-            self._note_missing(lane)
-
-    def _note_missing(self, lane: Lane) -> None:
-        """Say that closed candles are missing, or that the last of them has come, however it came."""
-        missing, gap = lane.missing, lane.gap
-        if missing is None and gap is None:
-            return
-        if gap is not None and missing is not None:
-            lane.gap = Hole(min(gap.from_ms, missing.from_ms), max(gap.to_ms, missing.to_ms))
-            return
-        state, stretch = ("gap", missing) if gap is None else ("recovered", gap)
-        # What could not be said is said at the next look.
-        if self._status(lane.stream, state, stretch=stretch):
-            lane.gap = missing
-            self._log.bind(stream=lane.stream.key, stretch=stretch).debug(
-                "closed candles: {}", state
-            )
+        candles = self._candles(candle.stream)
+        if candles is not None:
+            candles.undelivered(candle)
+            self._voice.say_missing(self._lanes[candle.stream])
 
     def tick(self) -> None:
         """Time has passed: bars may be over. Called every ``workers.reading.LOOK_S``."""
@@ -233,8 +198,8 @@ class Feed:
         now_ms = self._clock.now_ms()
         for lane in self._lanes.values():
             if lane.candles is not None:
-                self._go_out(lane, lane.candles.tick(now_ms, heard_ms))
-                self._note_missing(lane)
+                self._voice.say(lane, lane.candles.tick(now_ms, heard_ms))
+                self._voice.say_missing(lane)
 
     def accepted(self, topic: Topic) -> None:
         """See ``Sink``."""
@@ -271,7 +236,7 @@ class Feed:
             lane.interrupted()
             if lane.live or parked:
                 lane.live = False
-                self._status(lane.stream, "parked" if parked else "stale", reason)
+                self._voice.status(lane.stream, "parked" if parked else "stale", reason)
 
     def rejected(self, topic: Topic, reason: str) -> None:
         """See ``Sink``."""
@@ -288,15 +253,7 @@ class Feed:
         for lane in lanes:
             lane.interrupted(topic)
             lane.live = False
-            self._status(lane.stream, state, reason)
-
-    def _status(
-        self, stream: Stream, state: str, reason: str = "", stretch: Hole | None = None
-    ) -> bool:
-        from_ms, to_ms = (None, None) if stretch is None else stretch
-        return self._outlet.status(
-            stream, state, epoch=self.epoch, reason=reason, from_ms=from_ms, to_ms=to_ms
-        )
+            self._voice.status(lane.stream, state, reason)
 
     # --- what is read by REST (``workers.reading``) ---------------------------------------------
 
@@ -314,12 +271,12 @@ class Feed:
         lane = self._lane_of(candles)
         if lane is None:
             return
-        self._go_out(lane, candles.fetched(bars, stretch))
+        self._voice.say(lane, candles.fetched(bars, stretch))
         if candles.missing is not None:
             self._log.bind(stream=lane.stream.key, done=stretch, left=candles.missing).debug(
                 "closed candles: part of a gap filled"
             )
-        self._note_missing(lane)
+        self._voice.say_missing(lane)
 
     def lost(self, candles: CandleLane, stretch: Hole, reason: str) -> None:
         """What is missing cannot be had: the stream goes on behind it."""
@@ -330,8 +287,8 @@ class Feed:
         stretch = Hole(max(stretch.from_ms, missing.from_ms), stretch.to_ms)
         self.gave_up(lane.stream, stretch, reason)
         lane.gap = None
-        self._go_out(lane, candles.skip(stretch.to_ms))
-        self._note_missing(lane)
+        self._voice.say(lane, candles.skip(stretch.to_ms))
+        self._voice.say_missing(lane)
 
     def gave_up(self, stream: Stream, stretch: Hole, reason: str) -> None:
         """Closed candles will not come: said aloud, for nobody else can."""
@@ -339,7 +296,7 @@ class Feed:
             stream=stream.key, from_ms=stretch.from_ms, to_ms=stretch.to_ms, reason=reason
         ).error("closed candles are lost")
         self._counts["lost"] += 1
-        self._status(stream, "gap", reason, stretch)
+        self._voice.status(stream, "gap", reason, stretch)
 
     def compared(self, candles: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
         """REST has said finally what the bars of a stretch are: corrections go out."""
@@ -349,6 +306,5 @@ class Feed:
             self._log.bind(stream=candles.stream.key, start_ms=candle.start_ms).warning(
                 "a closed candle is corrected by REST"
             )
-            if self._outlet.publish(candle, epoch=self.epoch, origin="reconcile"):
-                self.events += 1
+            if self._voice.publish(candle, "reconcile"):
                 candles.settling.corrected(candle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from common.fleet.last import LastValues
@@ -77,43 +76,3 @@ class Outlets:
     def withdraw(self, stream: Stream) -> None:
         """See ``Outlet``."""
         self._pipeline.withdraw(stream)
-
-
-class Fenced:
-    """The ``Outlet`` of one shard: closed candles pass only while the shard is certainly ours.
-
-    Whoever was stopped for longer than the lease lives finds out here, not at his next tick.
-    """
-
-    def __init__(self, outlet: Outlet, certain: Callable[[], bool]) -> None:
-        self._outlet = outlet
-        self._certain = certain
-
-    def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
-        """See ``Outlet``."""
-        if isinstance(event, Candle) and event.closed and not self._certain():
-            return False
-        return self._outlet.publish(event, epoch=epoch, origin=origin)
-
-    def status(
-        self,
-        stream: Stream,
-        state: str,
-        *,
-        epoch: int,
-        reason: str = "",
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-    ) -> bool:
-        """See ``Outlet``."""
-        return self._outlet.status(
-            stream, state, epoch=epoch, reason=reason, from_ms=from_ms, to_ms=to_ms
-        )
-
-    def has_room(self) -> bool:
-        """See ``Outlet``."""
-        return self._certain() and self._outlet.has_room()
-
-    def withdraw(self, stream: Stream) -> None:
-        """See ``Outlet``."""
-        self._outlet.withdraw(stream)

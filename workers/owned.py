@@ -25,9 +25,10 @@ from common.session.address import Address
 from common.session.runner import Session
 from common.session.transport import Dial
 from workers.feed import NO_CHECKPOINTS, Feed
-from workers.outlets import Fenced, Outlet
+from workers.outlets import Outlet
 from workers.progress import NOTHING_DOUBTED, Progress
 from workers.reading import Reading, Sink
+from workers.voice import Voice
 
 # A session ends within this time of being told to: it closes its sockets with limits of its own.
 STOP_S = 10.0
@@ -73,16 +74,15 @@ class OwnedShard:
         self.away = False
         self.unsure = False
         self._is_lost = False
-        self._outlet = outlet
         self._progress = progress
         self._reach = reach
         self._clock = clock
         self._place = place = Place(shard.exchange, shard.market, shard.channel)
-        fenced = Fenced(outlet, self._is_certain)
-        self.feed = Feed(shard, lease.epoch, place, fenced, clock)
+        self.voice = Voice(outlet, lease.epoch, self._is_certain)
+        self.feed = Feed(shard, self.voice, place, clock)
         sink = Sink(
             self.feed.tick,
-            fenced.has_room,
+            self.voice.has_room,
             self.feed.candle_lanes,
             self.feed.fetched,
             self.feed.lost,
@@ -189,12 +189,11 @@ class OwnedShard:
 
     def left(self, stream: Stream) -> None:
         """See ``Owner``: what of it has not left yet would only come twice."""
-        self._outlet.withdraw(stream)
+        self.voice.withdraw([stream])
 
     def fenced(self, streams: Collection[Stream]) -> None:
         """See ``Owner``: they have to be taken again, if they are ours at all."""
-        for stream in streams:
-            self._outlet.withdraw(stream)
+        self.voice.withdraw(streams)
         self._carry(self._carried.difference(streams))
 
     def let_go(self) -> None:
@@ -205,8 +204,7 @@ class OwnedShard:
         """The shard is another's, or nobody's: what of it is not confirmed is for the next owner."""
         self._is_lost = True
         self._progress.drop(self)
-        for stream in self._carried:
-            self._outlet.withdraw(stream)
+        self.voice.withdraw(self._carried)
         # Of an answer that is on its way still (``take``) nothing is begun.
         self._wanted = frozenset()
 
@@ -226,7 +224,7 @@ class OwnedShard:
         """The lease was renewed, perhaps under a new epoch."""
         self.unsure = self.unsure and lease.epoch == self.lease.epoch
         self.lease = lease
-        self.feed.epoch = lease.epoch
+        self.voice.epoch = lease.epoch
         self._progress.holds(self, self._holder)
 
     def crash(self) -> BaseException | None:

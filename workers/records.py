@@ -127,7 +127,7 @@ def shard_record(owned: OwnedShard) -> ShardRecord:
         connects=session.dials,
         last_outcome=_last_outcome(owned),
         frames=session.frames,
-        events=feed.events,
+        events=owned.voice.events,
         behind=len(holes),
         behind_ms=max((hole.to_ms - hole.from_ms for hole in holes), default=0),
         ends=dict(session.ends),

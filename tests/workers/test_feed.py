@@ -18,6 +18,7 @@ from common.recovery.settling import MOST_KEPT
 from common.recovery.steps import Hole
 from tests.recovery.bars import MINUTE_MS, at, bar
 from workers.feed import Feed
+from workers.voice import Voice
 
 CANDLE = Stream("binance", "spot", "candle", "BTCUSDT", "1m")
 KUCOIN = Place("kucoin", "spot", "candle")
@@ -80,6 +81,11 @@ class NoCorrections(Outlet):
         return super().publish(event, epoch=epoch, origin=origin)
 
 
+def feed_of(place: Place, outlet: Outlet, clock: MarketClock) -> Feed:
+    shard = Shard(place.exchange, place.market, place.channel, 0)
+    return Feed(shard, Voice(outlet, 7, lambda: True), place, clock)
+
+
 def make(
     *streams: Stream, begins: float = 0, now: float = NOW
 ) -> tuple[Feed, Outlet, tuple[str, ...]]:
@@ -87,7 +93,7 @@ def make(
     outlet = Outlet()
     place = Place(streams[0].exchange, "spot", streams[0].channel)
     clock = MarketClock(wall=lambda: at(now))
-    feed = Feed(Shard(place.exchange, "spot", place.channel, 0), 7, place, outlet, clock)
+    feed = feed_of(place, outlet, clock)
     return feed, outlet, tuple(feed.want(streams, from_minute(begins, *streams)))
 
 
@@ -227,7 +233,7 @@ def test_a_candle_topic_may_be_silent_for_two_of_its_intervals_and_some_patience
 def test_a_topic_that_speaks_of_changes_only_may_be_silent_for_any_time() -> None:
     place = Place("bybit", "spot", "ticker")
     clock = MarketClock(wall=lambda: NOW_MS)
-    feed = Feed(Shard("bybit", "spot", "ticker", 0), 7, place, Outlet(), clock)
+    feed = feed_of(place, Outlet(), clock)
     assert feed.want([Stream("bybit", "spot", "ticker", "BTCUSDT")]) == {
         "tickers.BTCUSDT": math.inf,
         "orderbook.1.BTCUSDT": place.rules.cadence.stall_s,
@@ -297,7 +303,7 @@ def test_what_was_read_for_a_stream_that_was_given_up_since_says_nothing() -> No
 def test_a_silent_source_takes_nothing_from_what_the_other_has_told() -> None:
     place, outlet = Place("bybit", "spot", "ticker"), Outlet()
     clock = MarketClock(wall=lambda: NOW_MS)
-    feed = Feed(Shard("bybit", "spot", "ticker", 0), 7, place, outlet, clock)
+    feed = feed_of(place, outlet, clock)
     feed.want([Stream("bybit", "spot", "ticker", "BTCUSDT")])
     feed.event(TickerPart(symbol="BTCUSDT", event_ms=1, source=0, last="5"))
     feed.silent("orderbook.1.BTCUSDT")
@@ -414,7 +420,7 @@ def test_a_correction_that_finds_no_room_holds_up_nothing_that_follows() -> None
     kucoin = Stream("kucoin", "spot", "candle", "BTCUSDT", "1m")
     outlet = NoCorrections()
     clock = MarketClock(wall=lambda: at(3.5))
-    feed = Feed(Shard("kucoin", "spot", "candle", 0), 7, KUCOIN, outlet, clock)
+    feed = feed_of(KUCOIN, outlet, clock)
     feed.want([kucoin], from_minute(0, kucoin), {kucoin: at(2)})
     (lane,) = feed.candle_lanes()
     feed.fetched(lane, Hole(at(0), at(3)), [bar(minute, volume="1") for minute in range(3)])

@@ -11,10 +11,9 @@ import pytest
 from common.clocks import MarketClock
 from common.exchanges.place import Place
 from common.exchanges.protocol import TickerPart
-from common.model.streams import Shard, Stream
+from common.model.streams import Stream
 from common.session.topics import TopicState, TopicStatus
-from tests.workers.test_feed import Outlet
-from workers.feed import Feed
+from tests.workers.test_feed import Outlet, feed_of
 from workers.records import _groups
 
 STREAM = Stream("bybit", "spot", "ticker", "BTCUSDT")
@@ -22,8 +21,7 @@ DAY, BEST = "tickers.BTCUSDT", "orderbook.1.BTCUSDT"
 
 
 def groups(day: TopicState, best: TopicState) -> dict[str, list[str]]:
-    shard = Shard("bybit", "spot", "ticker", 0)
-    feed = Feed(shard, 7, Place("bybit", "spot", "ticker"), Outlet(), MarketClock())
+    feed = feed_of(Place("bybit", "spot", "ticker"), Outlet(), MarketClock())
     silences = feed.want([STREAM])
     if TopicState.LIVE in (day, best):
         feed.event(TickerPart(symbol="BTCUSDT", event_ms=1, source=1, bid="4"))
