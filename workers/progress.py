@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from common.clocks import machine_s
 from common.fleet.checkpoints import Checkpoints, Holder, Move, Taken
-from common.fleet.client import RedisAway
+from common.fleet.client import keep_flushed
 from common.model.checkpoints import Checkpoint
 from common.model.events import Candle
 from common.model.streams import Stream
@@ -84,7 +84,6 @@ class Progress:
         self._checkpoints = checkpoints
         self._tracked: dict[Stream, _Tracked] = {}
         self._writing = asyncio.Lock()
-        self._away = False
 
     # --- taking and letting go ----------------------------------------------------------------
 
@@ -169,16 +168,7 @@ class Progress:
 
     async def run(self) -> None:
         """Write what has moved, for ever."""
-        while True:
-            await asyncio.sleep(FLUSH_S)
-            try:
-                await self.flush()
-            except RedisAway as error:
-                if not self._away:
-                    logger.bind(error=str(error)).warning("checkpoints are not written")
-                self._away = True
-            else:
-                self._away = False
+        await keep_flushed(self.flush, FLUSH_S, "checkpoints")
 
     async def flush(self) -> None:
         """Write what has moved.

@@ -7,6 +7,7 @@ import os
 import random
 import secrets
 import socket
+from collections.abc import Callable, Iterable
 
 from loguru import logger
 from msgspec import Raw
@@ -18,24 +19,22 @@ from common.fleet.buckets import Buckets
 from common.fleet.budgets import Budgets
 from common.fleet.checkpoints import Checkpoints
 from common.fleet.client import RedisAway, connect, drop_idle, wait_for_redis
-from common.fleet.desired import Desired, TooManyWants
+from common.fleet.desired import Desired
 from common.fleet.directory import Directory, FetchFailed
 from common.fleet.keys import Keys
 from common.fleet.last import LastValues
 from common.fleet.leases import Lease, Leases
 from common.fleet.members import Member, Members, takers
 from common.fleet.plan import Plan, Planner
-from common.fleet.sharding import Problem, resolve
 from common.model.instruments import Catalog, Instrument
-from common.model.streams import SERVED, Market, Role, Shard
+from common.model.streams import SERVED, Market, Role, Shard, Stream
 from common.ops import records
 from common.ops.records import RedisState, WorkerState
 from common.publish.commands import Commands
 from common.publish.pipeline import Pipeline
-from common.publish.requests import Answer, Wanted
 from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest, RestError
-from common.recovery.resuming import Reach, past
+from common.recovery.resuming import Reach
 from common.session.address import Addresses
 from common.session.transport import dial
 from config.settings import Settings
@@ -47,6 +46,7 @@ from workers.owned import OwnedShard
 from workers.progress import Progress
 from workers.records import Identity, worker_record
 from workers.shards import Shards
+from workers.wants import Wants
 
 # Workers that start together see each other before they claim, so that little moves afterwards.
 JOIN_S = 3.0
@@ -66,16 +66,8 @@ class PriceWorker:
     def __init__(self, settings: Settings, role: Role) -> None:
         self._settings = settings
         self._role: Role = role
-        # Every life is a worker of its own: a restarted process inherits nothing by its name.
-        self._id = f"{settings.worker_name}:{secrets.token_hex(3)}"
-        self._who = Identity(
-            worker_id=self._id,
-            name=settings.worker_name,
-            role=role,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            started_ms=wall_ms(),
-        )
+        self._who = _identity(settings, role)
+        self._id = self._who.worker_id
         self._state: WorkerState = "starting"
         self._redis_state: RedisState = "away"
         self._plan = Plan()
@@ -88,36 +80,36 @@ class PriceWorker:
         self._addresses = Addresses(settings.exchange_gateway, self._rest.answer, self._budgets)
         self._members = Members(self._redis, keys, settings.lease_ttl_s)
         self._leases = Leases(self._redis, keys, self._id, settings.lease_ttl_s)
-        self._desired = Desired(self._redis, keys)
+        desired = Desired(self._redis, keys)
         self._directory = Directory(self._redis, keys, self._fetch)
         self._planner = Planner(
             settings.streams,
-            self._desired,
+            desired,
             self._directory,
             Buckets(self._redis, keys),
             enabled=settings.exchanges,
         )
-        self._checkpoints = Checkpoints(self._redis, keys)
-        self._progress = Progress(self._checkpoints)
-        self._pipeline = Pipeline(
-            settings.rabbit_url.reveal(),
-            topology=settings.topology,
-            on_outcome=self._progress.outcome,
-            durable_limit=settings.publish_buffer,
-            linger_s=settings.publish_linger_ms / 1000,
-        )
-        self._reach = Reach(
-            most_bars=settings.backfill_bars,
-            history_bars=settings.history_bars,
-            look_back_ms=int(settings.look_back_s * 1000 * settings.market_clock.speed),
-        )
+        checkpoints = Checkpoints(self._redis, keys)
+        self._progress = Progress(checkpoints)
+        self._pipeline = _pipeline(settings, self._progress.outcome)
+        self._reach = _reach(settings)
         ttl_s = settings.last_values_ttl_s
         self._last = LastValues(self._redis, keys, ttl_s) if ttl_s else None
         self._outlets = Outlets(self._pipeline, self._progress, self._last)
         self._returns = Returns()
+        wants = Wants(
+            desired,
+            checkpoints,
+            self._directory,
+            self._planner,
+            settings.market_clock,
+            settings.exchanges,
+            self._is_any_live,
+            self._wake.set,
+        )
         self._commands = Commands(
             settings.rabbit_url.reveal(),
-            want=self._want,
+            want=wants.want,
             post=self._pipeline.post,
             topology=settings.topology,
             transient=(RedisAway,),
@@ -252,30 +244,11 @@ class PriceWorker:
         except RestError as error:
             raise FetchFailed(f"{type(error).__name__}: {error}", error.wait_s) from error
 
-    # --- commands -----------------------------------------------------------------------------
-
-    async def _want(self, wanted: Wanted, requested_by: str) -> Answer:
-        """Make it desired, durably, or say why not."""
-        catalogs = await self._directory.catalogs(self._planner.markets)
-        resolved = resolve([wanted.pattern], catalogs, self._settings.exchanges)
-        problem = next(iter(resolved.problems), None)
-        if problem is not None and problem.kind != "no_instruments":
-            return _refusal(problem)
-        now_ms = self._settings.market_clock.now_ms()
-        if wanted.history:
-            await self._checkpoints.lay(past(resolved.streams, now_ms, wanted.history))
-        try:
-            await self._desired.add(wanted.pattern, requested_by)
-        except (TooManyWants, ValueError) as error:
-            return Answer("failed", str(error))
-        self._wake.set()
-        live = (owned.feed.is_live(s) for s in resolved.streams for owned in self._owned())
-        return Answer("active" if any(live) else "accepted")
-
     # --- what it says about itself --------------------------------------------------------------
 
-    def _owned(self) -> list[OwnedShard]:
-        return list(self._shards.owned.values())
+    def _is_any_live(self, streams: Iterable[Stream]) -> bool:
+        owned = list(self._shards.owned.values())
+        return any(shard.feed.is_live(stream) for stream in streams for shard in owned)
 
     def _member(self) -> Member:
         stats = {**self._pipeline.stats, **self._budgets.counts}
@@ -335,7 +308,31 @@ class PriceWorker:
             logger.bind(leases=released).info("leases without a shard given back")
 
 
-def _refusal(problem: Problem) -> Answer:
-    if problem.kind in ("unsupported", "disabled"):
-        return Answer(problem.kind, problem.detail)
-    return Answer("failed", problem.detail)
+def _identity(settings: Settings, role: Role) -> Identity:
+    """Every life is a worker of its own: a restarted process inherits nothing by its name."""
+    return Identity(
+        worker_id=f"{settings.worker_name}:{secrets.token_hex(3)}",
+        name=settings.worker_name,
+        role=role,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started_ms=wall_ms(),
+    )
+
+
+def _reach(settings: Settings) -> Reach:
+    return Reach(
+        most_bars=settings.backfill_bars,
+        history_bars=settings.history_bars,
+        look_back_ms=int(settings.look_back_s * 1000 * settings.market_clock.speed),
+    )
+
+
+def _pipeline(settings: Settings, on_outcome: Callable[..., None]) -> Pipeline:
+    return Pipeline(
+        settings.rabbit_url.reveal(),
+        topology=settings.topology,
+        on_outcome=on_outcome,
+        durable_limit=settings.publish_buffer,
+        linger_s=settings.publish_linger_ms / 1000,
+    )

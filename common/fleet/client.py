@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -93,6 +93,21 @@ class Lua:
 def jittered(ceiling_s: float) -> float:
     """A wait of up to that; half of it is certain, so that even the luckiest draw is no hammering."""
     return ceiling_s * random.uniform(0.5, 1.0)
+
+
+async def keep_flushed(flush: Callable[[], Awaitable[object]], every_s: float, what: str) -> None:
+    """Call ``flush`` for ever; while Redis is away, ``what`` waits, which is said once."""
+    away = False
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await flush()
+        except RedisAway as error:
+            if not away:
+                logger.bind(error=str(error)).warning("{} are not written", what)
+            away = True
+        else:
+            away = False
 
 
 def text(answer: object) -> str:

@@ -6,15 +6,13 @@ when nothing new has come for the time to live. Losing it loses nothing.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 import msgspec
-from loguru import logger
 from msgspec import Raw
 from redis.asyncio import Redis
 
-from common.fleet.client import Argument, Lua, RedisAway, answered, text
+from common.fleet.client import Argument, Lua, RedisAway, answered, keep_flushed, text
 from common.fleet.keys import Keys
 from common.model.events import Candle, Ticker
 from common.model.streams import Market
@@ -64,7 +62,6 @@ class LastValues:
         self._keep = Lua(redis, _KEEP)
         # Bounded by the streams of this worker: the newest value of each that is not written yet.
         self._pending: dict[_Place, dict[str, Candle | Ticker]] = {}
-        self._away = False
 
     def note(self, event: Candle | Ticker) -> None:
         """A value was published; open candles are not kept. Returns at once."""
@@ -80,16 +77,7 @@ class LastValues:
 
     async def run(self) -> None:
         """Write what is new, for ever. While Redis is away the newest values wait."""
-        while True:
-            await asyncio.sleep(FLUSH_S)
-            try:
-                await self.flush()
-            except RedisAway as error:
-                if not self._away:
-                    logger.bind(error=str(error)).warning("last values are not written")
-                self._away = True
-            else:
-                self._away = False
+        await keep_flushed(self.flush, FLUSH_S, "last values")
 
     async def flush(self) -> None:
         """Write what is new.
