@@ -101,8 +101,8 @@ TROUBLE: dict[str, tuple[list[WorkerRecord], str]] = {
     "unfenced": (candles(fenced=False), "binance:spot:candle:0 streams unfenced on price-1"),
     # streams
     "rejected": (
-        candles(live=8, rejected_count=2, rejected=("binance:spot:candle:XXX:1m", "b")),
-        "binance:spot:candle:0: 2 streams rejected by the exchange: binance:spot:candle:XXX:1m, b",
+        candles(live=8, rejected_count=2, rejected=("binance:spot:candle:GONEUSDT:1m", "b")),
+        "binance:spot:candle:0: 2 streams rejected by the exchange: binance:spot:candle:GONEUSDT:1m, b",
     ),
     "stale streams": (
         candles(live=5, stale_count=5, stale=("a", "b", "c", "d")),

@@ -65,7 +65,9 @@ async def test_the_same_message_twice_is_not_the_consumers_doing(rabbit_url: str
     async with consuming(rabbit_url) as consumer, market(rabbit_url) as amqp_exchange:
         await say(amqp_exchange, "m1")
         await say(amqp_exchange, "m1")
-        await until(lambda: ids(consumer) == ["m1", "m1"])
+        await until(lambda: len(consumer.deliveries) == 2)
+        assert ids(consumer) == ["m1", "m1"]
+        assert [delivery.own for delivery in consumer.deliveries] == [False, False]
 
 
 async def test_what_cannot_be_read_is_told_and_ends_nothing(rabbit_url: str) -> None:

@@ -169,6 +169,7 @@ async def test_a_service_that_hangs_or_is_away_is_tried_again(
             await until(lambda: it.attempts >= 2)
             it.hangs = False
             await until(lambda: it.told)
+        assert it.statuses == ["ok"]
 
 
 async def test_reasons_are_bounded_and_hold_no_secret() -> None:
@@ -185,7 +186,8 @@ async def test_a_defect_is_logged_and_ends_nothing(monkeypatch: pytest.MonkeyPat
     fleet, looked = Fleet(), fleet_that_fails_at_first()
     monkeypatch.setattr(fleet, "look", looked)
     async with service() as it, fleet.telling(it.url):
-        await until(lambda: it.statuses == ["ok"])
+        await until(lambda: it.told)
+        assert it.statuses == ["ok"]
 
 
 def fleet_that_fails_at_first() -> Any:
