@@ -130,7 +130,7 @@ class Feed:
     def is_live(self, stream: Stream) -> bool:
         """Whether a frame of this stream has come and nothing has been said against it since."""
         lane = self._lanes.get(stream)
-        return lane is not None and lane.live
+        return lane is not None and lane.live is True
 
     def streams_of(self, topic: Topic) -> list[Stream]:
         """The streams a topic carries."""
@@ -234,7 +234,8 @@ class Feed:
         self._accepted.clear()
         for lane in self._lanes.values():
             lane.interrupted()
-            if lane.live or parked:
+            # Of a stream that was taken over somebody else may have said that it is live.
+            if lane.live is not False or parked:
                 lane.live = False
                 self._voice.status(lane.stream, "parked" if parked else "stale", reason)
 

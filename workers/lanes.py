@@ -28,7 +28,8 @@ class Lane:
     Attributes:
         source: the exchange's own stream that carries it.
         topics: what is subscribed for it.
-        live: whether something of it has come and nothing has been said against it since.
+        live: whether something of it has come and nothing has been said against it since; None
+            while nothing at all has been said of it here.
         candles: its closing and order, for candles.
         gap: the stretch that was said to be missing; None while nothing is.
     """
@@ -45,7 +46,7 @@ class Lane:
         self.stream = stream
         self.source = place.source(stream) or stream
         self.topics = place.topics(stream)
-        self.live = False
+        self.live: bool | None = None
         self.gap: Hole | None = None
         self.candles: CandleLane | None = None
         if checkpoint is not None:

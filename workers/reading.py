@@ -89,13 +89,17 @@ def _final_part(lane: CandleLane, final_ms: int, rules: RestRules) -> Hole | Non
     bar_ms = length_ms(interval)
     page_ms = rules.candles_per_request * bar_ms
     most_ms = start_of(interval, min(final_ms, missing.from_ms + page_ms))
-    from_ms, to_ms = missing.from_ms, min(missing.to_ms, most_ms)
-    if from_ms >= to_ms:
+    page = Hole(missing.from_ms, min(missing.to_ms, most_ms))
+    if page.from_ms >= page.to_ms:
         return None
-    if lane.succession.last is None:
-        before = 1 if rules.tells_flat else BARS_BEFORE
-        from_ms = start_of(interval, max(0, from_ms - before * bar_ms))
-    return Hole(from_ms, to_ms)
+    if lane.succession.last is not None:
+        return page
+    return _with_bars_before(page, interval, 1 if rules.tells_flat else BARS_BEFORE)
+
+
+def _with_bars_before(stretch: Hole, interval: str, bars: int) -> Hole:
+    from_ms = max(0, stretch.from_ms - bars * length_ms(interval))
+    return Hole(start_of(interval, from_ms), stretch.to_ms)
 
 
 class Reading:
@@ -168,7 +172,11 @@ class Reading:
             return None
         _, lane = min(dues, key=lambda due: due[0])
         stretch = lane.settling.due(final_ms, self._page_ms(lane))
-        return None if stretch is None else _Task(lane, lane.stream, stretch, urgent=False)
+        if stretch is None:
+            return None
+        if not self._rules.tells_flat and lane.settling.is_empty(stretch.from_ms):
+            stretch = _with_bars_before(stretch, lane.stream.interval or "", BARS_BEFORE)
+        return _Task(lane, lane.stream, stretch, urgent=False)
 
     def _page_ms(self, lane: CandleLane) -> int:
         return self._rules.candles_per_request * length_ms(lane.source.interval)

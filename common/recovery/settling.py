@@ -5,6 +5,7 @@ Where closes are inferred every candle is compared; where the exchange marks the
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from zlib import crc32
@@ -93,9 +94,11 @@ class Settling:
     def compare(self, stretch: Hole, bars: Iterable[Candle]) -> list[Candle]:
         """What REST says otherwise, as candles of a higher revision: see ``corrected``.
 
-        An empty bar that REST leaves out repeats the close before it: if that was corrected, so is it.
+        An empty bar that REST leaves out repeats the close before it: if that was corrected, so is
+        it. Bars from before what is compared are welcome for that.
         """
         known = {bar.start_ms: bar for bar in bars}
+        starts_known = sorted(known)
         revised = []
         starts = [start for start in self._pending if stretch.from_ms <= start < stretch.to_ms]
         for start_ms in starts:
@@ -105,7 +108,9 @@ class Settling:
             if start_ms in self._owed:
                 revised.append(candle)
                 continue
-            final = known.get(start_ms) or self._repeated(candle)
+            earlier = bisect_left(starts_known, start_ms)
+            before = known[starts_known[earlier - 1]] if earlier else None
+            final = known.get(start_ms) or self._repeated(candle, before)
             verdict = _verdict(candle, final)
             self.counts[verdict] += 1
             if verdict == "revised" and final is not None:
@@ -116,12 +121,19 @@ class Settling:
                 del self._pending[start_ms]
         return revised
 
-    def _repeated(self, candle: Candle) -> Candle | None:
-        """What an empty bar is after one that was corrected."""
-        before = self._last_revised
-        if before is None or before.end_ms != candle.start_ms or has_trades(candle):
+    def _repeated(self, candle: Candle, before: Candle | None) -> Candle | None:
+        """What an empty bar is after the last one that REST knows, or after one that was corrected."""
+        if has_trades(candle):
             return None
-        return flat(before, candle.start_ms)
+        corrected = self._last_revised
+        if before is None and corrected is not None and corrected.end_ms == candle.start_ms:
+            before = corrected
+        return None if before is None else flat(before, candle.start_ms)
+
+    def is_empty(self, start_ms: int) -> bool:
+        """Whether the bar that begins there waits to be compared and has no trades."""
+        candle = self._pending.get(start_ms)
+        return candle is not None and not has_trades(candle)
 
     def corrected(self, candle: Candle) -> None:
         """A correction was published."""

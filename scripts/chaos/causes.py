@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from scripts.chaos.carried import Carried
 from scripts.chaos.consumer import Delivery
-from scripts.chaos.kinds import LOOK_BACK_S
+from scripts.chaos.kinds import LEASE_TTL_S, LOOK_BACK_S
 
 # Exchange, market and epoch to the processes that were seen to own streams there under it.
 Owners = Mapping[tuple[str, str, int], frozenset[int]]
@@ -75,6 +75,13 @@ CAUSES: Mapping[str, Cause] = {
     # one of them lives long enough to have it confirmed.
     "redis_wipe": Cause("engine lost", reach_s=LOOK_BACK_S + RECOVERY_S, after_s=3 * RECOVERY_S),
 }
+
+# As long as these last nobody can claim a lease.
+_NO_CLAIMS = ("redis_kill", "redis_cut", "redis_freeze", "redis_half_open", "redis_wipe")
+# From a death until its leases have run out and were claimed, and from an outage of Redis until a tick
+# has found out that it is back, and claimed.
+_SUCCEEDS_S = LEASE_TTL_S + 4.0
+_ENGINE_BACK_S = 12.0
 
 # As long as these last, what is sent is kept, and arrives afterwards.
 HOLDS = ("rabbit_alarm", "rabbit_freeze")
@@ -143,6 +150,34 @@ def mute(carried: Sequence[Carried]) -> list[tuple[float, float]]:
         for one in carried
         if one.fault.kind in MUTE_S
     )
+    return _joined(stretches)
+
+
+def ownerless(carried: Sequence[Carried]) -> list[tuple[float, float]]:
+    """The stretches in which a worker was dead and, Redis being away, nobody could succeed it.
+
+    A successor claims as soon as the dead worker's leases have run out; where it cannot, as soon as
+    Redis can be spoken to again.
+    """
+    outages = sorted(
+        (one.from_ms, one.to_ms + (_ENGINE_BACK_S + CAUSES[one.fault.kind].lingers_s) * 1000)
+        for one in carried
+        if one.fault.kind in _NO_CLAIMS
+    )
+    stretches = []
+    for death in carried:
+        if not death.killed:
+            continue
+        until_ms = succeeds_ms = death.from_ms + _SUCCEEDS_S * 1000
+        for from_ms, to_ms in outages:
+            if from_ms <= until_ms and to_ms > death.from_ms:
+                until_ms = max(until_ms, to_ms)
+        if until_ms > succeeds_ms:
+            stretches.append((death.from_ms, until_ms))
+    return _joined(sorted(stretches))
+
+
+def _joined(stretches: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     joined: list[tuple[float, float]] = []
     for from_ms, to_ms in stretches:
         if joined and from_ms <= joined[-1][1]:

@@ -17,7 +17,8 @@ The counts, and when each is not zero:
   ``LATE_S`` after its end, or never, and at no time from its end until it was late did what the
   stream had said last tell that it is behind (stale, rejected, parked, or a gap that is not
   recovered). Only where RabbitMQ could not be spoken to when the candle became late, there is time
-  until it could. A dead worker cannot speak either, but its successor must. Candles that ended before
+  until it could. A dead worker cannot speak either, but its successor must: as soon as there can be
+  one, for while Redis is away nobody can take over. Candles that ended before
   the faults began, or before the stream was heard of, are history, and never late.
 
 Corrections (revision 1 and up) are counted, and apart from them those that say no other than what
@@ -34,7 +35,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from scripts.chaos.carried import Carried
-from scripts.chaos.causes import explained, mute
+from scripts.chaos.causes import explained, mute, ownerless
 from scripts.chaos.consumer import Delivery
 from scripts.chaos.evidence import CLOSED, STATUS, Evidence, Verdict, asked_from, stream_of
 from scripts.chaos.schedule import SETTLED_S
@@ -58,7 +59,7 @@ def judge(evidence: Evidence) -> Verdict:
         evidence.deliveries, evidence.owed_from_ms, evidence.clock, evidence.started_ms
     )
     verdict.streams = len(owed)
-    quiet = mute(evidence.carried)
+    quiet = sorted([*mute(evidence.carried), *ownerless(evidence.carried)])
     for stream in sorted(owed):
         judged = _StreamJudge(stream, evidence, verdict, Statements(said[stream], quiet))
         judged.judge(closed[stream], owed[stream])

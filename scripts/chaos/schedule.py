@@ -149,7 +149,7 @@ class _Maker:
                 kind=kind,
                 target=target,
                 lasts_s=lasts_s,
-                pick=round(self._rng.random(), 4),
+                pick=self._rng.randrange(10_000) / 10_000,
                 how={name: self._rng.choice(choices) for name, choices in rules.how.items()},
             )
         )

@@ -16,7 +16,7 @@ class Statements:
 
     Args:
         said: their bodies, in any order.
-        mute: stretches in which nothing that is said arrives.
+        mute: stretches in which nothing that is said arrives, or nobody is there to say it.
     """
 
     def __init__(self, said: Sequence[Body], mute: Sequence[tuple[float, float]]) -> None:

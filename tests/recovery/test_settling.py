@@ -146,6 +146,25 @@ def test_empty_bars_after_a_corrected_one_are_corrected_with_it() -> None:
     assert settling.compare(Hole(at(2), at(3)), []) == [replace(flat(final, at(2)), revision=1)]
 
 
+def test_empty_bars_repeat_the_last_close_that_rest_knows_whoever_corrected_it() -> None:
+    """The owner before corrected the traded bar; the empty ones behind it are left to the next."""
+    settling = Settling()
+    for minute in (2, 3):
+        settling.note(flat(bar(1, "7"), at(minute)))
+    before = bar(0, "8", volume="3")
+    assert settling.compare(Hole(at(0), at(4)), [before]) == [
+        replace(flat(before, at(2)), revision=1),
+        replace(flat(before, at(3)), revision=1),
+    ]
+
+
+def test_whether_a_bar_that_waits_was_traded() -> None:
+    settling = Settling()
+    settling.note(bar(0, volume="3"))
+    settling.note(flat(bar(0), at(1)))
+    assert [settling.is_empty(at(minute)) for minute in (0, 1, 2)] == [False, True, False]
+
+
 def test_an_empty_bar_is_settled_by_not_being_there_and_a_traded_one_is_not() -> None:
     settling = Settling()
     settling.note(bar(0, volume="0"))

@@ -495,6 +495,23 @@ def test_an_outage_that_was_over_long_before_is_no_excuse() -> None:
     assert run.fault("rabbit_kill", 0.0, 4.0).judge().unsaid > 0
 
 
+def test_a_dead_worker_has_no_successor_while_redis_is_away() -> None:
+    """It has to speak as soon as there can be one."""
+
+    def died() -> Run:
+        return late().fault("kill", end_s(7) + 8)
+
+    assert died().judge().unsaid > 0
+    gone = end_s(7) + 14, end_s(7) + 22
+    assert died().fault("redis_freeze", *gone).said("gap", LATE - 1).judge().unsaid == 0
+    assert late().fault("redis_freeze", *gone).said("gap", LATE - 1).judge().unsaid > 0
+
+
+def test_a_worker_that_died_when_redis_was_back_has_a_successor() -> None:
+    run = late().fault("redis_freeze", end_s(2), end_s(2) + 1).fault("kill", end_s(7) + 1)
+    assert run.said("gap", LATE - 1).judge().unsaid > 0
+
+
 def test_redis_is_not_needed_to_speak() -> None:
     assert late().fault("redis_kill", end_s(7) - 1, end_s(7) + 4).judge().unsaid > 0
 

@@ -240,6 +240,14 @@ def test_a_topic_that_speaks_of_changes_only_may_be_silent_for_any_time() -> Non
     }
 
 
+def test_who_took_a_stream_over_says_that_it_cannot_connect() -> None:
+    """The owner before may have died with the word that it is live."""
+    feed, outlet, _ = make(CANDLE)
+    feed.ended("refused: HTTP 403", parked=False)
+    feed.ended("refused: HTTP 403", parked=False)
+    assert outlet.states == [("BTCUSDT", "stale", "refused: HTTP 403", None)]
+
+
 def test_without_a_connection_every_live_stream_says_so_once() -> None:
     feed, outlet, _ = make(CANDLE)
     feed.event(bar(0))

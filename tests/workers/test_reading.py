@@ -20,7 +20,7 @@ from common.recovery.lane import CandleLane
 from common.recovery.reading import IncompleteError
 from common.recovery.rest import RestError
 from common.recovery.settling import Settling
-from common.recovery.steps import Hole, Step
+from common.recovery.steps import Hole, Step, flat
 from tests.recovery.bars import at, bar
 from tests.support.virtual_time import virtual_time
 from workers.reading import (
@@ -98,7 +98,8 @@ class Shard:
 
     def _compared(self, lane: CandleLane, stretch: Hole, bars: Sequence[Candle]) -> None:
         self.said.append((lane.stream.symbol, "compared", stretch))
-        lane.settling.compare(stretch, bars)
+        for correction in lane.settling.compare(stretch, bars):
+            lane.settling.corrected(correction)
 
     def jump(self, lane: int, *, first: int, then: int) -> None:
         """A stream that stood at one bar and went to a later one."""
@@ -218,6 +219,21 @@ async def test_what_was_closed_by_guess_is_compared_after_all_that_is_missing() 
     ]
     assert [urgent for *_, urgent in shard.reader.asked] == [True, False]
     assert settling.counts == {"settled": 2}
+
+
+@virtual_time
+async def test_an_empty_bar_is_compared_with_the_last_close_that_rest_knows() -> None:
+    """Where REST leaves out empty bars: whoever closed this one may not have known of the trade."""
+    for tells_flat, before in ((True, 0), (False, BARS_BEFORE)):
+        shard = Shard("A", rules=structs.replace(RULES, tells_flat=tells_flat))
+        settling = shard.lanes[0].settling = Settling()
+        settling.note(flat(bar(0), at(1)))
+        shard.reader.bars = [bar(0, "9", volume="1")]
+        async with working(shard):
+            await asyncio.sleep(0.5)
+        (_, _, read, _) = shard.reader.asked[0]
+        assert (read.from_ms, read.to_ms) == (at(1 - before), at(2))
+        assert settling.counts == ({"settled": 1} if tells_flat else {"revised": 1})
 
 
 @virtual_time
