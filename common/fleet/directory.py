@@ -3,6 +3,9 @@
 - Reading costs one small GET a tick; the list itself is read when its version is another.
 - A list that is missing or older than ``max_age_s`` is fetched by the one worker that takes a
   short lock. Fetching has tasks of its own (``keep_fresh``): a slow exchange delays no tick.
+- The lock of a fetch stands as long as somebody renews it: a worker that dies while it fetches
+  holds nobody up for long.
+- What Redis has lost is put back by whoever knows it: a worker that has just started knows none.
 - When a fetch fails, the list there is stays in use, the failure is told (log and ``problems``),
   and the lock is left standing for a jittered, growing while: it is the backoff of the fleet.
   It stands no shorter than an exchange said to wait (``FetchFailed``): asking would prolong a ban.
@@ -25,7 +28,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from common.clocks import wall_ms
-from common.fleet.client import CLOCK_LUA, Lua, RedisAway, answered, jittered
+from common.fleet.client import CLOCK_LUA, Argument, Lua, RedisAway, answered, jittered
 from common.fleet.keys import Keys
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Market
@@ -35,9 +38,11 @@ Fetch = Callable[[str, Market], Awaitable[Sequence[Instrument]]]
 MarketPlace = tuple[str, Market]
 
 MAX_AGE_S = 300.0
-# A fetch that takes longer has failed; the lock outlives it a little.
+# A fetch that takes longer has failed.
 FETCH_S = 30.0
-LOCK_SPARE_S = 5.0
+# The lock of a fetch, and how often it is renewed.
+LOCK_S = 6.0
+RENEW_S = 2.0
 FIRST_WAIT_S = 1.0
 LAST_WAIT_S = 60.0
 # How often each market's list is looked at. A missing one is looked at more often.
@@ -61,7 +66,22 @@ return version
 """
 )
 
-# KEYS: lock   ARGV: token, ms to wait
+# KEYS: list, version   ARGV: list, fetched ms
+# Answers 0 where there is one again.
+_PUT_BACK = (
+    CLOCK_LUA
+    + """
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  return 0
+end
+local version = above(0)
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[2], digits(version) .. ' ' .. ARGV[2])
+return version
+"""
+)
+
+# KEYS: lock   ARGV: token, ms that it is to stand from now
 _HOLD_OFF = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -82,6 +102,7 @@ class _Known(Struct, frozen=True):
     """The list as last read."""
 
     version: int
+    fetched_ms: int
     catalog: Catalog
 
 
@@ -103,6 +124,7 @@ class Directory:
         self._max_age_s = max_age_s
         self._fetch_s = fetch_s
         self._store = Lua(redis, _STORE)
+        self._put_back = Lua(redis, _PUT_BACK)
         self._hold_off = Lua(redis, _HOLD_OFF)
         self._known: dict[MarketPlace, _Known] = {}
         self._problems: dict[MarketPlace, str] = {}
@@ -138,11 +160,11 @@ class Directory:
         async with answered():
             lines = await self._redis.mget([self._keys.instruments_version(*p) for p in wanted])
         for place, line in zip(wanted, lines, strict=True):
-            if line is None:  # none yet, or lost; what is known stays in use until it is back
-                continue
             known = self._known.get(place)
-            if known is None or known.version != _version(line):
-                await self._read(place, _version(line))
+            if line is None:  # none yet, or lost
+                await self._restore(place)
+            elif known is None or known.version != _version(line):
+                await self._read(place, line)
         return {place: self.known(*place) for place in wanted}
 
     async def refresh(self, exchange: str, market: Market) -> bool:
@@ -158,12 +180,10 @@ class Directory:
             if line is not None and not self._is_old(line):
                 self._mended(place)
                 return False
-            if not await self._redis.set(
-                lock, token, nx=True, px=_ms(self._fetch_s + LOCK_SPARE_S)
-            ):
+            if not await self._redis.set(lock, token, nx=True, px=_ms(LOCK_S)):
                 return False
         try:
-            instruments = await self._fetched(place)
+            instruments = await self._fetched(place, lock, token)
         except FetchFailed as failed:
             self._failed(place, str(failed))
             await self._wait(place, token, failed.retry_after_s)
@@ -173,6 +193,15 @@ class Directory:
             await self._wait(place, token)
             return False
         return await self._share(place, token, instruments)
+
+    async def _renew(self, lock: str, token: str) -> None:
+        """Keep the lock for as long as its fetch takes."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            try:
+                await self._hold_off([lock], [token, _ms(LOCK_S)])
+            except RedisAway as away:
+                logger.bind(error=str(away)).debug("lock of an instrument list not renewed")
 
     async def keep_fresh(self, places: Iterable[MarketPlace]) -> None:
         """Refresh these lists whenever it is time. Runs until cancelled, a task for each."""
@@ -191,9 +220,14 @@ class Directory:
             look_s = LOOK_S if found else LOOK_MISSING_S
             await asyncio.sleep(jittered(min(look_s, self._max_age_s)))
 
-    async def _fetched(self, place: MarketPlace) -> Sequence[Instrument]:
-        async with asyncio.timeout(self._fetch_s):
-            instruments = await self._fetch(*place)
+    async def _fetched(self, place: MarketPlace, lock: str, token: str) -> Sequence[Instrument]:
+        renewing = asyncio.create_task(self._renew(lock, token), name=f"hold {lock}")
+        try:
+            async with asyncio.timeout(self._fetch_s):
+                instruments = await self._fetch(*place)
+        finally:
+            renewing.cancel()
+            await asyncio.wait({renewing})
         if not instruments:
             raise ValueError("the exchange lists nothing")
         return instruments
@@ -212,15 +246,31 @@ class Directory:
             self._keys.instruments_version,
             self._keys.instruments_lock,
         )
-        body = zlib.compress(msgspec.json.encode(instruments), level=1)
-        version = await self._store([name(*place) for name in names], [token, body, wall_ms()])
+        now_ms = wall_ms()
+        arguments: list[Argument] = [token, _packed(instruments), now_ms]
+        version = await self._store([name(*place) for name in names], arguments)
         if not version:  # the lock ran out first, and with it our say
             return False
-        self._keep(place, version, instruments)
+        self._keep(place, version, now_ms, instruments)
         self._mended(place)
         return True
 
-    async def _read(self, place: MarketPlace, version: int) -> None:
+    async def _restore(self, place: MarketPlace) -> None:
+        """What was lost is there again, as old as it was; until then what is known stays in use."""
+        known = self._known.get(place)
+        if known is None:
+            return
+        names = (self._keys.instruments(*place), self._keys.instruments_version(*place))
+        body = _packed(list(known.catalog.values()))
+        version = await self._put_back(names, [body, known.fetched_ms])
+        if version:
+            self._known[place] = _Known(version, known.fetched_ms, known.catalog)
+            exchange, market = place
+            logger.bind(exchange=exchange, market=market).warning(
+                "redis has lost an instrument list, it is put back"
+            )
+
+    async def _read(self, place: MarketPlace, line: bytes | str) -> None:
         async with answered():
             body = await self._redis.get(self._keys.instruments(*place))
         if not isinstance(body, bytes):  # gone since its version was read
@@ -230,19 +280,20 @@ class Directory:
         except (msgspec.DecodeError, zlib.error) as error:
             self._failed(place, f"list in redis unreadable: {error}")
             return
-        self._keep(place, version, instruments)
+        self._keep(place, _version(line), _fetched_ms(line), instruments)
 
-    def _keep(self, place: MarketPlace, version: int, instruments: Iterable[Instrument]) -> None:
+    def _keep(
+        self, place: MarketPlace, version: int, fetched_ms: int, instruments: Iterable[Instrument]
+    ) -> None:
         """A list that says the same stays the same object: nothing has to be planned anew."""
         catalog: Catalog = {instrument.symbol: instrument for instrument in instruments}
         known = self._known.get(place)
         if known is not None and known.catalog == catalog:
             catalog = known.catalog
-        self._known[place] = _Known(version, catalog)
+        self._known[place] = _Known(version, fetched_ms, catalog)
 
     def _is_old(self, line: bytes | str) -> bool:
-        fetched_ms = int(line.split()[1])
-        return wall_ms() - fetched_ms > self._max_age_s * 1000
+        return wall_ms() - _fetched_ms(line) > self._max_age_s * 1000
 
     def _failed(self, place: MarketPlace, detail: str) -> None:
         """Told when it begins and when it becomes something else, not at every attempt."""
@@ -267,8 +318,16 @@ class Directory:
 _decoder = msgspec.json.Decoder(list[Instrument])
 
 
+def _packed(instruments: Sequence[Instrument]) -> bytes:
+    return zlib.compress(msgspec.json.encode(instruments), level=1)
+
+
 def _version(line: bytes | str) -> int:
     return int(line.split()[0])
+
+
+def _fetched_ms(line: bytes | str) -> int:
+    return int(line.split()[1])
 
 
 def _ms(seconds: float) -> int:

@@ -9,6 +9,7 @@ import pytest
 from loguru import logger
 from redis.asyncio import Redis
 
+from common.clocks import machine_s
 from common.fleet import directory as module
 from common.fleet.client import RedisAway, connect
 from common.fleet.directory import Directory, FetchFailed
@@ -225,13 +226,62 @@ async def test_who_was_slower_than_its_lock_does_not_overwrite(
     assert await symbols(directory) == ["NEWUSDT"]
 
 
-async def test_a_lost_list_stays_in_use_and_is_fetched_again(
-    directory: Directory, redis: Redis
+async def test_a_lost_list_is_put_back_by_who_knows_it_for_who_does_not(
+    directory: Directory, lister: Lister, redis: Redis, keys: Keys
+) -> None:
+    await directory.refresh(*SPOT)
+    fetched_ms = directory._known[SPOT].fetched_ms
+    await redis.flushall()
+    newcomer = Directory(redis, keys, lister)
+    assert await symbols(newcomer) is None
+    assert await symbols(directory) == ["BTCUSDT", "ETHUSDT"]
+    assert await symbols(newcomer) == ["BTCUSDT", "ETHUSDT"]
+    assert newcomer._known[SPOT].fetched_ms == fetched_ms, "it is as old as it was"
+    assert await newcomer.refresh(*SPOT) is False
+    assert lister.calls == 1
+
+
+async def test_what_is_put_back_replaces_nothing_that_is_there_again(
+    directory: Directory, redis: Redis, keys: Keys
 ) -> None:
     await directory.refresh(*SPOT)
     await redis.flushall()
-    assert await symbols(directory) == ["BTCUSDT", "ETHUSDT"]
-    assert await directory.refresh(*SPOT) is True
+    other = Directory(redis, keys, Lister("NEWUSDT"))
+    await other.refresh(*SPOT)
+    await directory._restore(SPOT)
+    assert await symbols(directory) == await symbols(other) == ["NEWUSDT"]
+
+
+async def test_who_dies_while_it_fetches_holds_nobody_up_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+    directory: Directory,
+    lister: Lister,
+    redis: Redis,
+    keys: Keys,
+) -> None:
+    monkeypatch.setattr(module, "LOCK_S", 0.3)
+    monkeypatch.setattr(module, "RENEW_S", 0.05)
+    lister.hangs = asyncio.Event()
+    slow = asyncio.create_task(directory.refresh(*SPOT))
+
+    async def renewed() -> bool:
+        until_s = machine_s() + 0.5
+        while machine_s() < until_s:
+            await asyncio.sleep(0.02)
+            if lister.calls and not await redis.exists(keys.instruments_lock(*SPOT)):
+                return False
+        return True
+
+    assert await renewed(), "as long as it lives the lock stands"
+    slow.cancel()
+    await asyncio.wait({slow})
+    lister.hangs.set()
+    other = Directory(redis, keys, lister)
+
+    async def fetched() -> bool:
+        return await other.refresh(*SPOT)
+
+    await eventually(fetched)
 
 
 async def test_a_list_nobody_can_read_is_told_and_does_not_replace_what_is_known(
