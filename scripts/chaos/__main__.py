@@ -220,6 +220,7 @@ def _summary(
         "revised": verdict.revised,
         "revisedAlike": verdict.revised_alike,
         "repeatedOtherwise": verdict.repeated_otherwise,
+        "reachedBack": verdict.reached_back,
         "unsaid": verdict.unsaid,
         "rejected": verdict.rejected,
         "maxRecoveryS": round(verdict.max_recovery_s, 1),

@@ -57,6 +57,7 @@ class Verdict:
     revised: int = 0
     revised_alike: int = 0
     repeated_otherwise: int = 0
+    reached_back: int = 0
     unsaid: int = 0
     rejected: int = 0
     max_recovery_s: float = 0.0

@@ -134,14 +134,26 @@ class _StreamJudge:
                 self._verdict.blame("wrong", reason)
 
     def _check_order(self, firsts: Sequence[Delivery]) -> None:
-        last_ms = 0
+        firsts = [one for one in firsts if one.body["revision"] == 0]
+        begins_ms = firsts[0].body["startMs"] if firsts else 0
+        # Since the beginning of the stream, and before it.
+        last_ms = {True: 0, False: 0}
         for one in firsts:
-            if one.body["revision"] == 0:
-                if one.body["startMs"] < last_ms:
-                    at_s = self._at_s(one.arrived_ms)
-                    reason = f"{one.message_id} came at {at_s:.1f} s, after a later one"
-                    self._verdict.blame("out_of_order", reason)
-                last_ms = max(last_ms, one.body["startMs"])
+            start_ms = one.body["startMs"]
+            since = start_ms >= begins_ms or not self._is_lost_data(one)
+            self._verdict.reached_back += not since
+            if start_ms < last_ms[since]:
+                at_s = self._at_s(one.arrived_ms)
+                reason = f"{one.message_id} came at {at_s:.1f} s, after a later one"
+                self._verdict.blame("out_of_order", reason)
+            last_ms[since] = max(last_ms[since], start_ms)
+
+    def _is_lost_data(self, one: Delivery) -> bool:
+        """Whether Redis had lost the stream's beginning when it came: a look-back may go behind it."""
+        return any(
+            lost.fault.kind == "redis_wipe" and lost.from_ms <= one.arrived_ms
+            for lost in self._evidence.carried
+        )
 
     def _count_alike(self, firsts: Sequence[Delivery]) -> None:
         """Corrections that say no other than what they correct, as far as that came before them."""

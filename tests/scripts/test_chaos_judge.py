@@ -249,6 +249,22 @@ def test_a_candle_after_a_later_one_is_out_of_order() -> None:
     assert (verdict.out_of_order, verdict.missing, verdict.clean) == (1, 0, False)
 
 
+def test_what_lies_before_the_beginning_may_follow_when_redis_has_lost_it() -> None:
+    """Nobody knows then where the stream began: the look-back goes as far as it goes."""
+
+    def back(*minutes: int) -> Run:
+        run = Run()
+        run.truth[STREAM] = [bar(minute) for minute in range(-5, BARS)]
+        for minute in minutes:
+            run.came(minute, end_s(20))
+        return run
+
+    assert back(-3, -2).judge().out_of_order == 2
+    wiped = back(-3, -2).fault("redis_wipe", end_s(18), end_s(19)).judge()
+    assert (wiped.out_of_order, wiped.reached_back) == (0, 2)
+    assert back(-2, -3).fault("redis_wipe", end_s(18), end_s(19)).judge().out_of_order == 1
+
+
 def test_a_correction_may_come_after_later_candles() -> None:
     assert Run().came(7, end_s(9), revision=1).judge().clean
 
