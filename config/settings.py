@@ -17,8 +17,9 @@ from msgspec import Struct
 
 from common.clocks import MarketClock
 from common.exchanges.registry import EXCHANGES
+from common.model.secret import Secret
 from common.model.streams import Pattern, Role
-from config.secret import Secret, SecretUrl
+from config.secret import SecretUrl
 from config.setting import Setting
 from config.sources import Problem, Text, find, read_dotenv
 from config.table import TABLE

@@ -13,8 +13,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from common.clocks import MarketClock, parse_market_clock
 from common.exchanges.registry import EXCHANGES
+from common.model.secret import Secret
 from common.model.streams import Pattern, parse_pattern
-from config.secret import Secret, SecretUrl
+from config.secret import SecretUrl
 
 Topology = Literal["full", "exchanges", "passive"]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]

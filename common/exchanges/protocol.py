@@ -214,12 +214,21 @@ class Request(Struct, frozen=True):
 
 
 class RestRequest(Struct, frozen=True):
-    """A REST call as data. ``cost`` is what it takes of ``Exchange.budgets``."""
+    """A REST call as data.
+
+    Attributes:
+        cost: what it takes of ``Exchange.budgets``.
+        signed: it has to be signed as it is sent (``Private.sign``).
+        headers, body: what goes with it; a signed request may hold what only the exchange may see.
+    """
 
     url: str
     params: Mapping[str, str] = {}
     cost: Cost = {}
     method: str = "GET"
+    signed: bool = False
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
 
 
 class RestFailure(Struct, frozen=True):

@@ -26,6 +26,9 @@ _Said = TypeVar("_Said")
 Number = Annotated[str, Meta(pattern=r"\A[0-9]{1,30}(\.[0-9]{1,30})?\Z")]
 # The same, or empty: what there is not (yet), or does not apply.
 MaybeNumber = Annotated[str, Meta(pattern=r"\A([0-9]{1,30}(\.[0-9]{1,30})?)?\Z")]
+# The same, below zero too: gains, deltas, fees that may be earned.
+Signed = Annotated[str, Meta(pattern=r"\A-?[0-9]{1,30}(\.[0-9]{1,30})?\Z")]
+MaybeSigned = Annotated[str, Meta(pattern=r"\A(-?[0-9]{1,30}(\.[0-9]{1,30})?)?\Z")]
 # Times UTC that a calendar knows, up to the year 5138, as numbers and as text.
 Millis = Annotated[int, Meta(ge=0, lt=10**14)]
 MillisText = Annotated[str, Meta(pattern=r"\A[0-9]{1,13}\Z")]

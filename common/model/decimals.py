@@ -9,6 +9,8 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 # an exchange, and raises ``ArithmeticError``.
 EXACT = Context(prec=60, Emax=60, Emin=-60, traps=[InvalidOperation, Overflow, Inexact])
 
+ROUNDED = Context(prec=60, Emax=60, Emin=-60, traps=[InvalidOperation, Overflow])
+
 
 def plain(number: Decimal) -> str:
     """As digits, without an exponent."""
@@ -25,6 +27,30 @@ def product(*factors: str) -> str:
     for factor in factors:
         result = EXACT.multiply(result, EXACT.create_decimal(factor))
     return plain(result)
+
+
+def quotient(number: str, divisor: str, decimals: int = 8) -> str:
+    """Their quotient, rounded half to even: the one thing here that is not exact.
+
+    Raises:
+        ArithmeticError: one of them is no number, or the divisor is zero.
+    """
+    if not (divisor_ := EXACT.create_decimal(divisor)):
+        raise InvalidOperation(f"{number} / 0")
+    exact = ROUNDED.divide(EXACT.create_decimal(number), divisor_)
+    return plain(exact.quantize(Decimal(1).scaleb(-decimals), context=ROUNDED))
+
+
+def absolute(number: str) -> str:
+    """Without its sign."""
+    return number.removeprefix("-")
+
+
+def negated(number: str) -> str:
+    """With the other sign; zero has none."""
+    if not number.strip("-0."):
+        return absolute(number)
+    return number[1:] if number.startswith("-") else f"-{number}"
 
 
 def total(terms: Iterable[str]) -> str:

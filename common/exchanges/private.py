@@ -1,0 +1,320 @@
+"""What an exchange offers for accounts, and what it tells of them. Pure.
+
+An exchange's private side is one ``Private`` record beside its ``Exchange``: frozen data, signing, a
+conversation (one socket, bytes in and texts out) and inquiries (REST, as generators of requests).
+Nothing here opens a socket, looks at a clock or keeps a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from common.exchanges.budget import Cost
+from common.exchanges.protocol import Notice, Reason, RestFailure, RestRequest, Unreadable
+from common.model.account import Balance, OrderStatus, PositionSide, Side
+from common.model.instruments import Catalog
+from common.model.secret import Secret
+from common.model.streams import Market
+
+KeyKind = Literal["hmac", "ed25519", "es256"]
+Environment = Literal["live", "sandbox"]
+
+# Why an account cannot be streamed: what its owner has to do differs.
+Trouble = Literal[
+    "key",  # unknown, wrong, revoked, or of another environment
+    "permission",  # the key may not do this
+    "address",  # our address is not on the key's list
+    "clock",  # our time and the exchange's differ
+    "mode",  # an account of this mode is not supported, or has to be asked otherwise
+    "expired",  # what was opened has run out: open it again
+    "rate",
+    "config",
+    "transient",
+]
+
+
+class Credentials(Struct, frozen=True):
+    """What opens an account. Prints as ``***`` where it counts.
+
+    ``region`` is the exchange's own word for where the account was opened (``eu``, ``my``); empty
+    for its main place.
+    """
+
+    key: Secret
+    secret: Secret
+    passphrase: Secret | None = None
+    kind: KeyKind = "hmac"
+    environment: Environment = "live"
+    region: str = ""
+    subaccount: bool = False
+
+
+# --- what is told of an account -----------------------------------------------------------------
+
+
+class OrderTold(Struct, frozen=True, kw_only=True):
+    """How an order stands, as far as this frame or row says it; see ``ExecutionReport`` for units.
+
+    Attributes:
+        filled: so far, in all.
+        seq: orders what happened in the same millisecond, where the exchange numbers it.
+    """
+
+    symbol: str
+    order_id: str
+    status: OrderStatus
+    raw_status: str
+    time_ms: int
+    seq: int = 0
+    side: Side | UnsetType = UNSET
+    order_type: str | UnsetType = UNSET
+    time_in_force: str | UnsetType = UNSET
+    client_order_id: str | UnsetType = UNSET
+    original_client_order_id: str | UnsetType = UNSET
+    price: str | UnsetType = UNSET
+    stop_price: str | UnsetType = UNSET
+    quantity: str | UnsetType = UNSET
+    contracts: str | UnsetType = UNSET
+    filled: str | UnsetType = UNSET
+    filled_contracts: str | UnsetType = UNSET
+    filled_quote: str | UnsetType = UNSET
+    average_price: str | UnsetType = UNSET
+    reduce_only: bool | UnsetType = UNSET
+    position_side: PositionSide | UnsetType = UNSET
+    liquidation: bool = False
+    reason: str | UnsetType = UNSET
+    created_ms: int | UnsetType = UNSET
+
+
+class FillTold(Struct, frozen=True, kw_only=True):
+    """One trade of an order; see ``Fill`` for units and signs.
+
+    ``quantity`` is left out where a contract's size is not known (yet); ``contracts`` is there then.
+    """
+
+    symbol: str
+    order_id: str
+    trade_id: str
+    side: Side
+    price: str
+    time_ms: int
+    seq: int = 0
+    quantity: str | UnsetType = UNSET
+    contracts: str | UnsetType = UNSET
+    quote_quantity: str | UnsetType = UNSET
+    client_order_id: str | UnsetType = UNSET
+    fee: str | UnsetType = UNSET
+    fee_asset: str | UnsetType = UNSET
+    maker: bool | UnsetType = UNSET
+    position_side: PositionSide | UnsetType = UNSET
+    realized_pnl: str | UnsetType = UNSET
+    liquidation: bool = False
+
+
+class BalancesTold(Struct, frozen=True, kw_only=True):
+    """Balances as they are; ``whole``: what is not named is none."""
+
+    balances: tuple[Balance, ...]
+    time_ms: int
+    whole: bool = False
+
+
+class DeltaTold(Struct, frozen=True, kw_only=True):
+    """A balance changed by so much, for another reason than a trade."""
+
+    asset: str
+    delta: str
+    time_ms: int
+    cleared_ms: int | UnsetType = UNSET
+
+
+class Position(Struct, frozen=True, kw_only=True):
+    """One position; see ``PositionUpdate`` for units."""
+
+    symbol: str
+    position_side: PositionSide
+    quantity: str | UnsetType = UNSET
+    contracts: str | UnsetType = UNSET
+    entry_price: str | UnsetType = UNSET
+    break_even_price: str | UnsetType = UNSET
+    mark_price: str | UnsetType = UNSET
+    liquidation_price: str | UnsetType = UNSET
+    unrealized_pnl: str | UnsetType = UNSET
+    realized_pnl: str | UnsetType = UNSET
+    leverage: str | UnsetType = UNSET
+    margin_type: Literal["cross", "isolated"] | UnsetType = UNSET
+    margin: str | UnsetType = UNSET
+
+
+class PositionsTold(Struct, frozen=True, kw_only=True):
+    """Positions as they are; ``whole``: what is not named is closed."""
+
+    positions: tuple[Position, ...]
+    time_ms: int
+    whole: bool = False
+
+
+Told = OrderTold | FillTold | BalancesTold | DeltaTold | PositionsTold
+
+
+# --- what else a socket says --------------------------------------------------------------------
+
+
+class Opened(Struct, frozen=True):
+    """The account is streamed from now on: logged in, subscribed, and all of it accepted."""
+
+
+class Alive(Struct, frozen=True):
+    """The exchange has answered a probe: what is streamed is streamed still."""
+
+
+class Denied(Struct, frozen=True):
+    """The account cannot be streamed on this connection."""
+
+    trouble: Trouble
+    detail: str
+
+
+Heard = Told | Opened | Alive | Denied | Notice | Unreadable
+
+
+class Said(NamedTuple):
+    """What a frame says; ``account`` is None where it is about the whole connection."""
+
+    account: str | None
+    what: Heard
+
+
+class Turn(NamedTuple):
+    """What follows from a frame: what was said, and what is to be sent now."""
+
+    said: Sequence[Said] = ()
+    send: Sequence[str] = ()
+
+
+class Conversation(Protocol):
+    """One socket's side of the protocol, from its opening to its end. Knows its accounts by name.
+
+    Never raises, whatever the bytes. Texts it hands out may hold signatures: they are sent, not logged.
+    """
+
+    def join(self, account: str, credentials: Credentials, now_ms: int) -> Sequence[str]:
+        """An account is to be streamed here: what is sent first. ``now_ms``: the exchange's time."""
+
+    def leave(self, account: str) -> Sequence[str]:
+        """An account is not to be streamed here any more."""
+
+    def receive(self, frame: bytes, catalog: Catalog, now_ms: int) -> Turn:
+        """What a frame says, and what is sent in answer."""
+
+    def probe(self) -> Sequence[str]:
+        """What is sent to be answered by ``Alive``; empty where only a ping can be sent."""
+
+
+# --- inquiries ----------------------------------------------------------------------------------
+
+_T = TypeVar("_T")
+
+
+class InquiryFailed(Exception):  # noqa: N818 - it is thrown into an inquiry, which may know better
+    """A request of an inquiry was refused, or not answered; ``failure`` says what that means."""
+
+    def __init__(self, failure: RestFailure, trouble: Trouble) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+        self.trouble: Trouble = trouble
+
+
+# Yields requests and is sent the body of each answer; what it returns is what it found out.
+# ``InquiryFailed`` is thrown in where a request failed; a body that cannot be read raises
+# ``msgspec.DecodeError``.
+Inquiry = Generator[RestRequest, bytes, _T]
+
+
+class Known(Struct, frozen=True):
+    """What is known of an account when it is asked what happened since.
+
+    Attributes:
+        since_ms: the exchange's time up to which all has been told.
+        symbols: those an order was open in then, or that have changed since.
+        orders: symbol and id of the orders that were open then and are not any more.
+    """
+
+    since_ms: int
+    symbols: Collection[str] = ()
+    orders: Collection[tuple[str, str]] = ()
+
+
+# --- what differs between exchanges -------------------------------------------------------------
+
+
+class PrivateRules(Struct, frozen=True, kw_only=True):
+    """The private side of one market.
+
+    Attributes:
+        hosts: the REST and socket addresses by (environment, region); ("live", "") is always there.
+        key_kinds: keys that it takes.
+        passphrase: whether a key has one.
+        accounts_per_connection: how many one socket carries.
+        joins_per_s: how many accounts may be joined on one connection in a second.
+        lifetime_s: planned end of a connection, before the exchange's own cut.
+        ping_s: how often the exchange must be pinged by a message; None where it need not.
+        probe_s: without a word for this long, a sign of life is asked for (machine seconds).
+        answer_s: what is asked on the socket is answered by then.
+        keep_s: how often what was opened has to be kept alive (``Private.keep``).
+        remembers_s: how long REST knows an order that ended without a fill.
+    """
+
+    hosts: Mapping[tuple[Environment, str], Hosts]
+    key_kinds: tuple[KeyKind, ...] = ("hmac",)
+    passphrase: bool = False
+    accounts_per_connection: int = 1
+    joins_per_s: float = 2.0
+    lifetime_s: float = 23.5 * 3600
+    ping_s: float | None = None
+    probe_s: float = 30.0
+    answer_s: float = 10.0
+    keep_s: float | None = None
+    remembers_s: float = 24 * 3600.0
+    dial_cost: Cost = field(default_factory=lambda: {"connections": 1})
+    close_codes: Mapping[int, Reason] = {}
+
+
+class Hosts(Struct, frozen=True):
+    """Where an account of one place lives. ``socket`` is empty where ``Private.open`` finds out."""
+
+    rest: str
+    socket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Private:
+    """The private side of an exchange as the rest of the house sees it.
+
+    Attributes:
+        markets: the rules of each market that has accounts.
+        sign: a request as it is sent under these credentials at that time of the exchange's.
+        open: where to dial for an account.
+        keep: keeps alive what ``open`` has opened; ``InquiryFailed`` with ``expired``: open anew.
+        converse: a new socket's conversation.
+        snapshot: balances, positions and open orders, as they are now.
+        since: orders and fills since a time, in the order they happened.
+        order: one order and its fills; nothing if the exchange has forgotten it.
+        trouble: what a REST answer means for the account; None for success.
+        ping: the exchange's own ping as a text message; None: a WebSocket ping.
+    """
+
+    markets: Mapping[Market, PrivateRules]
+    sign: Callable[[RestRequest, Credentials, int], RestRequest]
+    open: Callable[[Market, Credentials], Inquiry[str]]
+    converse: Callable[[Market], Conversation]
+    snapshot: Callable[[Market, Credentials, Catalog], Inquiry[Sequence[Told]]]
+    since: Callable[[Market, Credentials, Catalog, Known], Inquiry[Sequence[Told]]]
+    order: Callable[[Market, Credentials, Catalog, str, str], Inquiry[Sequence[Told]]]
+    trouble: Callable[[int, Mapping[str, str], bytes], Trouble | None]
+    keep: Callable[[Market, Credentials, str], Inquiry[None]] | None = None
+    ping: Callable[[int], str] | None = None
