@@ -35,6 +35,9 @@ class Outlet(Protocol):
     def withdraw(self, stream: Stream) -> None:
         """Forget the closed candles of a stream that have not left yet."""
 
+    def is_under_way(self, stream: Stream) -> bool:
+        """Whether a closed candle of a stream waits to leave, or to be confirmed."""
+
 
 class Outlets:
     """The process's ``Outlet``. ``last`` is None where it is switched off."""
@@ -76,3 +79,7 @@ class Outlets:
     def withdraw(self, stream: Stream) -> None:
         """See ``Outlet``."""
         self._pipeline.withdraw(stream)
+
+    def is_under_way(self, stream: Stream) -> bool:
+        """See ``Outlet``."""
+        return self._pipeline.is_under_way(stream)

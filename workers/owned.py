@@ -32,6 +32,8 @@ from workers.voice import Voice
 
 # A session ends within this time of being told to: it closes its sockets with limits of its own.
 STOP_S = 10.0
+# How often it is looked whether RabbitMQ has answered.
+HUSH_LOOK_S = 0.1
 
 
 class OwnedShard:
@@ -195,6 +197,19 @@ class OwnedShard:
         """See ``Owner``: they have to be taken again, if they are ours at all."""
         self.voice.withdraw(streams)
         self._carry(self._carried.difference(streams))
+
+    async def hush(self, limit_s: float) -> bool:
+        """What has not left does not leave; whether RabbitMQ has answered the rest in time.
+
+        Confirmed later, it would come from the next owner as well.
+        """
+        self.voice.withdraw(self._carried)
+        until_s = machine_s() + limit_s
+        while self.voice.is_under_way(self._carried):
+            if machine_s() >= until_s:
+                return False
+            await asyncio.sleep(HUSH_LOOK_S)
+        return True
 
     def let_go(self) -> None:
         """The streams are free as soon as all of them is confirmed."""

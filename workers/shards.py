@@ -24,6 +24,8 @@ from workers.progress import Progress
 
 # What a shard that is given back may take to have its messages confirmed.
 FLUSH_S = 5.0
+# And then, what of it is on its way already: a connection that answers nothing for so long is given up.
+ANSWER_S = 15.0
 # A shard that comes back after it was sent to another process stays: it is parked where it is.
 SENT_AWAY_S = 1800.0
 
@@ -238,7 +240,8 @@ class Shards:
         log = logger.bind(shard=owned.shard.key)
         try:
             await owned.stop()
-            if not await self._flush(FLUSH_S):
+            # In a slow moment: what has not left is the next owner's, what has is waited for.
+            if not await self._flush(FLUSH_S) and not await owned.hush(ANSWER_S):
                 log.warning("given back with unconfirmed messages")
             owned.let_go()
             await self._progress.flush()

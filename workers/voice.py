@@ -87,3 +87,7 @@ class Voice:
         """Forget the closed candles of these streams that have not left yet."""
         for stream in streams:
             self._outlet.withdraw(stream)
+
+    def is_under_way(self, streams: Iterable[Stream]) -> bool:
+        """Whether a closed candle of these streams waits to leave, or to be confirmed."""
+        return any(map(self._outlet.is_under_way, streams))

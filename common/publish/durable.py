@@ -165,6 +165,10 @@ class Durable:
             del self._lanes[lane_key]
         return gone
 
+    def holds(self, lane_key: Hashable) -> bool:
+        """Whether a message of a lane waits, or is on its way."""
+        return lane_key in self._lanes
+
     def _drop_first(self, lane: _Lane) -> None:
         """What was withdrawn on its way; what was submitted since leaves as always."""
         self._sent_s.pop(lane.key, None)

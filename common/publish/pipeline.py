@@ -176,6 +176,11 @@ class Pipeline:
         key = messages.closed_routing_key(stream)
         return self._publisher.withdraw(lane_of(messages.MARKET_EXCHANGE, key))
 
+    def is_under_way(self, stream: Stream) -> bool:
+        """Whether a closed candle of a stream waits to leave, or to be confirmed."""
+        key = messages.closed_routing_key(stream)
+        return self._publisher.durable.holds(lane_of(messages.MARKET_EXCHANGE, key))
+
     async def post(self, letter: Letter) -> Outcome:
         """Send a letter and wait what becomes of it; the caller sets the limit.
 

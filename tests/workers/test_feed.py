@@ -62,6 +62,9 @@ class Outlet:
     def withdraw(self, stream: Stream) -> None:
         self.events = [told for told in self.events if told[0].stream != stream]
 
+    def is_under_way(self, stream: Stream) -> bool:
+        return False
+
     @property
     def said(self) -> list[tuple[int, str, int]]:
         """Closed candles: minute, origin, revision."""

@@ -55,12 +55,20 @@ class Way(Outlet):
         super().__init__()
         self.progress = progress
         self.unconfirmed: list[Candle] = []
+        self.withdrawn: list[Stream] = []
 
     def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
         if isinstance(event, Candle) and event.closed:
             self.progress.published(event)
             self.unconfirmed.append(event)
         return super().publish(event, epoch=epoch, origin=origin)
+
+    def withdraw(self, stream: Stream) -> None:
+        self.withdrawn.append(stream)
+        super().withdraw(stream)
+
+    def is_under_way(self, stream: Stream) -> bool:
+        return any(candle.stream == stream for candle in self.unconfirmed)
 
     def confirm(self) -> None:
         unconfirmed, self.unconfirmed = self.unconfirmed, []
@@ -75,6 +83,8 @@ class Worker:
         self.name = name
         self.exchange = ScriptedExchange()
         self.flushed = 0
+        # RabbitMQ takes longer than a flush waits.
+        self.slow = False
         self.now_ms = at(10.5)
         keys = Keys("test:")
         self.progress = Progress(Checkpoints(redis, keys))
@@ -99,7 +109,7 @@ class Worker:
 
     async def _flush(self, limit_s: float) -> bool:
         self.flushed += 1
-        return True
+        return not self.slow
 
     def hear(self, shard: Shard, stream: Stream, minute: int) -> None:
         """A close of the stream comes by the shard's socket."""
@@ -404,6 +414,26 @@ async def test_a_dead_workers_stream_goes_on_where_it_was_confirmed(redis_url: s
         await settled(want, b)
         (lane,) = b.shards.owned[FIRST].feed.candle_lanes()
         assert lane.missing == Hole(at(11), at(12))
+
+
+async def test_what_is_on_its_way_is_waited_for_before_the_next_owner_begins(
+    redis_url: str,
+) -> None:
+    """Confirmed behind the hand-over, it would come twice without any fault."""
+    want = {FIRST: (BTC,)}
+    async with workers(redis_url, "a", "b") as (a, b):
+        await settled(want, a)
+        a.hear(FIRST, BTC, 10)
+        a.slow = True
+        draining = asyncio.create_task(a.shards.drain(10.0))
+        await until(lambda: BTC in a.way.withdrawn)
+        await b.tick(want)
+        assert b.owns == set()
+        a.way.confirm()
+        await draining
+        await settled(want, b)
+        (lane,) = b.shards.owned[FIRST].feed.candle_lanes()
+        assert lane.missing is None, "it goes on behind what was confirmed"
 
 
 async def test_a_paused_owner_says_nothing_more_and_is_refused_at_its_next_write(
