@@ -159,9 +159,11 @@ class OwnedShard:
             begins[stream], lost = resume(checkpoint, stream.interval or "", now_ms, reach)
             if lost is not None:
                 self.feed.gave_up(stream, lost, "older than BACKFILL_BARS")
-        # Where the exchange marks its closes, whoever published them said the same.
+        # Where the exchange marks its closes, whoever published them said the same. Where Redis has
+        # lost its data nobody knows any more what was to be corrected.
         marked = self._place.rules.closes == "flag"
-        doubted = {} if marked else dict.fromkeys(taken.doubtful, now_ms)
+        unknown = {stream for stream, one in taken.checkpoints.items() if one is None and was_lost}
+        doubted = {} if marked else dict.fromkeys(taken.doubtful | unknown, now_ms)
         self._progress.begin(self._holder, self, begins, doubted)
         self._carry(self._carried | begins.keys(), begins, doubted)
 

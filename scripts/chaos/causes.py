@@ -78,9 +78,9 @@ CAUSES: Mapping[str, Cause] = {
 
 # As long as these last nobody can claim a lease.
 _NO_CLAIMS = ("redis_kill", "redis_cut", "redis_freeze", "redis_half_open", "redis_wipe")
-# From a death until its leases have run out and were claimed, and from an outage of Redis until a tick
-# has found out that it is back, and claimed.
-_SUCCEEDS_S = LEASE_TTL_S + 4.0
+# From a death until its leases have run out and were claimed, by a worker that had to start first;
+# and from an outage of Redis until a tick has found out that it is back, and claimed.
+_SUCCEEDS_S = LEASE_TTL_S + 9.0
 _ENGINE_BACK_S = 12.0
 
 # As long as these last, what is sent is kept, and arrives afterwards.
@@ -154,27 +154,29 @@ def mute(carried: Sequence[Carried]) -> list[tuple[float, float]]:
 
 
 def ownerless(carried: Sequence[Carried]) -> list[tuple[float, float]]:
-    """The stretches in which a worker was dead and, Redis being away, nobody could succeed it.
+    """The stretches in which a worker was dead and nobody could have succeeded it yet.
 
-    A successor claims as soon as the dead worker's leases have run out; where it cannot, as soon as
-    Redis can be spoken to again.
+    A successor claims when the dead worker's leases have run out (it may have to start first); where
+    it cannot, as soon as Redis can be spoken to again; and it may die itself.
     """
     outages = sorted(
         (one.from_ms, one.to_ms + (_ENGINE_BACK_S + CAUSES[one.fault.kind].lingers_s) * 1000)
         for one in carried
         if one.fault.kind in _NO_CLAIMS
     )
+    deaths = sorted(
+        (one.from_ms, one.to_ms + _SUCCEEDS_S * 1000)
+        for one in carried
+        if one.killed or one.fault.kind == "restart"
+    )
     stretches = []
-    for death in carried:
-        if not death.killed:
-            continue
-        until_ms = succeeds_ms = death.from_ms + _SUCCEEDS_S * 1000
+    for died_ms, succeeded_ms in _joined(deaths):
+        until_ms = succeeded_ms
         for from_ms, to_ms in outages:
-            if from_ms <= until_ms and to_ms > death.from_ms:
+            if from_ms <= until_ms and to_ms > died_ms:
                 until_ms = max(until_ms, to_ms)
-        if until_ms > succeeds_ms:
-            stretches.append((death.from_ms, until_ms))
-    return _joined(sorted(stretches))
+        stretches.append((died_ms, until_ms))
+    return _joined(stretches)
 
 
 def _joined(stretches: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -18,7 +18,7 @@ The counts, and when each is not zero:
   stream had said last tell that it is behind (stale, rejected, parked, or a gap that is not
   recovered). Only where RabbitMQ could not be spoken to when the candle became late, there is time
   until it could. A dead worker cannot speak either, but its successor must: as soon as there can be
-  one, for while Redis is away nobody can take over. Candles that ended before
+  one (``scripts.chaos.causes.ownerless``). Candles that ended before
   the faults began, or before the stream was heard of, are history, and never late.
 
 Corrections (revision 1 and up) are counted, and apart from them those that say no other than what

@@ -511,15 +511,22 @@ def test_an_outage_that_was_over_long_before_is_no_excuse() -> None:
     assert run.fault("rabbit_kill", 0.0, 4.0).judge().unsaid > 0
 
 
-def test_a_dead_worker_has_no_successor_while_redis_is_away() -> None:
+def test_a_dead_worker_has_no_successor_before_its_leases_have_run_out() -> None:
     """It has to speak as soon as there can be one."""
+    assert late().fault("kill", end_s(7) + 1).said("gap", LATE - 1).judge().unsaid > 0
+    died = late().fault("kill", end_s(7) + LATE_S - 9)
+    assert died.said("gap", LATE - 1).judge().unsaid == 0
 
-    def died() -> Run:
-        return late().fault("kill", end_s(7) + 8)
 
-    assert died().judge().unsaid > 0
-    gone = end_s(7) + 14, end_s(7) + 22
-    assert died().fault("redis_freeze", *gone).said("gap", LATE - 1).judge().unsaid == 0
+def test_a_successor_may_die_itself() -> None:
+    deaths = late().fault("kill", end_s(7) + 1).fault("kill", end_s(7) + LATE_S - 9, pid=OTHER)
+    assert deaths.said("gap", LATE - 1).judge().unsaid == 0
+
+
+def test_a_dead_worker_has_no_successor_while_redis_is_away() -> None:
+    gone = end_s(7) + 9, end_s(7) + 14
+    died = late().fault("kill", end_s(7) + 1).fault("redis_freeze", *gone)
+    assert died.said("gap", LATE - 1).judge().unsaid == 0
     assert late().fault("redis_freeze", *gone).said("gap", LATE - 1).judge().unsaid > 0
 
 

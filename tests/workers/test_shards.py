@@ -24,7 +24,7 @@ from common.recovery.rest import Rest
 from common.recovery.resuming import Reach
 from common.recovery.steps import Hole
 from common.session.outcome import ELSEWHERE_AFTER
-from tests.recovery.bars import at, bar
+from tests.recovery.bars import MINUTE_MS, at, bar
 from tests.support.scripted import ScriptedExchange
 from tests.support.spending import Unlimited
 from tests.support.waiting import until
@@ -83,6 +83,7 @@ class Worker:
         self.name = name
         self.exchange = ScriptedExchange()
         self.flushed = 0
+        self.reach = Reach()
         # RabbitMQ takes longer than a flush waits.
         self.slow = False
         self.now_ms = at(10.5)
@@ -102,7 +103,7 @@ class Worker:
             address=self.exchange.address,
             reader=CandleReader(Rest(None, Unlimited()), lambda exchange, market: {}, clock),
             dial=self.exchange.dial,
-            reach=Reach(),
+            reach=self.reach,
             clock=clock,
             catalog=dict,
         )
@@ -414,6 +415,24 @@ async def test_a_dead_workers_stream_goes_on_where_it_was_confirmed(redis_url: s
         await settled(want, b)
         (lane,) = b.shards.owned[FIRST].feed.candle_lanes()
         assert lane.missing == Hole(at(11), at(12))
+
+
+@pytest.mark.parametrize("exchange", ["binance", "kucoin"])
+async def test_what_redis_may_have_lost_is_said_once_more_where_closes_are_inferred(
+    redis_url: str, exchange: str
+) -> None:
+    """Who published it may have closed it by guess, and what was to be corrected is lost as well."""
+    stream = Stream(exchange, "spot", "candle", "BTCUSDT", "1m")
+    shard = Shard(exchange, "spot", "candle", 0)
+    async with workers(redis_url, "a") as (a,):
+        a.reach = Reach(look_back_ms=5 * MINUTE_MS)
+        await settled({shard: (stream,)}, a)
+        (lane,) = a.shards.owned[shard].feed.candle_lanes()
+        missing = lane.missing
+        assert missing is not None
+        steps = lane.fetched([replace(bar(9), exchange=exchange)], missing)
+        said = [(step.origin, step.candle.revision) for step in steps]
+        assert ("reconcile", 1) in said if exchange == "kucoin" else said == [("backfill", 0)]
 
 
 async def test_what_is_on_its_way_is_waited_for_before_the_next_owner_begins(
