@@ -239,14 +239,14 @@ class Known(Struct, frozen=True):
     """What is known of an account when it is asked what happened since.
 
     Attributes:
-        since_ms: the exchange's time up to which all has been told.
-        symbols: those an order was open in then, or that have changed since.
-        orders: symbol and id of the orders that were open then and are not any more.
+        since_ms, until_ms: the exchange's time up to which all has been told, and its now.
+        symbols: those an order was open in then, or that may have been traded since; an exchange
+            whose histories need no symbol pays no heed to it.
     """
 
     since_ms: int
+    until_ms: int
     symbols: Collection[str] = ()
-    orders: Collection[tuple[str, str]] = ()
 
 
 # --- what differs between exchanges -------------------------------------------------------------
@@ -267,6 +267,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
         answer_s: what is asked on the socket is answered by then.
         keep_s: how often what was opened has to be kept alive (``Private.keep``).
         remembers_s: how long REST knows an order that ended without a fill.
+        dial_cost, join_cost: what a connection, and an account on it, take of ``Exchange.budgets``.
     """
 
     hosts: Mapping[tuple[Environment, str], Hosts]
@@ -281,6 +282,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
     keep_s: float | None = None
     remembers_s: float = 24 * 3600.0
     dial_cost: Cost = field(default_factory=lambda: {"connections": 1})
+    join_cost: Cost = {}
     close_codes: Mapping[int, Reason] = {}
 
 
