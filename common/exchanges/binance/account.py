@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from urllib.parse import urlencode
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from common.exchanges.binance.told import told
 from common.exchanges.private import (
@@ -198,7 +198,7 @@ class _Reply(Struct):
     result: Raw = Raw(b"null")
     error: _Error | None = None
     number: int | None = field(name="subscriptionId", default=None)
-    event: Raw | None = None
+    event: Raw | UnsetType = UNSET
 
 
 _reply = msgspec.json.Decoder(_Reply)
@@ -249,7 +249,7 @@ class SpotConversation:
             reply = _reply.decode(frame)
         except BROKEN as error:
             return _all(Unreadable("not_json", str(error)))
-        if reply.event is not None:
+        if reply.event is not UNSET:
             return self._event(reply.number, reply.event, catalog)
         if reply.id is None or reply.error is not None:
             return self._refused(reply)
@@ -294,7 +294,7 @@ class _Wrapped(Struct):
     id: int | str | None = None
     error: _Error | None = None
     event: str | None = field(name="e", default=None)
-    data: Raw | None = None
+    data: Raw | UnsetType = UNSET
 
 
 _wrapped = msgspec.json.Decoder(_Wrapped)
@@ -331,8 +331,8 @@ class FuturesConversation:
             wrapped = _wrapped.decode(frame)
         except BROKEN as error:
             return _all(Unreadable("not_json", str(error)))
-        if wrapped.event is not None or wrapped.data is not None:
-            event = frame if wrapped.data is None else wrapped.data
+        if wrapped.event is not None or wrapped.data is not UNSET:
+            event = frame if wrapped.data is UNSET else wrapped.data
             return self._say(told(self._market, event, catalog))
         if wrapped.error is not None:
             error_ = wrapped.error
