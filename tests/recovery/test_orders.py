@@ -1,0 +1,263 @@
+"""An account's orders: however they are told, one true path of each goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from common.exchanges.private import FillTold, OrderTold
+from common.model.account import TERMINAL, ExecutionReport, Fill
+from common.recovery.orders import Account, Order, Orders
+
+ME = Account("binance", "spot", "acc")
+T0 = 1_700_000_000_000
+Said = list[tuple[str, str]]
+
+
+def state(status: Any, filled: str = "0", at: int = 0, **more: Any) -> OrderTold:
+    fields: dict[str, Any] = {
+        "symbol": "ETHUSDT", "order_id": "1", "status": status, "raw_status": status.lower(),
+        "time_ms": T0 + at, "seq": at, "side": "BUY", "order_type": "LIMIT", "price": "2500",
+        "quantity": "1.0", "filled": filled, "created_ms": T0, "client_order_id": "mine",
+    }  # fmt: skip
+    return OrderTold(**fields | more)
+
+
+def fill(trade: int, quantity: str, at: int = 0, **more: Any) -> FillTold:
+    fields: dict[str, Any] = {
+        "symbol": "ETHUSDT", "order_id": "1", "trade_id": str(trade), "side": "BUY",
+        "price": "2500", "quantity": quantity, "quote_quantity": "1", "time_ms": T0 + at, "seq": at,
+    }  # fmt: skip
+    return FillTold(**fields | more)
+
+
+def path(said: Sequence[ExecutionReport | Fill]) -> Said:
+    """Status and total of each report, and ``fill`` with its size."""
+    return [
+        (one.status, str(one.cumulative_quantity))
+        if isinstance(one, ExecutionReport)
+        else ("fill", str(one.quantity))
+        for one in said
+    ]
+
+
+# --- one order ----------------------------------------------------------------------------------
+
+
+def test_an_order_is_told_from_its_beginning_to_its_end() -> None:
+    orders = Orders(ME)
+    said = orders.take([state("NEW")])
+    said += orders.take([fill(1, "0.4", 1), state("PARTIALLY_FILLED", "0.4", 1)])
+    said += orders.take([fill(2, "0.6", 2), state("FILLED", "1.0", 2)])
+    assert path(said) == [
+        ("NEW", "0"),
+        ("fill", "0.4"),
+        ("PARTIALLY_FILLED", "0.4"),
+        ("fill", "0.6"),
+        ("FILLED", "1.0"),
+    ]
+    report = said[2]
+    assert isinstance(report, ExecutionReport)
+    assert (report.side, report.client_order_id, report.created_ms) == ("BUY", "mine", T0)
+    assert report.message_id == "order:binance:spot:acc:ETHUSDT:1:2500@1:PARTIALLY_FILLED:0.4"
+    assert said[1].message_id == "fill:binance:spot:acc:ETHUSDT:1:1"
+
+
+def test_an_order_that_is_met_in_the_middle_has_a_beginning_all_the_same() -> None:
+    said = Orders(ME).take([fill(1, "1.0", 5), state("FILLED", "1.0", 5)])
+    assert path(said) == [("NEW", "0"), ("fill", "1.0"), ("FILLED", "1.0")]
+    assert said[0].event_ms == T0
+
+
+def test_an_order_that_never_was_is_rejected_and_nothing_else() -> None:
+    said = Orders(ME).take([state("REJECTED", at=1, reason="LOT_SIZE")])
+    assert path(said) == [("REJECTED", "0")]
+    assert isinstance(said[0], ExecutionReport)
+    assert said[0].reason == "LOT_SIZE"
+
+
+def test_a_cancel_behind_a_part_is_no_fill_and_a_cancel_behind_all_is_no_cancel() -> None:
+    part = Orders(ME).take([fill(1, "0.4"), state("CANCELED", "0.4", 1)])
+    assert path(part)[-2:] == [("PARTIALLY_FILLED", "0.4"), ("CANCELED", "0.4")]
+    whole = Orders(ME).take([fill(1, "1.0"), state("CANCELED", "1.0", 1)])
+    assert path(whole)[-1] == ("FILLED", "1.0")
+
+
+def test_what_a_state_says_is_filled_waits_for_its_fills() -> None:
+    """Two channels, in whichever order."""
+    orders = Orders(ME)
+    assert path(orders.take([state("FILLED", "1.0", 2)])) == [("NEW", "0")]
+    assert [order.about.order_id for order in orders.owed] == ["1"]
+    assert orders.take([fill(2, "0.6", 2)]) == []
+    said = orders.take([fill(1, "0.4", 1)])
+    assert path(said) == [
+        ("fill", "0.4"),
+        ("PARTIALLY_FILLED", "0.4"),
+        ("fill", "0.6"),
+        ("FILLED", "1.0"),
+    ]
+    assert orders.owed == []
+
+
+def test_a_missed_fill_holds_up_what_came_after_it() -> None:
+    orders = Orders(ME)
+    orders.take([state("NEW")])
+    assert orders.take([fill(2, "0.3", 2), state("PARTIALLY_FILLED", "0.7", 2)]) == []
+    assert path(orders.take([fill(1, "0.4", 1)])) == [
+        ("fill", "0.4"),
+        ("PARTIALLY_FILLED", "0.4"),
+        ("fill", "0.3"),
+        ("PARTIALLY_FILLED", "0.7"),
+    ]
+
+
+def test_a_market_order_by_its_worth_is_filled_when_it_is_said_to_be() -> None:
+    orders = Orders(ME)
+    market: dict[str, Any] = {"order_type": "MARKET", "price": UNSET, "quantity": UNSET}
+    orders.take([state("NEW", **market)])
+    said = orders.take([fill(1, "0.4"), state("FILLED", "0.4", 1, **market)])
+    assert path(said) == [("fill", "0.4"), ("FILLED", "0.4")]
+
+
+def test_contracts_are_what_is_added_up_where_it_is_counted_in_them() -> None:
+    orders = Orders(ME)
+    told = msgspec.structs.replace(
+        state("FILLED", at=2), contracts="12", filled_contracts="12", quantity=UNSET, filled=UNSET
+    )
+    rows = [
+        msgspec.structs.replace(fill(n, "0.01", n), contracts="6", quantity="0.01") for n in (1, 2)
+    ]
+    said = orders.take([*rows, told])
+    reports = [one for one in said if isinstance(one, ExecutionReport)]
+    assert [one.cumulative_contracts for one in reports] == ["0", "6", "12"]
+    assert [one.cumulative_quantity for one in reports] == ["0", "0.01", "0.02"]
+    assert reports[-1].status == "FILLED"
+
+
+def test_an_amended_order_says_its_new_terms_once() -> None:
+    orders = Orders(ME)
+    orders.take([state("NEW")])
+    said = orders.take([state("NEW", at=1, price="2600")])
+    assert path(said) == [("NEW", "0")]
+    assert isinstance(said[0], ExecutionReport)
+    assert said[0].price == "2600"
+    assert orders.take([state("NEW", at=1, price="2600")]) == []
+    assert orders.take([state("NEW")]) == [], "a late frame changes nothing"
+
+
+def test_a_status_that_nobody_documents_is_said_aloud_and_ends_nothing() -> None:
+    orders = Orders(ME)
+    orders.take([state("NEW")])
+    (said,) = orders.take([state("UNKNOWN", at=1, raw_status="half_baked")])
+    assert isinstance(said, ExecutionReport)
+    assert (said.status, said.raw_status) == ("UNKNOWN", "half_baked")
+    assert path(orders.take([fill(1, "1.0", 2), state("FILLED", "1.0", 2)]))[-1][0] == "FILLED"
+
+
+def test_what_cannot_be_had_is_concluded_and_says_so() -> None:
+    orders = Orders(ME)
+    orders.take([state("NEW"), state("FILLED", "1.0", 1)])
+    (order,) = orders.owed
+    (said,) = orders.conclude(order, T0 + 9)
+    assert isinstance(said, ExecutionReport)
+    assert (said.status, said.inferred, said.cumulative_quantity) == ("FILLED", True, "0")
+    orders.take([state("NEW", order_id="2")])
+    (gone,) = orders.conclude(orders.open[0], T0 + 9)
+    assert isinstance(gone, ExecutionReport)
+    assert (gone.status, gone.inferred, gone.event_ms) == ("CANCELED", True, T0 + 9)
+
+
+# --- however it is told -------------------------------------------------------------------------
+
+
+class Truth:
+    """An order's real life, and the frames that tell it."""
+
+    def __init__(self, sizes: Sequence[int], end: str, *, two_channels: bool) -> None:
+        self.sizes, self.end = sizes, end
+        total = sum(sizes) + (0 if end == "FILLED" else 1)
+        asked = {"quantity": str(total)}
+        self.frames: list[list[OrderTold | FillTold]] = [[state("NEW", **asked)]]
+        done = 0
+        for number, size in enumerate(sizes, start=1):
+            done += size
+            last = end == "FILLED" and number == len(sizes)
+            status = "FILLED" if last else "PARTIALLY_FILLED"
+            parts = [fill(number, str(size), number), state(status, str(done), number, **asked)]
+            self.frames += [[part] for part in parts] if two_channels else [parts]
+        if end != "FILLED":
+            self.frames.append([state(end, str(done), len(sizes) + 1, **asked)])
+
+    @property
+    def path(self) -> Said:
+        said: Said = [("NEW", "0")]
+        done = 0
+        for number, size in enumerate(self.sizes, start=1):
+            done += size
+            last = self.end == "FILLED" and number == len(self.sizes)
+            said += [("fill", str(size)), ("FILLED" if last else "PARTIALLY_FILLED", str(done))]
+        return said if self.end == "FILLED" else [*said, (self.end, str(done))]
+
+
+truths = st.builds(
+    Truth,
+    st.lists(st.integers(1, 5), min_size=1, max_size=5),
+    st.sampled_from(["FILLED", "CANCELED", "EXPIRED"]),
+    two_channels=st.booleans(),
+)
+
+
+@given(truths, st.data())
+def test_reordered_and_repeated_frames_make_the_same_path(
+    truth: Truth, data: st.DataObject
+) -> None:
+    again = data.draw(st.lists(st.sampled_from(truth.frames), max_size=4))
+    frames = data.draw(st.permutations([*truth.frames, *again]))
+    orders, said = Orders(ME), list[ExecutionReport | Fill]()
+    for frame in frames:
+        said += orders.take(frame)
+    reports = [one for one in said if isinstance(one, ExecutionReport)]
+    totals = [int(str(one.cumulative_quantity)) for one in reports]
+    assert totals == sorted(totals), "what is filled in all never falls"
+    ends = [one for one in reports if one.status in TERMINAL]
+    assert ends == said[-1:], "one end, and it is the last word"
+    fills = [one.trade_id for one in said if isinstance(one, Fill)]
+    assert sorted(fills) == [str(n + 1) for n in range(len(truth.sizes))], "each fill once"
+    assert path(said)[-1] == truth.path[-1]
+    assert orders.owed == []
+    assert len({one.message_id for one in said}) == len(said)
+
+
+@given(truths, st.integers(0, 12), st.data())
+def test_an_owner_that_dies_anywhere_costs_nothing(
+    truth: Truth, kept: int, data: st.DataObject
+) -> None:
+    """What the next one is told again is what was said already, by the same names."""
+    first, before = Orders(ME), list[ExecutionReport | Fill]()
+    for frame in truth.frames[:kept]:
+        before += first.take(frame)
+    saved = msgspec.msgpack.encode(first.all)
+    after: list[ExecutionReport | Fill] = []
+    if data.draw(st.booleans()):
+        for frame in truth.frames[kept:]:
+            after += first.take(frame)  # said, and not kept
+    second = Orders(ME, msgspec.msgpack.decode(saved, type=list[Order]))
+    again: list[ExecutionReport | Fill] = []
+    for frame in truth.frames:
+        again += second.take(frame)
+    assert path([*before, *again]) == truth.path
+    if after:
+        assert [one.message_id for one in after] == [one.message_id for one in again]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_a_path_in_order_is_said_as_it_is_told(frames: int) -> None:
+    truth = Truth([1] * frames, "CANCELED", two_channels=False)
+    orders = Orders(ME)
+    assert path([one for frame in truth.frames for one in orders.take(frame)]) == truth.path
