@@ -19,6 +19,10 @@ key (after the prefix)           type    lives                     holds
 ``budget:<address>``             hash    an hour after its use     budget -> spent up to when, us
 ``ban:<address>``                string  the ban                   why, and who was told, JSON
 ``waits:<address>``              zset    the longest wait          who waits for what, JSON -> turn, us
+``accounts``                     hash    while it is wanted        account -> its record, JSON, sealed
+``accounts:version``             string  for good                  version of the hash above
+``accounts:ends``                zset    as long as its wants      ``<account> <who>`` -> until, ms
+``account:<account>:wanted``     hash    as long as its wants      who -> until in ms (0: for good)
 ===============================  ======  ========================  ===================================
 
 A place is ``exchange:market``, an address ``exchange:egress``. What lives for good is bounded by
@@ -110,3 +114,22 @@ class Keys(Struct, frozen=True):
     def instruments_lock(self, exchange: str, market: Market) -> str:
         """Who fetches it, or how long nobody shall."""
         return f"{self.prefix}instruments:{exchange}:{market}:lock"
+
+    @property
+    def accounts(self) -> str:
+        """The accounts that are to be streamed."""
+        return f"{self.prefix}accounts"
+
+    @property
+    def accounts_version(self) -> str:
+        """Changes with every change of them."""
+        return f"{self.prefix}accounts:version"
+
+    @property
+    def accounts_ends(self) -> str:
+        """Until when who wants which account, where that ends by itself."""
+        return f"{self.prefix}accounts:ends"
+
+    def account_wanted(self, account_id: str) -> str:
+        """Who wants an account."""
+        return f"{self.prefix}account:{account_id}:wanted"

@@ -1,0 +1,265 @@
+"""Which accounts are to be streamed, for whom, and with what: kept in Redis, credentials sealed.
+
+An account stays open while anybody wants it, or until it is closed by name. Who wants it has an
+identity, and may have a lease that it renews; nothing is counted, so that asking twice, a restart or a
+message that comes again changes nothing. Times are the wall's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+from loguru import logger
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from common.clocks import wall_ms
+from common.fleet.client import CLOCK_LUA, Argument, Lua, answered, text
+from common.fleet.keys import Keys
+from common.model.streams import Market
+
+MOST_ACCOUNTS = 100_000
+LONGEST_NAME = 200
+
+_CHANGED = (
+    CLOCK_LUA
+    + """
+local function changed(key)
+  redis.call('SET', key, digits(above(redis.call('GET', key) or 0)))
+end
+"""
+)
+
+# KEYS: accounts, version, ends, wanted   ARGV: account, record, who, until in ms (0: for good), most
+# Answers -1: too many; 1: it is new or another than before; 0: it was wanted so already.
+_OPEN = (
+    _CHANGED
+    + """
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+if not old and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then
+  return -1
+end
+redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])
+if ARGV[4] == '0' then
+  redis.call('ZREM', KEYS[3], ARGV[1] .. ' ' .. ARGV[3])
+else
+  redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1] .. ' ' .. ARGV[3])
+end
+if old == ARGV[2] then
+  return 0
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+changed(KEYS[2])
+return 1
+"""
+)
+
+# KEYS: accounts, version, ends, wanted   ARGV: account, (who; none: everybody)
+# Answers 1: nobody wants it any more; 0: somebody does, or nobody did.
+_CLOSE = (
+    _CHANGED
+    + """
+local whos = {ARGV[2]}
+if not ARGV[2] then
+  whos = redis.call('HKEYS', KEYS[4])
+end
+for _, who in ipairs(whos) do
+  redis.call('HDEL', KEYS[4], who)
+  redis.call('ZREM', KEYS[3], ARGV[1] .. ' ' .. who)
+end
+if redis.call('EXISTS', KEYS[4]) == 1 then
+  return 0
+end
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then
+  return 0
+end
+changed(KEYS[2])
+return 1
+"""
+)
+
+# KEYS: accounts, version   ARGV: account, record that it has to have, record that it gets
+_REPLACE = (
+    _CHANGED
+    + """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
+  return 0
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+changed(KEYS[2])
+return 1
+"""
+)
+
+# KEYS: accounts, version   ARGV: version known
+_READ = """
+local version = redis.call('GET', KEYS[2]) or '0'
+if version == ARGV[1] then
+  return {version}
+end
+return {version, redis.call('HGETALL', KEYS[1])}
+"""
+
+
+class TooManyAccounts(Exception):  # noqa: N818 - it says what there is
+    """The limit of accounts is reached; one has to be closed before another is opened."""
+
+
+class AccountRecord(Struct, frozen=True):
+    """One account as it is kept.
+
+    Attributes:
+        paper: it is traded on paper; its prices are the exchange's.
+        sealed: its credentials (``common.fleet.vault``).
+        fingerprint: which credentials those are.
+        restarts: counts the times it was told to begin anew.
+    """
+
+    account_id: str
+    exchange: str
+    market: Market
+    sealed: str
+    fingerprint: str
+    paper: bool = False
+    restarts: int = 0
+
+
+# What becomes different in a record; nothing where it stays as it is.
+Change = Callable[[AccountRecord], Mapping[str, str | int]]
+
+_decoder = msgspec.json.Decoder(AccountRecord)
+_encode = msgspec.json.Encoder().encode
+
+
+class Accounts:
+    """The accounts of the fleet."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._keys = keys
+        self._redis = redis
+        self._open = Lua(redis, _OPEN)
+        self._close = Lua(redis, _CLOSE)
+        self._replace = Lua(redis, _REPLACE)
+        self._read = Lua(redis, _READ)
+        self._version = ""
+        self._known: Mapping[str, AccountRecord] = {}
+
+    async def open(self, record: AccountRecord, who: str, lease_s: float | None = None) -> bool:
+        """Somebody wants an account, for good or for a while; whether that changed anything.
+
+        Opened again with the credentials that it has, it stays as it is.
+
+        Raises:
+            RedisAway: it may be open or not; opening again is safe.
+            TooManyAccounts: there are as many as there may be.
+            ValueError: a name is empty, too long, or holds a space.
+        """
+        for name in (record.account_id, who):
+            if not name or len(name) > LONGEST_NAME or " " in name:
+                raise ValueError(
+                    f"{name!r:.60} is no name: 1 to {LONGEST_NAME} characters, no space"
+                )
+        kept = (await self.all()).get(record.account_id)
+        if kept is not None and _is_same(kept, record):
+            record = kept
+        until_ms = 0 if lease_s is None else wall_ms() + round(lease_s * 1000)
+        body = _encode(record)
+        arguments: list[Argument] = [record.account_id, body, who, str(until_ms), MOST_ACCOUNTS]
+        answer = int(await self._open(self._names(record.account_id), arguments))
+        if answer < 0:
+            raise TooManyAccounts(f"{MOST_ACCOUNTS} accounts are open")
+        return bool(answer)
+
+    async def close(self, account_id: str, who: str | None = None) -> bool:
+        """Somebody, or nobody at all, wants it any more; whether it is closed by that.
+
+        Raises:
+            RedisAway: it may be closed or not; closing again is safe.
+        """
+        arguments = [account_id] if who is None else [account_id, who]
+        return bool(await self._close(self._names(account_id), arguments))
+
+    async def restart(self, account_id: str) -> bool:
+        """Let it begin anew; False if there is none.
+
+        Raises:
+            RedisAway: it may begin anew or not.
+        """
+        return await self._change(account_id, lambda kept: {"restarts": kept.restarts + 1})
+
+    async def seal_anew(self, account_id: str, before: str, sealed: str) -> bool:
+        """Keep the same credentials under another key; False if they were replaced meanwhile.
+
+        Raises:
+            RedisAway: it may have been kept or not.
+        """
+        return await self._change(
+            account_id, lambda kept: {"sealed": sealed} if kept.sealed == before else {}
+        )
+
+    async def wanted_by(self, account_id: str) -> Mapping[str, int]:
+        """Who wants an account, until when (ms UTC; 0: for good).
+
+        Raises:
+            RedisAway: nothing is known.
+        """
+        async with answered():
+            found = await self._redis.hgetall(self._keys.account_wanted(account_id))
+        return {text(who): int(until) for who, until in found.items()}
+
+    async def all(self) -> Mapping[str, AccountRecord]:
+        """Every account that is wanted, by its id: one small call while nothing changes.
+
+        Raises:
+            RedisAway: what was read last may still be used.
+        """
+        names = [self._keys.accounts, self._keys.accounts_version]
+        answer = await self._read(names, [self._version])
+        if len(answer) > 1:
+            self._version, pairs = text(answer[0]), answer[1]
+            self._known = _records(dict(zip(pairs[::2], pairs[1::2], strict=True)))
+        return self._known
+
+    async def prune(self) -> int:
+        """End the wants whose lease has run out; how many accounts were closed by that.
+
+        Raises:
+            RedisAway: what was not ended is ended the next time.
+        """
+        async with answered():
+            over = await self._redis.zrangebyscore(self._keys.accounts_ends, 1, wall_ms(), 0, 1000)
+        closed = 0
+        for member in map(text, over):
+            account_id, _, who = member.partition(" ")
+            closed += await self.close(account_id, who)
+        return closed
+
+    async def _change(self, account_id: str, change: Change) -> bool:
+        kept = (await self.all()).get(account_id)
+        if kept is None:
+            return False
+        after = msgspec.structs.replace(kept, **change(kept))
+        names = [self._keys.accounts, self._keys.accounts_version]
+        arguments: list[Argument] = [account_id, _encode(kept), _encode(after)]
+        return after != kept and bool(await self._replace(names, arguments))
+
+    def _names(self, account_id: str) -> list[str]:
+        keys = self._keys
+        wanted = keys.account_wanted(account_id)
+        return [keys.accounts, keys.accounts_version, keys.accounts_ends, wanted]
+
+
+def _is_same(kept: AccountRecord, record: AccountRecord) -> bool:
+    """Whether they are the same but for how often it was begun, and what it was sealed with."""
+    return record == msgspec.structs.replace(kept, sealed=record.sealed, restarts=record.restarts)
+
+
+def _records(pairs: Mapping[bytes, bytes]) -> Mapping[str, AccountRecord]:
+    found = {}
+    for name, body in pairs.items():
+        try:
+            found[text(name)] = _decoder.decode(body)
+        except msgspec.DecodeError as error:
+            logger.bind(reason=str(error)[:200]).error("an account in redis is not readable")
+    return found

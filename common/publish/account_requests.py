@@ -1,0 +1,311 @@
+"""What backends ask of accounts on ``usersStreamAction``, read: bytes to a command, or what is wrong. Pure.
+
+Two spellings are understood. The older backends' has an ``event`` (``open stream``, ``close stream``,
+``force restart stream``), the account's ``uuid``, and the credentials in ``data.api`` or, after a key was
+changed there, in ``data`` itself. Ours says what it means:
+
+    {"payload": {"command": "account.open", "accountId": "a1", "exchange": "binance", "market": "linear",
+                 "subscriber": "bot-7", "leaseS": 300,
+                 "credentials": {"key": "…", "secret": "…", "passphrase": "…", "kind": "hmac",
+                                 "environment": "live", "region": "", "subaccount": false}}}
+
+and ``account.close``, ``account.restart``, ``account.list``. Everything that is missing or wrong is told at
+once, and never with a value: these messages hold secrets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from common.exchanges.private import Credentials, Environment, KeyKind
+from common.exchanges.registry import EXCHANGES, by_seed_name
+from common.model.secret import Secret
+from common.model.streams import MARKETS, Market
+
+# Who asks in the older spelling: it says no name, so all of them are one.
+ANYBODY = "usersStreamAction"
+LONGEST_LEASE_S = 7 * 86_400
+LONGEST_NAME = 200
+
+_EVENTS: Mapping[str, str] = {
+    "open stream": "account.open",
+    "close stream": "account.close",
+    "force restart stream": "account.restart",
+}
+_KINDS: tuple[KeyKind, ...] = ("hmac", "ed25519", "es256")
+_ENVIRONMENTS: tuple[Environment, ...] = ("live", "sandbox")
+
+
+class Open(Struct, frozen=True):
+    """Stream an account. ``lease_s`` None: until it is closed. Prints no secret."""
+
+    account_id: str
+    exchange: str
+    market: Market
+    credentials: Credentials
+    subscriber: str
+    paper: bool = False
+    lease_s: float | None = None
+
+
+class Close(Struct, frozen=True):
+    """Stop it for one subscriber, or (None) for everybody."""
+
+    account_id: str
+    subscriber: str | None = None
+
+
+class Restart(Struct, frozen=True):
+    """Begin it anew."""
+
+    account_id: str
+
+
+class List(Struct, frozen=True):
+    """Say which accounts there are."""
+
+
+Command = Open | Close | Restart | List
+
+
+class Refused(Exception):  # noqa: N818 - it says what became of the request
+    """What is missing or wrong, all of it; holds no value of the message."""
+
+    def __init__(self, problems: list[str], account_id: str = "") -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+        self.account_id = account_id
+
+
+class _Envelope(Struct):
+    payload: Raw
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_payload = msgspec.json.Decoder(dict[str, Any])
+
+
+def read(body: bytes) -> Command:
+    """The command in a message.
+
+    Raises:
+        Refused: it cannot be understood, or something of it is missing or wrong.
+    """
+    try:
+        payload = _payload.decode(_envelope.decode(body).payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # What the decoder says may quote the message.
+        raise Refused(['it is not {"payload": {…}} in JSON']) from None
+    fields = _Fields(payload)
+    if "event" in payload:
+        return _seed(fields)
+    return _typed(fields)
+
+
+class _Fields:
+    """A part of a message, read field by field; what is wrong is gathered."""
+
+    def __init__(
+        self, values: Mapping[str, Any], within: str = "", problems: list[str] | None = None
+    ) -> None:
+        self._values = values
+        self._within = within
+        self.problems: list[str] = [] if problems is None else problems
+
+    def part(self, name: str) -> _Fields:
+        """A part of this part; an empty one, and a problem, if there is none."""
+        value = self._values.get(name)
+        if not isinstance(value, dict):
+            self.problems.append(f"{self._within}{name} is missing")
+            value = {}
+        return _Fields(value, f"{self._within}{name}.", self.problems)
+
+    def has(self, name: str) -> bool:
+        """Whether something is said there."""
+        return self._values.get(name) not in (None, "")
+
+    def text(self, name: str, *, needed: bool = True, most: int = LONGEST_NAME) -> str:
+        """A text; empty, and a problem, if it is needed and not there."""
+        value = self._values.get(name)
+        if value in (None, ""):
+            if needed:
+                self.problems.append(f"{self._within}{name} is missing")
+            return ""
+        if not isinstance(value, str):
+            self.problems.append(f"{self._within}{name} is no text")
+            return ""
+        if len(value) > most:
+            self.problems.append(f"{self._within}{name} is longer than {most} characters")
+            return ""
+        return value
+
+    def name(self, name: str, *, needed: bool = True) -> str:
+        """A name: a text without spaces, as it goes into keys of Redis and RabbitMQ."""
+        value = self.text(name, needed=needed)
+        if value and not (value.isprintable() and " " not in value):
+            self.problems.append(f"{self._within}{name} holds a space, or what cannot be printed")
+            return ""
+        return value
+
+    def one_of(self, name: str, words: tuple[str, ...], default: str) -> str:
+        """One of these words."""
+        value = self.text(name, needed=False) or default
+        if value not in words:
+            self.problems.append(f"{self._within}{name} is none of {', '.join(words)}")
+            return default
+        return value
+
+    def truth(self, name: str) -> bool:
+        """Yes or no; no where nothing is said."""
+        value = self._values.get(name)
+        if value not in (None, True, False):
+            self.problems.append(f"{self._within}{name} is neither true nor false")
+        return value is True
+
+    def seconds(self, name: str) -> float | None:
+        """How long; None where nothing is said."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 1 <= value <= LONGEST_LEASE_S:
+            self.problems.append(f"{self._within}{name} is not 1 to {LONGEST_LEASE_S}")
+            return None
+        return float(value)
+
+    def secret(self, name: str, *, needed: bool = True) -> Secret | None:
+        """A secret, of whatever length a key may have."""
+        value = self.text(name, needed=needed, most=10_000)
+        return Secret(value) if value else None
+
+
+# --- our spelling -------------------------------------------------------------------------------
+
+
+def _typed(fields: _Fields) -> Command:
+    command = fields.text("command")
+    if command == "account.list":
+        return List()
+    if command not in ("account.open", "account.close", "account.restart"):
+        words = "account.open, account.close, account.restart, account.list"
+        raise Refused([f"command is none of {words} (and there is no event)"])
+    account_id = fields.name("accountId")
+    if command == "account.restart":
+        return _checked(Restart(account_id), fields, account_id)
+    subscriber = fields.name("subscriber", needed=command == "account.open")
+    if command == "account.close":
+        return _checked(Close(account_id, subscriber or None), fields, account_id)
+    exchange = fields.one_of("exchange", tuple(EXCHANGES), "")
+    market = fields.one_of("market", MARKETS, "")
+    if exchange in EXCHANGES and market and market not in EXCHANGES[exchange].markets:
+        fields.problems.append(f"{exchange} has no market {market}")
+    credentials = _credentials(fields.part("credentials"))
+    paper, lease_s = fields.truth("paper"), fields.seconds("leaseS")
+    _check(fields, account_id)
+    assert credentials is not None
+    return Open(
+        account_id, exchange, cast("Market", market), credentials, subscriber, paper, lease_s
+    )
+
+
+def _credentials(fields: _Fields) -> Credentials | None:
+    key, secret = fields.secret("key"), fields.secret("secret")
+    passphrase = fields.secret("passphrase", needed=False)
+    kind = fields.one_of("kind", _KINDS, "hmac")
+    environment = fields.one_of("environment", _ENVIRONMENTS, "live")
+    region, subaccount = fields.name("region", needed=False), fields.truth("subaccount")
+    if key is None or secret is None:
+        return None
+    return Credentials(
+        key,
+        secret,
+        passphrase,
+        cast("KeyKind", kind),
+        cast("Environment", environment),
+        region,
+        subaccount,
+    )
+
+
+# --- the older spelling -------------------------------------------------------------------------
+
+
+def _seed(fields: _Fields) -> Command:
+    command = _EVENTS.get(fields.text("event"))
+    if command is None:
+        raise Refused([f"event is none of {', '.join(_EVENTS)}"])
+    account_id = fields.name("uuid", needed=command != "account.open")
+    if command == "account.close":
+        return _checked(Close(account_id, ANYBODY), fields, account_id)
+    if command == "account.restart":
+        return _checked(Restart(account_id), fields, account_id)
+    data = fields.part("data")
+    # After a key was changed its fields come without the ``api`` around them, and without a user.
+    api = data.part("api") if data.has("api") or not data.has("key") else data
+    return _seed_open(fields, data, api, account_id)
+
+
+def _seed_open(fields: _Fields, data: _Fields, api: _Fields, account_id: str) -> Open:
+    provider = api.text("provider")
+    found = by_seed_name(provider) if provider else None
+    if provider and found is None:
+        fields.problems.append("provider is no exchange that is known")
+    key, secret = api.secret("key"), api.secret("secret")
+    passphrase = api.secret("passphrase", needed=False)
+    region = api.name("okxSource", needed=False) or api.name("bybitHost", needed=False)
+    environment = api.one_of("environment", _ENVIRONMENTS, "live")
+    keys_type = api.text("keysType", needed=False)
+    subaccount = api.truth("subaccount")
+    user_id = data.text("userId", needed=False)
+    _check(fields, account_id)
+    assert found is not None
+    assert key is not None
+    assert secret is not None
+    exchange, market = found
+    credentials = Credentials(
+        key,
+        secret,
+        passphrase,
+        _kind_of(secret, keys_type),
+        cast("Environment", environment),
+        region,
+        subaccount,
+    )
+    if not account_id:
+        account_id = _made_id(user_id, key, secret, provider, passphrase)
+    paper = provider.startswith("paper")
+    return Open(account_id, exchange.name, market, credentials, ANYBODY, paper)
+
+
+def _kind_of(secret: Secret, keys_type: str) -> KeyKind:
+    """The older backends do not say what kind of key it is; its form does."""
+    text = secret.reveal()
+    if "BEGIN EC PRIVATE KEY" in text:
+        return "es256"
+    if "BEGIN PRIVATE KEY" in text:
+        return "es256" if keys_type == "cloud" else "ed25519"
+    return "ed25519" if keys_type == "cloud" else "hmac"
+
+
+def _made_id(
+    user_id: str, key: Secret, secret: Secret, provider: str, passphrase: Secret | None
+) -> str:
+    """A name for an account that came without: the same for the same credentials."""
+    parts = (user_id, key.reveal(), secret.reveal(), provider)
+    phrase = "" if passphrase is None else passphrase.reveal()
+    return hashlib.sha256("\0".join((*parts, phrase)).encode()).hexdigest()[:40]
+
+
+def _checked(command: Close | Restart, fields: _Fields, account_id: str) -> Close | Restart:
+    _check(fields, account_id)
+    return command
+
+
+def _check(fields: _Fields, account_id: str) -> None:
+    if fields.problems:
+        raise Refused(fields.problems, account_id)

@@ -1,0 +1,121 @@
+"""Which accounts are wanted: by whom, until when, and what asking again changes."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from redis.asyncio import Redis
+
+from common.fleet import accounts as module
+from common.fleet.accounts import AccountRecord, Accounts, TooManyAccounts
+from common.fleet.keys import Keys
+
+ONE = AccountRecord("one", "binance", "spot", "sealed-1", "print-1")
+TWO = AccountRecord("two", "bybit", "linear", "sealed-2", "print-2")
+
+
+@pytest.fixture
+def accounts(redis: Redis, keys: Keys) -> Accounts:
+    return Accounts(redis, keys)
+
+
+async def test_an_account_is_open_while_anybody_wants_it(accounts: Accounts) -> None:
+    assert await accounts.open(ONE, "bot-1")
+    assert not await accounts.open(ONE, "bot-2"), "it was open already"
+    assert await accounts.wanted_by("one") == {"bot-1": 0, "bot-2": 0}
+    assert not await accounts.close("one", "bot-1")
+    assert await accounts.all() == {"one": ONE}
+    assert await accounts.close("one", "bot-2")
+    assert await accounts.all() == {}
+
+
+async def test_asking_twice_counts_once(accounts: Accounts) -> None:
+    for _ in range(3):
+        await accounts.open(ONE, "bot-1")
+    assert await accounts.close("one", "bot-1")
+
+
+async def test_it_is_closed_by_name_whoever_wants_it(accounts: Accounts) -> None:
+    await accounts.open(ONE, "bot-1")
+    await accounts.open(ONE, "bot-2", lease_s=60)
+    assert await accounts.close("one")
+    assert await accounts.wanted_by("one") == {}
+    assert not await accounts.close("one")
+
+
+async def test_who_does_not_renew_its_lease_wants_it_no_more(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accounts.open(ONE, "bot-1", lease_s=60)
+    await accounts.open(TWO, "bot-1", lease_s=600)
+    now_ms = module.wall_ms()
+    assert await accounts.prune() == 0
+    monkeypatch.setattr(module, "wall_ms", lambda: now_ms + 61_000)
+    assert await accounts.prune() == 1
+    assert list(await accounts.all()) == ["two"]
+    await accounts.open(TWO, "bot-1")
+    monkeypatch.setattr(module, "wall_ms", lambda: now_ms + 10_000_000)
+    assert await accounts.prune() == 0, "now it is wanted for good"
+
+
+async def test_new_credentials_replace_the_old_ones_and_the_same_ones_change_nothing(
+    accounts: Accounts,
+) -> None:
+    await accounts.open(ONE, "bot-1")
+    assert not await accounts.open(replace(ONE, sealed="sealed-otherwise"), "bot-1")
+    assert (await accounts.all())["one"] == ONE, "sealed anew, they are the same"
+    assert await accounts.open(replace(ONE, sealed="s", fingerprint="print-9"), "bot-1")
+    assert (await accounts.all())["one"].fingerprint == "print-9"
+
+
+async def test_it_can_be_told_to_begin_anew(accounts: Accounts) -> None:
+    assert not await accounts.restart("one")
+    await accounts.open(ONE, "bot-1")
+    assert await accounts.restart("one")
+    assert (await accounts.all())["one"].restarts == 1
+    await accounts.open(ONE, "bot-2")
+    assert (await accounts.all())["one"].restarts == 1
+
+
+async def test_it_is_sealed_anew_only_if_it_is_the_same_still(accounts: Accounts) -> None:
+    await accounts.open(ONE, "bot-1")
+    assert not await accounts.seal_anew("one", "another", "sealed-new")
+    assert await accounts.seal_anew("one", "sealed-1", "sealed-new")
+    assert (await accounts.all())["one"].sealed == "sealed-new"
+
+
+async def test_another_worker_sees_every_change(
+    accounts: Accounts, redis: Redis, keys: Keys
+) -> None:
+    other = Accounts(redis, keys)
+    assert await other.all() == {}
+    await accounts.open(ONE, "bot-1")
+    assert await other.all() == {"one": ONE}
+    assert await other.all() is await other.all(), "nothing is read while nothing changes"
+    await accounts.close("one")
+    assert await other.all() == {}
+
+
+async def test_there_is_a_limit(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_ACCOUNTS", 1)
+    await accounts.open(ONE, "bot-1")
+    with pytest.raises(TooManyAccounts):
+        await accounts.open(TWO, "bot-1")
+    assert not await accounts.open(ONE, "bot-2")
+    assert await accounts.wanted_by("two") == {}
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 201])
+async def test_a_name_that_is_none_is_refused(accounts: Accounts, name: str) -> None:
+    with pytest.raises(ValueError, match="is no name"):
+        await accounts.open(replace(ONE, account_id=name), "bot-1")
+    with pytest.raises(ValueError, match="is no name"):
+        await accounts.open(ONE, name)
+
+
+async def test_a_record_that_nobody_can_read_hides_no_other(
+    accounts: Accounts, redis: Redis, keys: Keys
+) -> None:
+    await redis.hset(keys.accounts, "broken", "{")
+    await accounts.open(ONE, "bot-1")
+    assert await Accounts(redis, keys).all() == {"one": ONE}
