@@ -168,7 +168,9 @@ class _Maker:
         """An exchange bears everything at once; of a process or a wire, one thing at a time."""
         if ":" in target:
             return True
-        return all(to_s <= start or end <= from_s for start, end in self._taken.get(target, ()))
+        taken = self._taken.get(target, ())
+        # Over at once is not free: what has no length would fit at the beginning of anything.
+        return all(start != from_s and (to_s <= start or end <= from_s) for start, end in taken)
 
 
 def _renumbered(number: int, fault: Fault) -> Fault:
