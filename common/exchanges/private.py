@@ -302,7 +302,8 @@ class Private:
         sign: a request as it is sent under these credentials at that time of the exchange's.
         open: where to dial for an account.
         keep: keeps alive what ``open`` has opened; ``InquiryFailed`` with ``expired``: open anew.
-        converse: a new socket's conversation.
+        converse: a new socket's conversation; the address it was dialed at holds what ``open`` has
+            found out of the account.
         snapshot: balances, positions and open orders, as they are now.
         since: orders and fills since a time, in the order they happened.
         order: one order and its fills; nothing if the exchange has forgotten it.
@@ -313,7 +314,7 @@ class Private:
     markets: Mapping[Market, PrivateRules]
     sign: Callable[[RestRequest, Credentials, int], RestRequest]
     open: Callable[[Market, Credentials], Inquiry[str]]
-    converse: Callable[[Market], Conversation]
+    converse: Callable[[Market, str], Conversation]
     snapshot: Callable[[Market, Credentials, Catalog], Inquiry[Sequence[Told]]]
     since: Callable[[Market, Credentials, Catalog, Known], Inquiry[Sequence[Told]]]
     order: Callable[[Market, Credentials, Catalog, str, str], Inquiry[Sequence[Told]]]
