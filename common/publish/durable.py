@@ -18,12 +18,13 @@ from functools import partial
 
 from msgspec import Struct
 
+from common.model.account import AccountEvent
 from common.model.events import MarketEvent
 from common.publish.frames import Envelope
 from common.publish.messages import Outcome
 
 # What an outcome is reported about: the event itself, or the id of a message that is none.
-Subject = MarketEvent | str
+Subject = MarketEvent | AccountEvent | str
 OnOutcome = Callable[[Subject, Outcome], None]
 # Call something later, in machine seconds.
 Later = Callable[[float, Callable[[], None]], object]

@@ -17,9 +17,11 @@ from loguru import logger
 from msgspec import UNSET
 
 from common.clocks import machine_s, wall_ms
+from common.model.account import AccountEvent
 from common.model.events import Candle, MarketEvent
 from common.model.streams import Origin, Stream
 from common.publish import messages
+from common.publish.account import account_message
 from common.publish.durable import Message, OnOutcome, Subject
 from common.publish.latest import Slot, Value
 from common.publish.messages import Outcome, StreamStatus
@@ -136,6 +138,17 @@ class Pipeline:
         if self._publisher.latest.offer(route.slot, Value(event, epoch, origin)):
             self._publisher.wake()
         return True
+
+    def publish_account(self, event: AccountEvent, *, epoch: int, origin: Origin) -> bool:
+        """Send an event of an account; as ``publish``, but all of them are durable."""
+        try:
+            message = account_message(event, epoch, origin, self._app_id, self._report)
+        except _UNWRITABLE as error:
+            self._refuse(event, error)
+            return True
+        accepted = self._submit(message)
+        self._published += accepted
+        return accepted
 
     def status(
         self,
@@ -297,14 +310,14 @@ class Pipeline:
 
     def _refuse(self, subject: Subject, error: Exception) -> None:
         self._complain(subject, error)
-        if isinstance(subject, str) or (isinstance(subject, Candle) and subject.closed):
+        if not isinstance(subject, MarketEvent) or (isinstance(subject, Candle) and subject.closed):
             self._report(subject, "refused")
 
     def _complain(self, subject: Subject, error: Exception) -> None:
         self._refused += 1
-        name = subject if isinstance(subject, str) else subject.stream.key
+        name = _name_of(subject)
         if self._complaints.now(name):
-            logger.bind(stream=name[:300], reason=str(error)).error("message cannot be written")
+            logger.bind(subject=name[:300], reason=str(error)).error("message cannot be written")
 
     def _report(self, subject: Subject, outcome: Outcome) -> None:
         if outcome == "returned" and isinstance(subject, Candle):
@@ -316,6 +329,15 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001
             # A listener's defect must not stop the reading of confirms.
             logger.opt(exception=error).error("outcome listener failed")
+
+
+def _name_of(subject: Subject) -> str:
+    """For the log, where no account is named."""
+    if isinstance(subject, str):
+        return subject
+    if isinstance(subject, MarketEvent):
+        return subject.stream.key
+    return f"{subject.exchange}:{subject.market}:account"
 
 
 def _age_s(since_s: float | None, now_s: float) -> float | None:

@@ -159,7 +159,12 @@ def letter_message(letter: Letter, app_id: str, on_outcome: OnOutcome) -> Messag
 
 
 def lane_of(amqp_exchange: str, routing_key: str) -> tuple[str, str]:
-    """The lane of a mandatory message: a return names nothing else of it."""
+    """The lane of a mandatory message: a return names nothing else of it.
+
+    All that is said of one account is one lane, whatever the first word of its key.
+    """
+    if amqp_exchange == messages.ACCOUNT_EXCHANGE:
+        return amqp_exchange, routing_key.partition(".")[2]
     return amqp_exchange, routing_key
 
 
