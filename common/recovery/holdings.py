@@ -1,0 +1,255 @@
+"""What an account holds, folded: balances and positions as frames and snapshots tell them. Pure.
+
+The newest word on each asset and each position goes out once; what is older, or says nothing new, does
+not. A snapshot also says what is not there: a balance or position that it does not name is none any
+more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from zlib import crc32
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from common.exchanges.private import BalancesTold, DeltaTold, Position, PositionsTold
+from common.model.account import (
+    AccountPosition,
+    Balance,
+    BalanceUpdate,
+    PositionSide,
+    PositionUpdate,
+)
+from common.model.decimals import same
+from common.recovery.orders import Account
+
+HoldingsEvent = AccountPosition | BalanceUpdate | PositionUpdate
+
+# Deltas that are remembered, so that one that is told again is not said again.
+MOST_DELTAS = 200
+# What a position has to differ in for a snapshot to say it: the rest moves with every price.
+_STANDS = ("quantity", "contracts", "entry_price", "leverage", "margin_type")
+_AMOUNTS = ("free", "locked", "total")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class KeptBalance(Struct, frozen=True):
+    """The newest word on an asset."""
+
+    balance: Balance
+    time_ms: int
+
+
+class KeptPosition(Struct, frozen=True):
+    """The newest word on a position."""
+
+    position: Position
+    time_ms: int
+
+
+class Kept(Struct, frozen=True):
+    """What a new owner has to know."""
+
+    balances: tuple[KeptBalance, ...] = ()
+    positions: tuple[KeptPosition, ...] = ()
+
+
+class Holdings:
+    """Balances and positions of one account.
+
+    Args:
+        account: whose.
+        kept: what an owner before has left.
+    """
+
+    def __init__(self, account: Account, kept: Kept | None = None) -> None:
+        self._account = account
+        kept = kept or Kept()
+        self._balances = {each.balance.asset: each for each in kept.balances}
+        self._positions = {_key(each.position): each for each in kept.positions}
+        self._deltas: dict[str, None] = {}
+
+    @property
+    def kept(self) -> Kept:
+        """What there is: an asset or position that is none need not be known."""
+        return Kept(
+            tuple(each for each in self._balances.values() if not _is_none(each.balance)),
+            tuple(each for each in self._positions.values() if _is_open(each.position)),
+        )
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """Of the positions that are open."""
+        return frozenset(symbol for symbol, _ in (_key(p.position) for p in self.kept.positions))
+
+    def amounts(self) -> Mapping[str, Balance]:
+        """The newest word on every asset there is any of."""
+        return {each.balance.asset: each.balance for each in self.kept.balances}
+
+    def take(
+        self, told: BalancesTold | DeltaTold | PositionsTold, at_ms: int, *, entire: bool = False
+    ) -> list[HoldingsEvent]:
+        """What goes out.
+
+        Args:
+            told: a frame's, or a snapshot's (``whole``).
+            at_ms: of a snapshot, the exchange's time when it was asked for.
+            entire: say all of a snapshot, changed or not (after a connect).
+        """
+        match told:
+            case BalancesTold():
+                return self._take_balances(told, at_ms, entire=entire)
+            case PositionsTold():
+                return self._take_positions(told, at_ms, entire=entire)
+            case DeltaTold():
+                return self._take_delta(told)
+
+    # --- balances -----------------------------------------------------------------------------
+
+    def _take_balances(
+        self, told: BalancesTold, at_ms: int, *, entire: bool
+    ) -> list[HoldingsEvent]:
+        time_ms = at_ms if told.whole else told.time_ms
+        rows = list(told.balances)
+        if told.whole:
+            named = {row.asset for row in rows}
+            gone = (asset for asset in self.amounts() if asset not in named)
+            rows += [Balance(asset, "0", "0", "0") for asset in gone]
+        changed = []
+        for row in rows:
+            kept = self._balances.get(row.asset)
+            if kept is not None and kept.time_ms > time_ms:
+                continue
+            self._balances[row.asset] = KeptBalance(row, time_ms)
+            if kept is None:
+                # A snapshot may list every asset there is.
+                says = not (told.whole and _is_none(row))
+            else:
+                says = _differs(kept.balance, row, _AMOUNTS)
+            if says:
+                changed.append(row)
+        if entire and told.whole:
+            return [self._balances_event(tuple(self.amounts().values()), told, time_ms)]
+        if not changed:
+            return []
+        part = msgspec.structs.replace(told, whole=False)
+        return [self._balances_event(tuple(changed), part, time_ms)]
+
+    def _balances_event(
+        self, rows: tuple[Balance, ...], told: BalancesTold, time_ms: int
+    ) -> AccountPosition:
+        body = crc32(_encode(rows))
+        updated_ms = told.time_ms or time_ms
+        word = "all" if told.whole else "some"
+        return AccountPosition(
+            exchange=self._account.exchange,
+            market=self._account.market,
+            account_id=self._account.account_id,
+            event_ms=time_ms,
+            balances=rows,
+            whole=told.whole,
+            updated_ms=updated_ms,
+            message_id=f"balances:{self._prefix}:{word}:{updated_ms}:{body:08x}",
+        )
+
+    def _take_delta(self, told: DeltaTold) -> list[HoldingsEvent]:
+        name = f"delta:{self._prefix}:{told.asset}:{told.time_ms}:{told.delta}"
+        if name in self._deltas:
+            return []
+        self._deltas[name] = None
+        if len(self._deltas) > MOST_DELTAS:
+            del self._deltas[next(iter(self._deltas))]
+        event = BalanceUpdate(
+            exchange=self._account.exchange,
+            market=self._account.market,
+            account_id=self._account.account_id,
+            event_ms=told.time_ms,
+            asset=told.asset,
+            delta=told.delta,
+            cleared_ms=told.cleared_ms,
+            message_id=name,
+        )
+        return [event]
+
+    # --- positions ----------------------------------------------------------------------------
+
+    def _take_positions(
+        self, told: PositionsTold, at_ms: int, *, entire: bool
+    ) -> list[HoldingsEvent]:
+        time_ms = at_ms if told.whole else told.time_ms
+        rows = list(told.positions)
+        if told.whole:
+            named = {_key(row) for row in rows}
+            rows += [
+                Position(symbol=symbol, position_side=side, quantity="0")
+                for (symbol, side), kept in self._positions.items()
+                if (symbol, side) not in named and _is_open(kept.position)
+            ]
+        out: list[HoldingsEvent] = []
+        for row in rows:
+            kept = self._positions.get(_key(row))
+            if kept is not None and kept.time_ms > time_ms:
+                continue
+            self._positions[_key(row)] = KeptPosition(row, time_ms)
+            if kept is None:
+                says = _is_open(row)
+            elif told.whole:
+                says = _differs(kept.position, row, _STANDS)
+            else:
+                says = kept.position != row
+            if says or entire:
+                out.append(self._position_event(row, told.time_ms or time_ms))
+        return out
+
+    def _position_event(self, row: Position, time_ms: int) -> PositionUpdate:
+        fields = {name: getattr(row, name) for name in Position.__struct_fields__}
+        body = crc32(_encode(row))
+        place = f"{self._prefix}:{row.symbol}:{row.position_side}"
+        return PositionUpdate(
+            exchange=self._account.exchange,
+            market=self._account.market,
+            account_id=self._account.account_id,
+            event_ms=time_ms,
+            message_id=f"position:{place}:{time_ms}:{body:08x}",
+            **fields,
+        )
+
+    @property
+    def _prefix(self) -> str:
+        account = self._account
+        return f"{account.exchange}:{account.market}:{account.account_id}"
+
+
+def _key(position: Position) -> tuple[str, PositionSide]:
+    return position.symbol, position.position_side
+
+
+def _is_zero(amount: str | UnsetType) -> bool:
+    return amount is UNSET or not amount.strip("-0.")
+
+
+def _is_none(balance: Balance) -> bool:
+    return all(_is_zero(getattr(balance, name)) for name in _AMOUNTS)
+
+
+def _is_open(position: Position) -> bool:
+    return not (_is_zero(position.quantity) and _is_zero(position.contracts))
+
+
+def _differs(kept: Struct, told: Struct, names: tuple[str, ...]) -> bool:
+    """Whether one of these is told, and is not what it was."""
+    pairs = ((getattr(kept, name), getattr(told, name)) for name in names)
+    return any(after is not UNSET and not _agree(before, after) for before, after in pairs)
+
+
+def _agree(one: str | UnsetType, other: str) -> bool:
+    """Whether they are the same, as numbers where they are numbers."""
+    if one is UNSET or one == other:
+        return one == other
+    return _is_number(one) and _is_number(other) and same(one, other)
+
+
+def _is_number(text: str) -> bool:
+    return not text.strip("-0123456789.")

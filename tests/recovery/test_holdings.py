@@ -1,0 +1,180 @@
+"""What an account holds: the newest word goes out once, whatever the order in which it is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.exchanges.private import BalancesTold, DeltaTold, Position, PositionsTold
+from common.model.account import AccountPosition, Balance, BalanceUpdate, PositionUpdate
+from common.recovery.holdings import Holdings, HoldingsEvent
+from common.recovery.orders import Account
+
+ME = Account("binance", "linear", "acc")
+T0 = 1_700_000_000_000
+
+
+def balances(*rows: tuple[str, str], at: int = 0, whole: bool = False) -> BalancesTold:
+    told = tuple(Balance(asset, free, "0") for asset, free in rows)
+    return BalancesTold(balances=told, time_ms=T0 + at, whole=whole)
+
+
+def positions(
+    *rows: tuple[str, str], at: int = 0, whole: bool = False, **more: Any
+) -> PositionsTold:
+    told = tuple(
+        Position(symbol=symbol, position_side="BOTH", quantity=size, **more)
+        for symbol, size in rows
+    )
+    return PositionsTold(positions=told, time_ms=T0 + at, whole=whole)
+
+
+def said(events: list[HoldingsEvent]) -> list[tuple[str, str]]:
+    """Asset or symbol, with how much."""
+    out = []
+    for event in events:
+        match event:
+            case AccountPosition():
+                out += [(row.asset, str(row.free)) for row in event.balances]
+            case PositionUpdate():
+                out.append((event.symbol, str(event.quantity)))
+            case BalanceUpdate():
+                out.append((event.asset, event.delta))
+    return out
+
+
+# --- balances -----------------------------------------------------------------------------------
+
+
+def test_a_balance_that_changes_is_told() -> None:
+    holdings = Holdings(ME)
+    assert said(holdings.take(balances(("BTC", "1")), T0)) == [("BTC", "1")]
+    assert said(holdings.take(balances(("BTC", "2"), at=1), T0)) == [("BTC", "2")]
+
+
+def test_what_is_told_again_or_later_than_newer_is_not_said() -> None:
+    holdings = Holdings(ME)
+    holdings.take(balances(("BTC", "1"), at=5), T0)
+    assert holdings.take(balances(("BTC", "1.0"), at=5), T0) == []
+    assert holdings.take(balances(("BTC", "0.5"), at=4), T0) == []
+    assert said(holdings.take(balances(("BTC", "0.7"), at=5), T0)) == [("BTC", "0.7")]
+
+
+def test_after_a_connect_a_snapshot_is_said_whole() -> None:
+    holdings = Holdings(ME)
+    snapshot = balances(("BTC", "1"), ("ETH", "0"), at=1, whole=True)
+    (first,) = holdings.take(snapshot, T0 + 2, entire=True)
+    assert isinstance(first, AccountPosition)
+    assert first.whole
+    assert said([first]) == [("BTC", "1")]
+    (again,) = holdings.take(snapshot, T0 + 9, entire=True)
+    assert isinstance(again, AccountPosition)
+    assert again.message_id == first.message_id
+
+
+def test_an_account_with_nothing_is_said_to_have_nothing() -> None:
+    (event,) = Holdings(ME).take(balances(whole=True), T0, entire=True)
+    assert isinstance(event, AccountPosition)
+    assert (event.balances, event.whole) == ((), True)
+
+
+def test_a_later_snapshot_says_what_the_stream_has_missed_and_nothing_else() -> None:
+    holdings = Holdings(ME)
+    holdings.take(balances(("BTC", "1"), ("ETH", "2"), ("SOL", "3"), whole=True), T0, entire=True)
+    later = balances(("BTC", "1"), ("ETH", "5"), ("XRP", "0"), whole=True)
+    (event,) = holdings.take(later, T0 + 10)
+    assert isinstance(event, AccountPosition)
+    assert not event.whole
+    assert said([event]) == [("ETH", "5"), ("SOL", "0")]
+    assert holdings.take(later, T0 + 20) == []
+
+
+def test_a_snapshot_that_was_asked_for_before_a_frame_does_not_undo_it() -> None:
+    holdings = Holdings(ME)
+    holdings.take(balances(("BTC", "1"), whole=True), T0, entire=True)
+    holdings.take(balances(("BTC", "2"), at=50), T0)
+    assert holdings.take(balances(("BTC", "1"), whole=True), T0 + 49) == []
+    assert said(holdings.take(balances(("BTC", "3"), whole=True), T0 + 51)) == [("BTC", "3")]
+
+
+def test_a_word_on_the_total_alone_is_said_as_it_was_told() -> None:
+    """What orders hold is not told with it: the free part from before would be wrong."""
+    holdings = Holdings(ME)
+    holdings.take(balances(("USDT", "10"), whole=True), T0, entire=True)
+    told = BalancesTold(balances=(Balance("USDT", total="12"),), time_ms=T0 + 1)
+    (event,) = holdings.take(told, T0)
+    assert isinstance(event, AccountPosition)
+    assert event.balances == (Balance("USDT", total="12"),)
+
+
+def test_a_delta_is_said_once() -> None:
+    holdings = Holdings(ME)
+    told = DeltaTold(asset="BTC", delta="-0.5", time_ms=T0)
+    (event,) = holdings.take(told, T0)
+    assert isinstance(event, BalanceUpdate)
+    assert event.message_id == f"delta:binance:linear:acc:BTC:{T0}:-0.5"
+    assert holdings.take(told, T0) == []
+
+
+# --- positions ----------------------------------------------------------------------------------
+
+
+def test_a_position_is_told_until_it_is_closed() -> None:
+    holdings = Holdings(ME)
+    events = holdings.take(positions(("BTCUSDT", "1"), at=1), T0)
+    events += holdings.take(positions(("BTCUSDT", "-2"), at=2), T0)
+    events += holdings.take(positions(("BTCUSDT", "0"), at=3), T0)
+    assert said(events) == [("BTCUSDT", "1"), ("BTCUSDT", "-2"), ("BTCUSDT", "0")]
+    assert holdings.kept.positions == ()
+
+
+def test_a_position_that_was_closed_unheard_is_closed_by_the_snapshot() -> None:
+    holdings = Holdings(ME)
+    holdings.take(positions(("BTCUSDT", "1"), ("ETHUSDT", "2")), T0)
+    successor = Holdings(ME, holdings.kept)
+    events = successor.take(positions(("ETHUSDT", "2"), whole=True), T0 + 10, entire=True)
+    assert said(events) == [("ETHUSDT", "2"), ("BTCUSDT", "0")]
+    assert successor.take(positions(("ETHUSDT", "2"), whole=True), T0 + 20) == []
+
+
+def test_a_price_that_moves_is_no_news_of_a_snapshot() -> None:
+    holdings = Holdings(ME)
+    holdings.take(positions(("BTCUSDT", "1"), mark_price="10", whole=True), T0, entire=True)
+    moved = positions(("BTCUSDT", "1.00"), mark_price="11", whole=True)
+    assert holdings.take(moved, T0 + 10) == []
+    resized = positions(("BTCUSDT", "1.01"), mark_price="11", whole=True)
+    assert said(holdings.take(resized, T0 + 20)) == [("BTCUSDT", "1.01")]
+
+
+def test_sides_are_positions_of_their_own() -> None:
+    holdings = Holdings(ME)
+    rows = tuple(
+        Position(symbol="BTCUSDT", position_side=side, quantity="1") for side in ("LONG", "SHORT")
+    )
+    events = holdings.take(PositionsTold(positions=rows, time_ms=T0), T0)
+    assert len({event.message_id for event in events}) == 2
+
+
+# --- whatever the order -------------------------------------------------------------------------
+
+WORDS = st.lists(
+    st.tuples(st.sampled_from("AB"), st.integers(0, 3), st.integers(0, 20)), max_size=12
+)
+
+
+@given(words=WORDS, data=st.data())
+def test_the_newest_word_wins_whatever_the_order(words: Any, data: Any) -> None:
+    """Words of the same moment agree: the exchange does not contradict itself."""
+    newest = {(asset, at): amount for asset, amount, at in words}
+    frames = [balances((asset, str(n)), at=at) for (asset, at), n in newest.items()]
+    holdings = Holdings(ME)
+    last: dict[str, str] = {}
+    for frame in data.draw(st.permutations(frames)):
+        last |= dict(said(holdings.take(frame, T0)))
+    truth = {
+        asset: str(newest[asset, max(at for name, at in newest if name == asset)])
+        for asset, _ in newest
+    }
+    assert last == truth
