@@ -8,7 +8,8 @@ is explained if one fault fits in every respect:
 - *when, one of the earlier copies*: not earlier than ``reach_s`` before the fault (what was confirmed
   longer ago has long been checkpointed), nor later than shortly after it was healed, or, where
   RabbitMQ held then what it was sent, after it let go of it;
-- *when, the copy that came again*: after the fault began, at most ``after_s`` after it was healed;
+- *when, the copy that came again*: after the fault began, at most ``after_s`` after it was healed, or
+  after whoever was hit could have a successor (``ownerless``);
 - *whose*: where a worker was hit, it owned the stream when it published the earlier copy, or, where
   it was only paused, it published the later one when it woke. Who owned a stream under an epoch is
   sampled from the fleet's records; an epoch too short-lived to be seen is not held against it;
@@ -29,7 +30,9 @@ from scripts.chaos.kinds import LEASE_TTL_S, LOOK_BACK_S
 # Exchange, market and epoch to the processes that were seen to own streams there under it.
 Owners = Mapping[tuple[str, str, int], frozenset[int]]
 
-# The lease's TTL, the longest wait between attempts to connect, and backfilling.
+# From a death until its leases have run out and were claimed, by a worker that had to start first.
+_SUCCEEDS_S = LEASE_TTL_S + 9.0
+# That, the longest wait between attempts to connect, and backfilling.
 RECOVERY_S = 60.0
 # Until a message has gone through the broker, and the consumer is back.
 ARRIVES_S = 5.0
@@ -40,12 +43,17 @@ RECONNECTED_S = 35.0
 
 
 class Cause(Struct, frozen=True):
-    """How a kind of fault makes duplicates."""
+    """How a kind of fault makes duplicates.
+
+    ``lingers_s``: it is felt so long after it was healed. ``repeats_s``: what is published so long after
+    may have to be published again.
+    """
 
     why: Literal["owner died", "owner cut off", "engine lost", "confirm lost"]
     reach_s: float = 10.0
     after_s: float = RECOVERY_S
     lingers_s: float = 0.0
+    repeats_s: float = 0.0
 
     @property
     def by_another(self) -> bool:
@@ -53,13 +61,15 @@ class Cause(Struct, frozen=True):
         return self.why != "confirm lost"
 
 
+# Counted from when it could have a successor.
+_OWNER_DIED = Cause("owner died", after_s=RECOVERY_S - _SUCCEEDS_S)
 _CONFIRM_LOST = Cause("confirm lost", reach_s=5.0)
 # Until the next owner lives long enough to publish from the checkpoint that was not moved.
 _ENGINE_LOST = Cause("engine lost", after_s=1.5 * RECOVERY_S)
 
 CAUSES: Mapping[str, Cause] = {
-    "kill": Cause("owner died"),
-    "restart": Cause("owner died"),  # only if it had to be killed
+    "kill": _OWNER_DIED,
+    "restart": _OWNER_DIED,  # only if it had to be killed
     "pause_long": Cause("owner cut off"),
     "rabbit_kill": _CONFIRM_LOST,
     "rabbit_restart": _CONFIRM_LOST,
@@ -72,15 +82,18 @@ CAUSES: Mapping[str, Cause] = {
     # The wires that were half open stay so: each is found out by a call that is not answered.
     "redis_half_open": Cause("engine lost", after_s=1.5 * RECOVERY_S, lingers_s=15.0),
     # Without checkpoints, a bounded look-back is published again: by as many owners as it takes until
-    # one of them lives long enough to have it confirmed.
-    "redis_wipe": Cause("engine lost", reach_s=LOOK_BACK_S + RECOVERY_S, after_s=3 * RECOVERY_S),
+    # one of them keeps it long enough to say it once more, which is when it counts (decision 0008).
+    "redis_wipe": Cause(
+        "engine lost",
+        reach_s=LOOK_BACK_S + RECOVERY_S,
+        after_s=3 * RECOVERY_S,
+        repeats_s=RECOVERY_S,
+    ),
 }
 
 # As long as these last nobody can claim a lease.
 _NO_CLAIMS = ("redis_kill", "redis_cut", "redis_freeze", "redis_half_open", "redis_wipe")
-# From a death until its leases have run out and were claimed, by a worker that had to start first;
-# and from an outage of Redis until a tick has found out that it is back, and claimed.
-_SUCCEEDS_S = LEASE_TTL_S + 9.0
+# From an outage of Redis until a tick has found out that it is back, and claimed.
 _ENGINE_BACK_S = 12.0
 
 # As long as these last, what is sent is kept, and arrives afterwards.
@@ -111,6 +124,9 @@ def explained(
             continue
         arrived_by_ms = _arrived_by_ms(one, cause, carried)
         suspects = (copy for copy in before if copy.arrived_ms <= arrived_by_ms)
+        over_ms = _succeeded_ms(one, cause, carried) + cause.after_s * 1000
+        if not one.from_ms <= again.arrived_ms <= over_ms:
+            continue
         if any(_fits(cause, one, copy, again, owners) for copy in suspects):
             return f"{cause.why}: {one.fault}"
     return None
@@ -123,17 +139,22 @@ def _fits(cause: Cause, one: Carried, before: Delivery, again: Delivery, owners:
         return False
     if before.arrived_ms < one.from_ms - cause.reach_s * 1000:
         return False
-    if not one.from_ms <= again.arrived_ms <= one.to_ms + cause.after_s * 1000:
-        return False
     if not one.pids or _may_have_owned(one.pids, before, owners):
         return True
     woke = cause.why == "owner cut off" and again.arrived_ms >= one.to_ms
     return woke and _may_have_owned(one.pids, again, owners)
 
 
+def _succeeded_ms(one: Carried, cause: Cause, carried: Sequence[Carried]) -> float:
+    """When the fault was over, and whoever was hit by it could have a successor."""
+    if cause.why != "owner died":
+        return one.to_ms
+    return max((to for at, to in ownerless(carried) if at <= one.to_ms <= to), default=one.to_ms)
+
+
 def _arrived_by_ms(one: Carried, cause: Cause, carried: Sequence[Carried]) -> float:
     """When all has arrived that was published under a fault."""
-    by_ms = one.to_ms + (ARRIVES_S + cause.lingers_s) * 1000
+    by_ms = one.to_ms + (ARRIVES_S + cause.lingers_s + cause.repeats_s) * 1000
     held = (o for o in carried if o.fault.kind in HOLDS and o.from_ms <= by_ms <= o.to_ms)
     return max((other.to_ms + ARRIVES_S * 1000 for other in held), default=by_ms)
 

@@ -405,6 +405,22 @@ def test_only_checkpoints_that_are_lost_excuse_what_was_confirmed_long_before() 
     assert run.judge().duplicated_unexplained == 0
 
 
+def test_a_death_excuses_until_there_could_be_a_successor() -> None:
+    """Whoever came next died as well, before it could say anything."""
+    run = Run().fault("kill", end_s(7) + 0.3).came(7, end_s(7) + 70, epoch=9)
+    assert run.judge().duplicated_unexplained == 1
+    run.fault("kill", end_s(7) + 12, pid=OTHER)
+    assert run.judge().duplicated_unexplained == 0
+
+
+def test_what_was_looked_back_at_may_be_said_again_until_somebody_has_said_it_twice() -> None:
+    """It counts only then: of an owner that hands over before, the next one says it once more."""
+    run = Run().fault("redis_wipe", end_s(7) - 30).came(7, end_s(7) + 9, epoch=2)
+    assert run.judge().duplicated_unexplained == 0
+    run = Run().fault("redis_wipe", end_s(7) - 90).came(7, end_s(7) + 9, epoch=2)
+    assert run.judge().duplicated_unexplained == 1
+
+
 def test_a_duplicate_before_the_fault_or_long_after_it_has_no_excuse() -> None:
     early = Run().fault("kill", end_s(7) + 5).came(7, end_s(7) + 4, epoch=2)
     assert early.judge().duplicated_unexplained == 1
