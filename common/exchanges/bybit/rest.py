@@ -215,13 +215,26 @@ def parse_candles(stream: Stream, body: bytes, catalog: Catalog, now_ms: int) ->
 # --- failures -------------------------------------------------------------------------------
 
 
-class _Outcome(Struct):
+class Outcome(Struct):
+    """What every answer says of itself; without a code it is not the exchange's own."""
+
     code: int | None = field(name="retCode", default=None)
     text: str = field(name="retMsg", default="")
     now_ms: int = field(name="time", default=0)
 
 
-_outcome = msgspec.json.Decoder(_Outcome, strict=False)
+_outcome = msgspec.json.Decoder(Outcome, strict=False)
+
+
+def outcome_of(body: bytes) -> Outcome:
+    """What an answer says of itself; its beginning where it is not the exchange's own."""
+    outcome = told(_outcome, body) or Outcome(text=excerpt(body))
+    return msgspec.structs.replace(outcome, text=unsigned(outcome.text))
+
+
+def unsigned(text: str) -> str:
+    """A refusal without what it repeats of the request: a wrong signature's has the key in it."""
+    return text.partition("origin_string")[0].rstrip(" ,")
 
 
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
@@ -229,7 +242,7 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
 
     403 is the ban of an address that asked too often (or is in a country that is not served).
     """
-    outcome = told(_outcome, body) or _Outcome(text=excerpt(body))
+    outcome = outcome_of(body)
     if status < 400 and outcome.code == 0:
         return None
     reason = "rate" if status == 403 else ERRORS.get(outcome.code or 0)

@@ -1,0 +1,17 @@
+"""Bybit's private side, as the rest of the house sees it."""
+
+from common.exchanges.bybit import account, inquiries
+from common.exchanges.bybit.parse import ping
+from common.exchanges.private import Private
+
+BYBIT_PRIVATE = Private(
+    markets=account.RULES,
+    sign=account.sign,
+    open=account.opening,
+    converse=account.converse,
+    snapshot=inquiries.snapshot,
+    since=inquiries.since,
+    order=inquiries.order,
+    trouble=account.trouble,
+    ping=ping,
+)
