@@ -31,7 +31,7 @@ from common.exchanges.private import (
 )
 from common.exchanges.protocol import RestFailure, RestRequest, Unreadable
 from common.exchanges.signing import hmac_hex
-from common.exchanges.wire import BROKEN, decoded, unreadable
+from common.exchanges.wire import BROKEN, Millis, decoded, unreadable
 from common.model.instruments import Catalog
 from common.model.streams import Market
 
@@ -45,8 +45,9 @@ def _hosts(rest: str, stream: str) -> Hosts:
     return Hosts(f"https://{rest}", f"wss://{stream}/v5/private")
 
 
-# Where an account was opened is where it is served. The connect page names no sockets of the
-# Netherlands' and the Emirates' own: theirs are the main ones.
+# Where an account was opened is where it is served. The connect page names no sockets of Europe's,
+# the Netherlands' and the Emirates' own: Europe's is on the page of the system status, the others'
+# is the main one.
 HOSTS: Mapping[tuple[Environment, str], Hosts] = {
     ("live", ""): _hosts("api.bybit.com", "stream.bybit.com"),
     ("live", "eu"): _hosts("api.bybit.eu", "stream.bybit.eu"),
@@ -79,6 +80,8 @@ TROUBLES: Mapping[int, Trouble] = {
     10004: "key",
     10005: "permission",
     10006: "rate",
+    10007: "key",
+    10008: "permission",
     10009: "rate",
     10010: "address",
     10016: "transient",
@@ -91,18 +94,18 @@ TROUBLES: Mapping[int, Trouble] = {
     33004: "key",
     -2015: "key",
 }
-# Refusals on the socket come in words, mostly: the first fragment that fits. A key that has expired
-# is no matter of the clock.
+# Refusals on the socket come in words, mostly: the first fragment that fits. Several name the key
+# that has not the permission, or is of another address; one that has expired is no matter of the clock.
 _WORDS: tuple[tuple[str, Trouble], ...] = (
     ("unmatched ip", "address"),
     ("bound ip", "address"),
-    ("api key has expired", "key"),
+    ("permission", "permission"),
+    ("not authorized", "permission"),
     ("apikey", "key"),
     ("api key", "key"),
     ("api_key", "key"),
     ("sign", "key"),
-    ("permission", "permission"),
-    ("not authorized", "permission"),
+    ("usvc1111", "key"),
     # A login that has expired as it arrives is refused so.
     ("params error", "clock"),
     ("expire", "clock"),
@@ -110,10 +113,13 @@ _WORDS: tuple[tuple[str, Trouble], ...] = (
     ("too many", "rate"),
     ("too frequent", "rate"),
     ("invalid topic", "config"),
+    ("invalid op", "config"),
     ("handler not found", "config"),
 )
 # The same topics twice on one socket: what was wanted is there.
 _ALREADY = "already subscribed"
+# Requests that end the matter when they are refused; some refusals do not repeat whose they are.
+_REFUSED_OPS = frozenset({"auth", "subscribe", ""})
 _HTTP: Mapping[int, Trouble] = {401: "key", 403: "rate", 429: "rate"}
 
 
@@ -157,6 +163,7 @@ class _AccountInfo(Struct):
 
 class _Info(Struct):
     result: _AccountInfo
+    now_ms: Millis = field(name="time", default=0)
 
 
 _info = msgspec.json.Decoder(_Info, strict=False)
@@ -183,9 +190,10 @@ def info_request(credentials: Credentials) -> RestRequest:
     return RestRequest(url=url, cost={"requests": 1}, signed=True)
 
 
-def margin_mode(body: bytes) -> str:
-    """The account's, in the exchange's words; positions do not tell it."""
-    return decoded(_info, body).result.margin_mode
+def margin_mode(body: bytes) -> tuple[str, int]:
+    """The account's, in the exchange's words, as of when; positions do not tell it."""
+    info = decoded(_info, body)
+    return info.result.margin_mode, info.now_ms
 
 
 def opening(market: Market, credentials: Credentials) -> Generator[RestRequest, bytes, str]:
@@ -207,19 +215,26 @@ def opening(market: Market, credentials: Credentials) -> Generator[RestRequest, 
 class _Frame(Struct):
     """Everything that arrives: a push has a topic, an answer the op of its request.
 
-    Answers are spelled in two ways: ``ret_msg`` and ``retMsg``, some with a code.
+    Answers are spelled in several ways: ``ret_msg`` and ``retMsg``; with ``success``, a code, or both.
     """
 
     topic: str | UnsetType = UNSET
     op: str = ""
     success: bool | UnsetType = UNSET
-    code: int = field(name="retCode", default=0)
+    code: int | UnsetType = field(name="retCode", default=UNSET)
     ret_msg: str = ""
     ret_msg_2: str = field(name="retMsg", default="")
 
     @property
     def text(self) -> str:
         return unsigned(self.ret_msg or self.ret_msg_2)
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether it is a success; None where it does not say."""
+        if self.success is not UNSET:
+            return self.success
+        return None if self.code is UNSET else self.code == 0
 
 
 _frame = msgspec.json.Decoder(_Frame)
@@ -261,21 +276,27 @@ class Conversation:
             return self._say(unreadable(error))
         if answer.topic is not UNSET:
             return self._say(*told(self._market, frame, catalog))
-        if answer.op == "pong" or (answer.success is True and answer.text == "pong"):
+        if answer.op == "pong" or (answer.ok and answer.text == "pong"):
             return self._say(Alive()) if self._stage == "open" else Turn()
-        if answer.op != self._stage or answer.success is UNSET:
-            return self._say(Unreadable("unknown_type", f"op {answer.op:.20} {answer.text:.60}"))
-        return self._answered(answer)
+        if answer.ok is False and answer.op in _REFUSED_OPS:
+            return self._refused(answer)
+        if answer.ok and answer.op == self._stage:
+            return self._accepted()
+        return self._say(Unreadable("unknown_type", f"op {answer.op:.20} {answer.text:.60}"))
 
-    def _answered(self, answer: _Frame) -> Turn:
+    def _accepted(self) -> Turn:
         """What was waited for has come."""
-        if not answer.success and _ALREADY not in answer.text.lower():
-            return self._say(Denied(_refused(answer), f"{answer.code} {answer.text}"[:200]))
         if self._stage == "auth":
             self._stage = "subscribe"
             return Turn(send=(_message("subscribe", TOPICS[self._market]),))
         self._stage = "open"
         return self._say(Opened())
+
+    def _refused(self, answer: _Frame) -> Turn:
+        if _ALREADY in answer.text.lower():
+            return self._accepted() if self._stage == "subscribe" else Turn()
+        code = "" if answer.code is UNSET else str(answer.code)
+        return self._say(Denied(_trouble_of(answer), f"{code} {answer.text}".strip()[:200]))
 
     def _say(self, *heard: Heard) -> Turn:
         return Turn([Said(self._account, what) for what in heard])
@@ -285,9 +306,9 @@ def _message(op: str, args: Sequence[object]) -> str:
     return msgspec.json.encode({"req_id": op, "op": op, "args": args}).decode()
 
 
-def _refused(answer: _Frame) -> Trouble:
+def _trouble_of(answer: _Frame) -> Trouble:
     """By its code if there is one, else by its words."""
-    if answer.code in TROUBLES:
+    if answer.code is not UNSET and answer.code in TROUBLES:
         return TROUBLES[answer.code]
     text = answer.text.lower()
     return next((trouble for fragment, trouble in _WORDS if fragment in text), "transient")

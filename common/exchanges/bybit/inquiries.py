@@ -153,15 +153,17 @@ def snapshot(market: Market, credentials: Credentials, catalog: Catalog) -> Aski
 def _positions(
     ask: _Asker, credentials: Credentials
 ) -> Generator[RestRequest, bytes, PositionsTold]:
-    """All there are, with the account's margin mode, which no position tells."""
-    mode = margin_mode((yield info_request(credentials)))
+    """All there are, with the account's margin mode, which no position tells.
+
+    They are told as of before they were asked for: what is pushed meanwhile is newer.
+    """
+    mode, now_ms = margin_mode((yield info_request(credentials)))
     rows: list[PositionRow] = []
     for settle in _settles(ask.market, ask.catalog):
         rows += yield from ask.rows(_POSITIONS, _position.decode, **settle)
     held = [row for row in rows if row.quantity.strip("0.")]
-    newest_ms = max((row.updated_ms for row in held), default=0)
     positions = tuple(position(ask.market, row, mode) for row in held)
-    return PositionsTold(positions=positions, time_ms=newest_ms, whole=True)
+    return PositionsTold(positions=positions, time_ms=now_ms, whole=True)
 
 
 def _settles(market: Market, catalog: Catalog) -> list[dict[str, str]]:

@@ -66,12 +66,8 @@ _MARGINS: Mapping[str, Literal["cross", "isolated"]] = {
 }
 # Reasons that say nothing.
 _NO_REASONS = ("", "EC_NoError", "UNKNOWN")
-# Wallets that hold what a market trades with; a unified account has but one.
-WALLETS: Mapping[Market, frozenset[str]] = {
-    "spot": frozenset({"UNIFIED", "SPOT"}),
-    "linear": frozenset({"UNIFIED"}),
-    "inverse": frozenset({"UNIFIED", "CONTRACT"}),
-}
+# The wallet that all markets trade with; others (``FUND``) only keep.
+_WALLET = "UNIFIED"
 
 _Index = Literal[0, 1, 2]
 
@@ -243,16 +239,15 @@ class Wallet(Struct):
     """One of an account's wallets."""
 
     coins: list[Coin] = field(name="coin")
-    kind: str = field(name="accountType", default="UNIFIED")
+    kind: str = field(name="accountType", default=_WALLET)
 
 
 def balances(market: Market, wallets: list[Wallet]) -> tuple[Balance, ...]:
-    """What there is, in the wallets that this market trades with."""
-    ours = WALLETS[market]
+    """What there is, in the wallet that is traded with."""
     return tuple(
         Balance(coin.asset, _free(market, coin), coin.locked or UNSET, coin.total)
         for wallet in wallets
-        if wallet.kind in ours
+        if wallet.kind == _WALLET
         for coin in wallet.coins
     )
 

@@ -132,7 +132,7 @@ _READERS: Mapping[str, Callable[[Market, Raw, Catalog], Heard]] = {
 
 
 def _balances(market: Market, push: Push) -> Sequence[Heard]:
-    """The coins that changed, of the wallets that this market trades with."""
+    """The coins that changed, of the wallet that is traded with."""
     wallets, said = list[Wallet](), list[Heard]()
     for raw in push.rows:
         try:

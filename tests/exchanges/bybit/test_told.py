@@ -441,10 +441,9 @@ def test_what_is_free_is_left_out_where_it_is_not_told() -> None:
     assert spot.balances == (Balance("BREAK", total="201.34882644"),)
 
 
-def test_wallets_of_other_markets_are_not_told() -> None:
-    assert wallet("linear", COIN, accountType="CONTRACT") == []
-    assert wallet("spot", COIN, accountType="FUND") == []
-    assert len(wallet("inverse", COIN, accountType="CONTRACT")) == 1
+@pytest.mark.parametrize("kind", ["CONTRACT", "FUND", "SPOT"])
+def test_wallets_that_nothing_is_traded_with_are_not_told(kind: str) -> None:
+    assert [wallet(market, COIN, accountType=kind) for market in MARKETS] == [[], [], []]
 
 
 # --- what the socket carries besides ------------------------------------------------------------
