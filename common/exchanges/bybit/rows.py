@@ -8,9 +8,9 @@ is in the base asset. An empty text stands for what does not apply.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from common.exchanges.private import FillTold, OrderTold, Position
 from common.exchanges.sizes import Amount, Size, of_contracts
@@ -70,6 +70,7 @@ _NO_REASONS = ("", "EC_NoError", "UNKNOWN")
 _WALLET = "UNIFIED"
 
 _Index = Literal[0, 1, 2]
+_Id = Annotated[str, Meta(min_length=1)]
 
 
 # --- orders -------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ class OrderRow(Struct):
     """An order, on the socket and in REST."""
 
     symbol: str
-    order_id: str = field(name="orderId")
+    order_id: _Id = field(name="orderId")
     side: Literal["Buy", "Sell"]
     order_type: str = field(name="orderType")
     price: MaybeNumber
@@ -168,8 +169,8 @@ class FillRow(Struct):
     """An execution that is a trade."""
 
     symbol: str
-    order_id: str = field(name="orderId")
-    trade_id: str = field(name="execId")
+    order_id: _Id = field(name="orderId")
+    trade_id: _Id = field(name="execId")
     side: Literal["Buy", "Sell"]
     price: Number = field(name="execPrice")
     quantity: Number = field(name="execQty")

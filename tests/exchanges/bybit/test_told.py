@@ -481,6 +481,15 @@ def test_state_is_never_guessed(missing: str) -> None:
     assert isinstance(said, Unreadable)
 
 
+@pytest.mark.parametrize(
+    ("topic", "row", "name"),
+    [("order", ORDER, "orderId"), ("execution", FILL, "orderId"), ("execution", FILL, "execId")],
+)
+def test_nothing_goes_by_an_empty_id(topic: str, row: Mapping[str, Any], name: str) -> None:
+    (said,) = told("linear", push(topic, {**row, name: ""}), {})
+    assert isinstance(said, Unreadable)
+
+
 @given(st.binary() | st.sampled_from(["order", "execution", "position", "wallet"]).map(push))
 def test_no_bytes_raise(frame: bytes) -> None:
     assert all(isinstance(each, Heard) for each in told("linear", frame, {}))
