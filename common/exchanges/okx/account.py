@@ -1,0 +1,302 @@
+"""OKX's accounts: where they are, how they are signed for, and what is said on their socket. Pure.
+
+A socket is one account's. It is logged in to, and then subscribed to the channels of the market; each
+is acknowledged for itself. There is nothing to keep alive but the connection, by a bare ``ping``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from common.exchanges.okx.describe import CLOSING, INSTRUMENT_TYPES, MARKETS
+from common.exchanges.okx.told import Arg, Frame, told
+from common.exchanges.private import (
+    Credentials,
+    Denied,
+    Environment,
+    Heard,
+    Hosts,
+    Opened,
+    PrivateRules,
+    Said,
+    Trouble,
+    Turn,
+)
+from common.exchanges.protocol import Notice, RestRequest, Unreadable
+from common.exchanges.signing import hmac_base64
+from common.exchanges.wire import BROKEN, unreadable
+from common.model.instruments import Catalog
+from common.model.streams import Market
+
+# --- where accounts are -------------------------------------------------------------------------
+
+
+def _hosts(
+    rest: str, live: str, sandbox: str, *regions: str
+) -> dict[tuple[Environment, str], Hosts]:
+    """One place under all its names; the sandbox is on the same REST host, told by a header."""
+    places: dict[tuple[Environment, str], Hosts] = {}
+    for region in regions:
+        places["live", region] = Hosts(f"https://{rest}", f"wss://{live}/ws/v5/private")
+        places["sandbox", region] = Hosts(f"https://{rest}", f"wss://{sandbox}/ws/v5/private")
+    return places
+
+
+# Accounts are of the site they were opened on: my.okx.com is Europe's, app.okx.com is that of the
+# United States and Australia. A key of one is unknown to the others.
+_HOSTS: Mapping[tuple[Environment, str], Hosts] = {
+    **_hosts("openapi.okx.com", "ws.okx.com", "wspap.okx.com", ""),
+    **_hosts("eea.okx.com", "wseea.okx.com", "wseeapap.okx.com", "eea", "my"),
+    **_hosts("us.okx.com", "wsus.okx.com", "wsuspap.okx.com", "us", "app"),
+}
+RULES: Mapping[Market, PrivateRules] = {
+    market: PrivateRules(
+        hosts=_HOSTS,
+        passphrase=True,
+        lifetime_s=rules.limits.lifetime_s,
+        ping_s=rules.limits.ping_s,
+        # An order that was cancelled without a trade is gone after two hours.
+        remembers_s=2 * 3600.0,
+        close_codes=rules.close_codes,
+    )
+    for market, rules in MARKETS.items()
+}
+
+
+def hosts_of(market: Market, credentials: Credentials) -> Hosts:
+    """Where an account lives.
+
+    Raises:
+        KeyError: nowhere that is known; who opens accounts has refused it.
+    """
+    return RULES[market].hosts[credentials.environment, credentials.region]
+
+
+def opening(market: Market, credentials: Credentials) -> Generator[RestRequest, bytes, str]:
+    """Where to dial: nothing has to be asked for first."""
+    yield from ()
+    return hosts_of(market, credentials).socket
+
+
+# --- signing ------------------------------------------------------------------------------------
+
+
+def sign(request: RestRequest, credentials: Credentials, now_ms: int) -> RestRequest:
+    """Time, method, path with its query, and body are signed; they are sent as they were signed."""
+    if not request.signed:
+        return request
+    url = f"{request.url}?{urlencode(request.params)}" if request.params else request.url
+    parts = urlsplit(url)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    stamp = _iso(now_ms)
+    text = f"{stamp}{request.method}{path}{request.body.decode()}"
+    headers = {
+        **request.headers,
+        "OK-ACCESS-KEY": credentials.key.reveal(),
+        "OK-ACCESS-SIGN": hmac_base64(credentials.secret, text),
+        "OK-ACCESS-TIMESTAMP": stamp,
+        "OK-ACCESS-PASSPHRASE": _passphrase(credentials),
+    }
+    if credentials.environment == "sandbox":
+        headers["x-simulated-trading"] = "1"
+    return msgspec.structs.replace(request, url=url, params={}, headers=headers, signed=False)
+
+
+def _iso(now_ms: int) -> str:
+    """``2020-12-08T09:08:57.715Z``."""
+    seconds, millis = divmod(now_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+
+
+def _passphrase(credentials: Credentials) -> str:
+    return credentials.passphrase.reveal() if credentials.passphrase is not None else ""
+
+
+# --- troubles -----------------------------------------------------------------------------------
+
+# What a code of REST (5xxxx) or of the socket (6xxxx) means for the account; what is not here tells
+# by its status, or counts as transient.
+_TROUBLES: Mapping[Trouble, tuple[int, ...]] = {
+    "key": (
+        50007, 50008, 50067, 50100, 50101, 50103, 50104, 50105, 50106, 50107, 50111, 50113, 50114,
+        50119, 60005, 60007, 60009, 60024, 60032,
+    ),
+    "permission": (50027, 50028, 50029, 50030, 50041, 50051, 50059, 50060, 50120, 60029, 64003),
+    "address": (50035, 50110, 50118, 50121),
+    "clock": (50102, 50112, 60004, 60006),
+    "mode": (50012,),
+    "expired": (60011,),
+    "rate": (50011, 50040, 50061, 60014, 60023),
+    "config": (
+        50005, 50014, 50108, 50109, 50115, 51000, 60008, 60012, 60013, 60018, 60019, 60026, 60027,
+        60028, 60033, 64000, 64001, 64002,
+    ),
+}  # fmt: skip
+TROUBLES: Mapping[str, Trouble] = {
+    str(code): trouble for trouble, codes in _TROUBLES.items() for code in codes
+}
+_STATUSES: Mapping[int, Trouble] = {401: "key", 403: "rate", 418: "rate", 429: "rate"}
+
+
+class _Error(Struct):
+    code: str | int = "0"
+
+
+_error = msgspec.json.Decoder(_Error)
+
+
+def trouble(status: int, _headers: Mapping[str, str], body: bytes) -> Trouble | None:
+    """What a REST answer means for the account; None for success, which is status 200 and code 0."""
+    try:
+        code = str(_error.decode(body).code)
+    except BROKEN:
+        code = "0"
+    if status < 400 and code == "0":
+        return None
+    return TROUBLES.get(code) or _STATUSES.get(status, "transient")
+
+
+# --- the conversation ---------------------------------------------------------------------------
+
+# Only on a change: what comes every few seconds anyway says nothing new. The exchange reads it as
+# a text within the text, and nothing else.
+_ON_CHANGE = '{"updateInterval": "0"}'
+_frame = msgspec.json.Decoder(Frame)
+
+# What is left to be acknowledged: a channel, and the type of instrument it is of.
+_Topic = tuple[str, str]
+
+
+def channels_of(market: Market) -> list[dict[str, str]]:
+    """What is subscribed: orders and positions of every type of instrument, and the balances."""
+    kinds = INSTRUMENT_TYPES[market]
+    args = [{"channel": "orders", "instType": kind} for kind in kinds]
+    if market != "spot":
+        args += [
+            {"channel": "positions", "instType": kind, "extraParams": _ON_CHANGE} for kind in kinds
+        ]
+    return [*args, {"channel": "account", "extraParams": _ON_CHANGE}]
+
+
+def _login(credentials: Credentials, now_ms: int) -> str:
+    """Signed for as a request that there is not; the time is in whole seconds."""
+    stamp = str(now_ms // 1000)
+    args = {
+        "apiKey": credentials.key.reveal(),
+        "passphrase": _passphrase(credentials),
+        "timestamp": stamp,
+        "sign": hmac_base64(credentials.secret, f"{stamp}GET/users/self/verify"),
+    }
+    return _text({"op": "login", "args": [args]})
+
+
+class Conversation:
+    """One account's socket: login, its answer, subscriptions, all their answers."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._account: str | None = None
+        self._waiting: set[_Topic] = set()
+
+    def join(self, account: str, credentials: Credentials, now_ms: int) -> Sequence[str]:
+        """See ``Conversation`` of the contract."""
+        self._account = account
+        return (_login(credentials, now_ms),)
+
+    def leave(self, account: str) -> Sequence[str]:  # noqa: ARG002
+        """Nothing has to be said: the socket is this account's, and ends with it."""
+        return ()
+
+    def probe(self) -> Sequence[str]:
+        """There is nothing to ask but for a pong, which tells nothing of the account."""
+        return ()
+
+    def receive(self, frame: bytes, catalog: Catalog, now_ms: int) -> Turn:  # noqa: ARG002
+        """See ``Conversation`` of the contract."""
+        if frame == b"pong":
+            return Turn()
+        try:
+            heard = _frame.decode(frame)
+        except BROKEN as error:
+            return self._say(unreadable(error))
+        if not heard.event:
+            return self._say(*told(self._market, heard, catalog))
+        answer = _ANSWERS.get(heard.event)
+        if answer is None:
+            return self._say(Unreadable("unknown_type", f"event {heard.event:.40}"))
+        return answer(self, heard)
+
+    def _logged_in(self, heard: Frame) -> Turn:
+        if str(heard.code) not in ("", "0"):
+            return self._denied(heard)
+        args = channels_of(self._market)
+        self._waiting = {(arg["channel"], arg.get("instType", "")) for arg in args}
+        return Turn(send=(_text({"id": "1", "op": "subscribe", "args": args}),))
+
+    def _subscribed(self, heard: Frame) -> Turn:
+        """Open with the last of them; one that is told again changes nothing."""
+        if heard.arg is UNSET:
+            return self._say(Unreadable("wrong_shape", "subscribe of nothing"))
+        topic = _topic(heard.arg)
+        if topic not in self._waiting:
+            return Turn()
+        self._waiting.remove(topic)
+        return Turn() if self._waiting else self._say(Opened())
+
+    def _unsubscribed(self, heard: Frame) -> Turn:  # noqa: ARG002
+        """We never ask for it: the exchange may, where an account has too many connections."""
+        return self._say(Denied("expired", "the exchange has ended a subscription"))
+
+    def _denied(self, heard: Frame) -> Turn:
+        """What is refused is repeated in the message: all behind a brace may be a secret."""
+        code, message = str(heard.code), heard.msg.partition("{")[0]
+        detail = f"{code} {message}".strip()[:200]
+        return self._say(Denied(TROUBLES.get(code, "transient"), detail))
+
+    def _crowded(self, heard: Frame) -> Turn:
+        """It comes behind the acknowledgement, which it takes back."""
+        detail = f"too many connections have subscribed to {heard.channel:.40}"
+        return self._say(Denied("rate", detail))
+
+    def _counted(self, heard: Frame) -> Turn:
+        return _all(Notice("other", f"{heard.event} {heard.channel:.40}"))
+
+    def _noticed(self, heard: Frame) -> Turn:
+        closing = str(heard.code) == CLOSING
+        return _all(Notice("closing" if closing else "other", f"{heard.code} {heard.msg}"[:200]))
+
+    def _say(self, *heard: Heard) -> Turn:
+        return Turn([Said(self._account, what) for what in heard])
+
+
+_ANSWERS: Mapping[str, Callable[[Conversation, Frame], Turn]] = {
+    "login": Conversation._logged_in,
+    "subscribe": Conversation._subscribed,
+    "unsubscribe": Conversation._unsubscribed,
+    "error": Conversation._denied,
+    "channel-conn-count": Conversation._counted,
+    "channel-conn-count-error": Conversation._crowded,
+    "notice": Conversation._noticed,
+}
+
+
+def _topic(arg: Arg) -> _Topic:
+    return arg.channel, arg.kind
+
+
+def _all(what: Heard) -> Turn:
+    return Turn((Said(None, what),))
+
+
+def _text(message: object) -> str:
+    return msgspec.json.encode(message).decode()
+
+
+def converse(market: Market) -> Conversation:
+    """A new socket's conversation."""
+    return Conversation(market)
