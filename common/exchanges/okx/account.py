@@ -1,7 +1,9 @@
 """OKX's accounts: where they are, how they are signed for, and what is said on their socket. Pure.
 
 A socket is one account's. It is logged in to, and then subscribed to the channels of the market; each
-is acknowledged for itself. There is nothing to keep alive but the connection, by a bare ``ping``.
+is acknowledged for itself. There is nothing to keep alive but the connection, by a bare ``ping``. A
+pong is the gateway's and tells nothing of the account: what is asked for that is a subscription
+more, which only an account that is logged in is granted.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from common.exchanges.okx.describe import CLOSING, INSTRUMENT_TYPES, MARKETS
-from common.exchanges.okx.told import Arg, Frame, told
+from common.exchanges.okx.told import PROBE, Arg, Frame, told
 from common.exchanges.private import (
+    Alive,
     Credentials,
     Denied,
     Environment,
@@ -58,6 +61,8 @@ RULES: Mapping[Market, PrivateRules] = {
     market: PrivateRules(
         hosts=_HOSTS,
         passphrase=True,
+        # A probe takes two of the 480 requests of an hour.
+        probe_s=60.0,
         lifetime_s=rules.limits.lifetime_s,
         ping_s=rules.limits.ping_s,
         # An order that was cancelled without a trade is gone after two hours.
@@ -165,8 +170,11 @@ def trouble(status: int, _headers: Mapping[str, str], body: bytes) -> Trouble | 
 
 # Only on a change: what comes every few seconds anyway says nothing new. The exchange reads it as
 # a text within the text, and nothing else.
-_ON_CHANGE = '{"updateInterval": "0"}'
+_ON_CHANGE = '{"updateInterval":"0"}'
 _frame = msgspec.json.Decoder(Frame)
+
+# What is subscribed to and given back at once, as a sign of life.
+_PROBE_ARGS = ({"channel": PROBE},)
 
 # What is left to be acknowledged: a channel, and the type of instrument it is of.
 _Topic = tuple[str, str]
@@ -213,8 +221,8 @@ class Conversation:
         return ()
 
     def probe(self) -> Sequence[str]:
-        """There is nothing to ask but for a pong, which tells nothing of the account."""
-        return ()
+        """One of the 480 requests that a connection has in an hour, and one more by the answer."""
+        return (_request("subscribe", _PROBE_ARGS),)
 
     def receive(self, frame: bytes, catalog: Catalog, now_ms: int) -> Turn:  # noqa: ARG002
         """See ``Conversation`` of the contract."""
@@ -236,20 +244,24 @@ class Conversation:
             return self._denied(heard)
         args = channels_of(self._market)
         self._waiting = {(arg["channel"], arg.get("instType", "")) for arg in args}
-        return Turn(send=(_text({"id": "1", "op": "subscribe", "args": args}),))
+        return Turn(send=(_request("subscribe", args),))
 
     def _subscribed(self, heard: Frame) -> Turn:
         """Open with the last of them; one that is told again changes nothing."""
         if heard.arg is UNSET:
             return self._say(Unreadable("wrong_shape", "subscribe of nothing"))
+        if heard.arg.channel == PROBE:
+            return Turn((Said(self._account, Alive()),), (_request("unsubscribe", _PROBE_ARGS),))
         topic = _topic(heard.arg)
         if topic not in self._waiting:
             return Turn()
         self._waiting.remove(topic)
         return Turn() if self._waiting else self._say(Opened())
 
-    def _unsubscribed(self, heard: Frame) -> Turn:  # noqa: ARG002
-        """We never ask for it: the exchange may, where an account has too many connections."""
+    def _unsubscribed(self, heard: Frame) -> Turn:
+        """But for the probe's it is the exchange's doing: an account has too many connections."""
+        if heard.arg is not UNSET and heard.arg.channel == PROBE:
+            return Turn()
         return self._say(Denied("expired", "the exchange has ended a subscription"))
 
     def _denied(self, heard: Frame) -> Turn:
@@ -264,6 +276,9 @@ class Conversation:
         return self._say(Denied("rate", detail))
 
     def _counted(self, heard: Frame) -> Turn:
+        """How many connections have subscribed: told of each subscription, the probe's as well."""
+        if heard.channel == PROBE:
+            return Turn()
         return _all(Notice("other", f"{heard.event} {heard.channel:.40}"))
 
     def _noticed(self, heard: Frame) -> Turn:
@@ -293,10 +308,14 @@ def _all(what: Heard) -> Turn:
     return Turn((Said(None, what),))
 
 
+def _request(operation: str, args: Sequence[Mapping[str, str]]) -> str:
+    return _text({"id": "1", "op": operation, "args": args})
+
+
 def _text(message: object) -> str:
     return msgspec.json.encode(message).decode()
 
 
-def converse(market: Market) -> Conversation:
-    """A new socket's conversation."""
+def converse(market: Market, _address: str = "") -> Conversation:
+    """A new socket's conversation; all addresses speak alike."""
     return Conversation(market)

@@ -17,7 +17,6 @@ from common.exchanges.okx.describe import INSTRUMENT_TYPES
 from common.exchanges.okx.rows import (
     SIDES,
     AccountRow,
-    LiquidityWord,
     OrderRow,
     PositionRow,
     PositionWord,
@@ -31,6 +30,7 @@ from common.exchanges.okx.rows import (
     order_told,
     position,
     position_side_of,
+    seq_of,
     size_of,
 )
 from common.exchanges.private import (
@@ -85,7 +85,7 @@ class _FillRow(Struct):
     fee: MaybeSigned = ""
     fee_asset: str = field(name="feeCcy", default="")
     client_id: str = field(name="clOrdId", default="")
-    liquidity: LiquidityWord = field(name="execType", default="")
+    liquidity: str = field(name="execType", default="")
     position_side: PositionWord = field(name="posSide", default="")
     gain: MaybeSigned = field(name="fillPnl", default="")
     reason: str = field(name="subType", default="")
@@ -158,6 +158,7 @@ class _Asker(Struct, frozen=True):
             side=SIDES[row.side],
             price=row.price,
             time_ms=int(row.time_ms),
+            seq=seq_of(row.trade_id),
             quantity=part.base,
             contracts=part.contracts,
             quote_quantity=part.quote,
@@ -261,6 +262,6 @@ def _fills_of(asker: _Asker, row: OrderRow) -> Asking[list[FillTold]]:
     return sorted(map(asker.told, found.values()), key=_when)
 
 
-def _when(told: OrderTold | FillTold) -> tuple[int, bool]:
+def _when(told: OrderTold | FillTold) -> tuple[int, bool, int]:
     """Fills before the state that they led to."""
-    return told.time_ms, isinstance(told, OrderTold)
+    return told.time_ms, isinstance(told, OrderTold), told.seq

@@ -21,6 +21,7 @@ from common.exchanges.wire import (
     MillisText,
     Number,
     Signed,
+    integer,
 )
 from common.model.account import Balance, OrderStatus, PositionSide, Side
 from common.model.decimals import absolute, negated
@@ -51,8 +52,6 @@ LIQUIDATIONS = frozenset({"adl", "full_liquidation", "partial_liquidation"})
 
 SideWord = Literal["buy", "sell"]
 PositionWord = Literal["", "net", "long", "short"]
-LiquidityWord = Literal["", "M", "T"]
-MarginWord = Literal["", "cross", "isolated", "cash"]
 
 SIDES: Mapping[SideWord, Side] = {"buy": "BUY", "sell": "SELL"}
 _POSITION_SIDES: Mapping[PositionWord, PositionSide] = {
@@ -61,8 +60,8 @@ _POSITION_SIDES: Mapping[PositionWord, PositionSide] = {
     "short": "SHORT",
 }
 _FLAGS: Mapping[str, bool] = {"true": True, "false": False}
-_MAKERS: Mapping[LiquidityWord, bool] = {"M": True, "T": False}
-_MARGINS: Mapping[MarginWord, Literal["cross", "isolated"]] = {
+_MAKERS: Mapping[str, bool] = {"M": True, "T": False}
+_MARGINS: Mapping[str, Literal["cross", "isolated"]] = {
     "cross": "cross",
     "isolated": "isolated",
 }
@@ -98,9 +97,14 @@ def position_side_of(market: Market, raw: PositionWord) -> PositionSide | UnsetT
     return UNSET if market == "spot" else _POSITION_SIDES.get(raw, UNSET)
 
 
-def maker_of(raw: LiquidityWord) -> bool | UnsetType:
+def maker_of(raw: str) -> bool | UnsetType:
     """Not told of the exchange's own orders."""
     return _MAKERS.get(raw, UNSET)
+
+
+def seq_of(trade_id: str) -> int:
+    """Trades of an instrument are numbered as they happen; those of liquidations below zero."""
+    return abs(integer(trade_id) or 0)
 
 
 def cost_of(fee: str) -> Amount:
@@ -137,7 +141,6 @@ class OrderRow(Struct):
     size_unit: str = field(name="tgtCcy", default="")
     category: str = ""
     cancel_source: str = field(name="cancelSource", default="")
-    cancel_reason: str = field(name="cancelSourceReason", default="")
     trade_id: str = field(name="tradeId", default="")
     fill_price: MaybeNumber = field(name="fillPx", default="")
     fill_size: MaybeNumber = field(name="fillSz", default="")
@@ -145,7 +148,7 @@ class OrderRow(Struct):
     fill_fee: MaybeSigned = field(name="fillFee", default="")
     fill_fee_asset: str = field(name="fillFeeCcy", default="")
     fill_gain: MaybeSigned = field(name="fillPnl", default="")
-    liquidity: LiquidityWord = field(name="execType", default="")
+    liquidity: str = field(name="execType", default="")
 
 
 def order_told(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
@@ -178,7 +181,7 @@ def order_told(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
         reduce_only=_FLAGS.get(row.reduce_only, UNSET),
         position_side=position_side_of(market, row.position_side),
         liquidation=row.category in LIQUIDATIONS,
-        reason=row.cancel_reason or row.cancel_source or UNSET,
+        reason=row.cancel_source or UNSET,
         created_ms=int(row.created_ms) if row.created_ms else UNSET,
     )
 
@@ -199,7 +202,7 @@ def fill_told(market: Market, row: OrderRow, catalog: Catalog) -> FillTold | Non
     Raises:
         ArithmeticError: a number that no exchange writes.
     """
-    if row.trade_id in ("", "0") or given(row.fill_size) is UNSET:
+    if row.trade_id in ("", "0") or UNSET in (given(row.fill_size), given(row.fill_price)):
         return None
     part = size_of(market, row.symbol, row.fill_size, row.fill_price, catalog)
     return FillTold(
@@ -209,6 +212,7 @@ def fill_told(market: Market, row: OrderRow, catalog: Catalog) -> FillTold | Non
         side=SIDES[row.side],
         price=row.fill_price,
         time_ms=int(row.fill_ms or row.updated_ms),
+        seq=seq_of(row.trade_id),
         quantity=part.base,
         contracts=part.contracts,
         quote_quantity=part.quote,
@@ -278,7 +282,7 @@ class PositionRow(Struct):
     unrealized_pnl: MaybeSigned = field(name="upl", default="")
     realized_pnl: MaybeSigned = field(name="realizedPnl", default="")
     leverage: MaybeNumber = field(name="lever", default="")
-    margin_mode: MarginWord = field(name="mgnMode", default="")
+    margin_mode: str = field(name="mgnMode", default="")
     margin: MaybeSigned = ""
 
 

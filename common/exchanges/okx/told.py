@@ -1,8 +1,8 @@
 """OKX's private socket: its frames, and what a push says of an account. Pure.
 
 Three channels are subscribed: ``orders`` (state and trade in one row), ``account`` (balances) and
-``positions``. The others that there are, ``fills`` and ``balance_and_position``, say less of the
-same. A row of a market that is not asked for says nothing: contracts of both kinds come together.
+``positions``. Of the others that there are, ``fills`` says less of the same, and
+``balance_and_position`` is subscribed to for a moment only, to see whether it is granted. A row of a market that is not asked for says nothing: contracts of both kinds come together.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from common.exchanges.protocol import Unreadable
 from common.exchanges.wire import read_rows
 from common.model.instruments import Catalog
 from common.model.streams import Market
+
+PROBE = "balance_and_position"
 
 
 class Arg(Struct):
@@ -123,8 +125,13 @@ def _flat(rows: Sequence[Sequence[Heard] | Unreadable]) -> Sequence[Heard]:
     return said
 
 
+def _read_nothing(_place: _Place, _data: Raw) -> Sequence[Heard]:
+    return ()
+
+
 _CHANNELS: Mapping[str, Callable[[_Place, Raw], Sequence[Heard]]] = {
     "orders": _read_orders,
     "account": _read_accounts,
     "positions": _read_positions,
+    PROBE: _read_nothing,
 }
