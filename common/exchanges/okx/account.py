@@ -126,7 +126,7 @@ def _passphrase(credentials: Credentials) -> str:
 
 # What a code of REST (5xxxx) or of the socket (6xxxx) means for the account; what is not here tells
 # by its status, or counts as transient.
-_TROUBLES: Mapping[Trouble, tuple[int, ...]] = {
+TROUBLE_CODES: Mapping[Trouble, tuple[int, ...]] = {
     "key": (
         50007, 50008, 50067, 50100, 50101, 50103, 50104, 50105, 50106, 50107, 50111, 50113, 50114,
         50119, 60005, 60007, 60009, 60024, 60032,
@@ -143,7 +143,7 @@ _TROUBLES: Mapping[Trouble, tuple[int, ...]] = {
     ),
 }  # fmt: skip
 TROUBLES: Mapping[str, Trouble] = {
-    str(code): trouble for trouble, codes in _TROUBLES.items() for code in codes
+    str(code): trouble for trouble, codes in TROUBLE_CODES.items() for code in codes
 }
 _STATUSES: Mapping[int, Trouble] = {401: "key", 403: "rate", 418: "rate", 429: "rate"}
 
