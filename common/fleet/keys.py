@@ -23,6 +23,8 @@ key (after the prefix)           type    lives                     holds
 ``accounts:version``             string  for good                  version of the hash above
 ``accounts:ends``                zset    as long as its wants      ``<account> <who>`` -> until, ms
 ``account:<account>:wanted``     hash    as long as its wants      who -> until in ms (0: for good)
+``account:<account>:ledger``     hash    30 days after its use     orders, holdings, how far it is told
+``breaker:<fingerprint>``        string  until tried twice more    why credentials were refused, JSON
 ===============================  ======  ========================  ===================================
 
 A place is ``exchange:market``, an address ``exchange:egress``. What lives for good is bounded by
@@ -133,3 +135,11 @@ class Keys(Struct, frozen=True):
     def account_wanted(self, account_id: str) -> str:
         """Who wants an account."""
         return f"{self.prefix}account:{account_id}:wanted"
+
+    def ledger(self, account_id: str) -> str:
+        """What is known of an account."""
+        return f"{self.prefix}account:{account_id}:ledger"
+
+    def breaker(self, fingerprint: str) -> str:
+        """Whether credentials are refused."""
+        return f"{self.prefix}breaker:{fingerprint}"

@@ -96,11 +96,15 @@ class Orders:
     def __init__(self, account: Account, orders: Iterable[Order] = ()) -> None:
         self._account = account
         self._orders = {_key(order.about): order for order in orders}
+        self._changed: set[tuple[str, str]] = set()
 
-    @property
-    def all(self) -> Sequence[Order]:
-        """What a new owner has to know."""
-        return list(self._orders.values())
+    def changes(self) -> dict[tuple[str, str], Order | None]:
+        """What a new owner has to know that has changed since this was asked; None: forgotten.
+
+        By symbol and order id. The orders go on changing: whoever keeps them writes them down now.
+        """
+        changed, self._changed = self._changed, set()
+        return {key: self._orders.get(key) for key in changed}
 
     @property
     def open(self) -> Sequence[Order]:
@@ -120,6 +124,7 @@ class Orders:
             if order is None:
                 order = self._orders[_key(one)] = Order(_about(one), trades=set(), waiting={})
             touched[_key(one)] = order
+            self._changed.add(_key(one))
             if isinstance(one, OrderTold):
                 _note_state(order, one)
             else:
@@ -136,6 +141,7 @@ class Orders:
         An order that is not open any more and that the exchange has forgotten ended somehow: it is
         told as canceled.
         """
+        self._changed.add(_key(order.about))
         order.target = order.filled
         for fill in order.waiting.values():
             order.target = _plus(order.target, _measure(fill))
@@ -252,10 +258,22 @@ class Orders:
         account = self._account
         return f"{account.exchange}:{account.market}:{account.account_id}"
 
+    def forget(self, before_ms: int) -> None:
+        """Orders that ended before then are not told of any more, by the exchange's time."""
+        self._drop(key for key, one in self._ended() if one.last_ms < before_ms)
+
     def _forget(self) -> None:
-        ended = [key for key, order in self._orders.items() if order.is_over]
-        for key in ended[: max(0, len(ended) - MOST_ENDED)]:
+        if len(self._orders) > MOST_ENDED:
+            ended = [key for key, _ in self._ended()]
+            self._drop(ended[: max(0, len(ended) - MOST_ENDED)])
+
+    def _ended(self) -> list[tuple[tuple[str, str], Order]]:
+        return [(key, order) for key, order in self._orders.items() if order.is_over]
+
+    def _drop(self, keys: Iterable[tuple[str, str]]) -> None:
+        for key in keys:
             del self._orders[key]
+            self._changed.add(key)
 
 
 # --- noting -------------------------------------------------------------------------------------

@@ -242,7 +242,7 @@ def test_an_owner_that_dies_anywhere_costs_nothing(
     first, before = Orders(ME), list[ExecutionReport | Fill]()
     for frame in truth.frames[:kept]:
         before += first.take(frame)
-    saved = msgspec.msgpack.encode(first.all)
+    saved = msgspec.msgpack.encode(list(first.changes().values()))
     after: list[ExecutionReport | Fill] = []
     if data.draw(st.booleans()):
         for frame in truth.frames[kept:]:
@@ -261,3 +261,29 @@ def test_a_path_in_order_is_said_as_it_is_told(frames: int) -> None:
     truth = Truth([1] * frames, "CANCELED", two_channels=False)
     orders = Orders(ME)
     assert path([one for frame in truth.frames for one in orders.take(frame)]) == truth.path
+
+
+# --- what is kept -------------------------------------------------------------------------------
+
+
+def test_what_has_changed_is_told_once() -> None:
+    orders = Orders(ME)
+    orders.take([state("NEW")])
+    orders.take([state("NEW", order_id="2")])
+    assert orders.changes().keys() == {("ETHUSDT", "1"), ("ETHUSDT", "2")}
+    assert orders.changes() == {}
+    orders.take([state("CANCELED", at=1)])
+    (changed,) = orders.changes().values()
+    assert changed is not None
+    assert changed.is_over
+
+
+def test_an_order_that_ended_long_ago_is_forgotten_and_one_that_is_open_never() -> None:
+    orders = Orders(ME)
+    orders.take([state("NEW"), state("NEW", order_id="2"), state("CANCELED", at=5, order_id="2")])
+    orders.changes()
+    orders.forget(T0 + 5)
+    assert orders.changes() == {}
+    orders.forget(T0 + 6)
+    assert orders.changes() == {("ETHUSDT", "2"): None}
+    assert [order.about.order_id for order in orders.open] == ["1"]

@@ -350,6 +350,6 @@ def _all(what: Heard) -> Turn:
     return Turn((Said(None, what),))
 
 
-def converse(market: Market, _address: str) -> SpotConversation | FuturesConversation:
+def converse(market: Market, _address: str = "") -> SpotConversation | FuturesConversation:
     """A new socket's conversation."""
     return SpotConversation() if market == "spot" else FuturesConversation(market)

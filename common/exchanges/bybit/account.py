@@ -314,6 +314,6 @@ def _trouble_of(answer: _Frame) -> Trouble:
     return next((trouble for fragment, trouble in _WORDS if fragment in text), "transient")
 
 
-def converse(market: Market) -> Conversation:
+def converse(market: Market, _address: str = "") -> Conversation:
     """A new socket's conversation."""
     return Conversation(market)

@@ -1,0 +1,128 @@
+"""All that is known of one account: its orders, what it holds, and since when that is whole. Pure.
+
+What is told comes in, from a socket or by REST; what goes out to backends comes out, in order. What a new
+owner has to know of it can be had in pieces, to be kept when what they led to is confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from common.exchanges.private import FillTold, OrderTold, Told
+from common.model.account import AccountEvent, Balance
+from common.model.instruments import Catalog
+from common.recovery.holdings import Holdings, Kept
+from common.recovery.orders import Account, Order, Orders
+
+# Ended orders are known so long after the moment up to which all is told: REST may tell them again.
+REMEMBERED_MS = 3_600_000
+# The pieces that are no orders.
+HOLDINGS, SINCE = "holdings", "since"
+# Symbols that an account may have traded unheard: more than so many is more than can be asked for.
+MOST_SYMBOLS = 50
+
+_encode = msgspec.json.Encoder().encode
+_order = msgspec.json.Decoder(Order)
+_kept = msgspec.json.Decoder(Kept)
+
+# What is kept of an account, by name; None: not any more.
+Pieces = Mapping[str, bytes | None]
+
+
+class Book:
+    """One account's book.
+
+    Args:
+        account: whose.
+        pieces: what an owner before has kept.
+
+    Raises:
+        msgspec.DecodeError: that cannot be read.
+    """
+
+    def __init__(self, account: Account, pieces: Mapping[str, bytes] | None = None) -> None:
+        pieces = pieces or {}
+        held = pieces.get(HOLDINGS)
+        self.holdings = Holdings(account, None if held is None else _kept.decode(held))
+        self.orders = Orders(
+            account,
+            [_order.decode(body) for name, body in pieces.items() if name not in (HOLDINGS, SINCE)],
+        )
+        # The exchange's time up to which all has been told; None: nothing was ever asked.
+        self.since_ms = int(pieces[SINCE]) if SINCE in pieces else None
+        self._changed: set[str] = set()
+
+    def take(
+        self, told: Iterable[Told], at_ms: int = 0, *, entire: bool = False
+    ) -> list[AccountEvent]:
+        """What goes out. ``at_ms``, ``entire``: see ``Holdings.take``."""
+        of_orders: list[OrderTold | FillTold] = []
+        rest = []
+        for one in told:
+            if isinstance(one, OrderTold | FillTold):
+                of_orders.append(one)
+            else:
+                rest.append(one)
+        out: list[AccountEvent] = [*self.orders.take(of_orders)]
+        for one in rest:
+            out += self.holdings.take(one, at_ms, entire=entire)
+            self._changed.add(HOLDINGS)
+        return out
+
+    def conclude(self, order: Order, at_ms: int) -> list[AccountEvent]:
+        """See ``Orders.conclude``."""
+        return [*self.orders.conclude(order, at_ms)]
+
+    def told_until(self, at_ms: int) -> None:
+        """All that happened before then has been told."""
+        self.since_ms = at_ms
+        self._changed.add(SINCE)
+        self.orders.forget(at_ms - REMEMBERED_MS)
+
+    def changes(self) -> Pieces:
+        """What a new owner has to know, as far as it has changed since this was asked."""
+        pieces: dict[str, bytes | None] = {}
+        for (symbol, order_id), order in self.orders.changes().items():
+            pieces[f"{symbol} {order_id}"] = None if order is None else _encode(order)
+        if HOLDINGS in self._changed:
+            pieces[HOLDINGS] = _encode(self.holdings.kept)
+        if SINCE in self._changed:
+            pieces[SINCE] = str(self.since_ms).encode()
+        self._changed.clear()
+        return pieces
+
+    def vanished(self, listed: Collection[Told], before: Sequence[Order]) -> list[Order]:
+        """Orders that were open ``before`` a snapshot, are open still, and are not ``listed`` in it."""
+        there = {(one.symbol, one.order_id) for one in listed if isinstance(one, OrderTold)}
+        return [
+            order
+            for order in before
+            if not order.is_over and (order.about.symbol, order.about.order_id) not in there
+        ]
+
+    def symbols(
+        self, snapshot: Iterable[Told], before: Mapping[str, Balance], catalog: Catalog
+    ) -> frozenset[str]:
+        """Symbols that something may have happened in unheard.
+
+        Of open orders and of positions, and those whose base and quote have both changed since ``before``.
+        """
+        found = {order.about.symbol for order in self.orders.open}
+        found |= {one.symbol for one in snapshot if isinstance(one, OrderTold)}
+        found |= self.holdings.symbols
+        after = self.holdings.amounts()
+        changed = {
+            asset for asset in before.keys() | after.keys() if before.get(asset) != after.get(asset)
+        }
+        traded = (
+            symbol
+            for symbol, instrument in catalog.items()
+            if instrument.base in changed and instrument.quote in changed
+        )
+        for symbol in traded:
+            if len(found) >= MOST_SYMBOLS:
+                break
+            found.add(symbol)
+        return frozenset(found)

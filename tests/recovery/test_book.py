@@ -1,0 +1,111 @@
+"""An account's book: what a new owner finds in it, and what it makes of a snapshot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from common.exchanges.private import BalancesTold, Position, PositionsTold, Told
+from common.model.account import AccountPosition, Balance, ExecutionReport
+from common.model.instruments import Instrument
+from common.recovery.book import HOLDINGS, REMEMBERED_MS, SINCE, Book
+from tests.recovery.test_orders import ME, T0, fill, state
+
+
+def holds(**amounts: str) -> BalancesTold:
+    rows = tuple(Balance(asset, amount, "0") for asset, amount in amounts.items())
+    return BalancesTold(balances=rows, time_ms=T0, whole=True)
+
+
+def listed(symbol: str, base: str, quote: str) -> Instrument:
+    return Instrument("binance", "spot", symbol, "spot", base, quote, quote, "trading")
+
+
+CATALOG = {
+    each.symbol: each
+    for each in (
+        listed("ETHUSDT", "ETH", "USDT"),
+        listed("BTCUSDT", "BTC", "USDT"),
+        listed("ETHBTC", "ETH", "BTC"),
+    )
+}
+
+
+def pieces(book: Book) -> dict[str, bytes]:
+    return {name: body for name, body in book.changes().items() if body is not None}
+
+
+def test_what_is_kept_piece_by_piece_makes_the_same_book() -> None:
+    book = Book(ME)
+    book.take([fill(1, "0.4"), state("PARTIALLY_FILLED", "0.4"), holds(ETH="0.4")], T0)
+    book.told_until(T0 - 5)
+    kept = pieces(book)
+    assert kept.keys() == {"ETHUSDT 1", HOLDINGS, SINCE}
+    successor = Book(ME, kept)
+    assert successor.since_ms == T0 - 5
+    assert successor.take([fill(1, "0.4"), state("PARTIALLY_FILLED", "0.4")]) == []
+    assert successor.take([holds(ETH="0.4")], T0 + 1) == []
+    said = successor.take([fill(2, "0.6", 1), state("FILLED", "1.0", 1)])
+    assert [one.status for one in said if isinstance(one, ExecutionReport)] == ["FILLED"]
+
+
+def test_only_what_has_changed_is_kept_again() -> None:
+    book = Book(ME)
+    book.take([state("NEW"), holds(ETH="1")], T0)
+    book.changes()
+    assert book.changes() == {}
+    book.take([state("CANCELED", at=1)])
+    assert book.changes().keys() == {"ETHUSDT 1"}
+    book.told_until(T0 + REMEMBERED_MS + 2)
+    assert book.changes() == {"ETHUSDT 1": None, SINCE: str(T0 + REMEMBERED_MS + 2).encode()}
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        Book(ME, {"ETHUSDT 1": b"{"})
+
+
+def test_orders_go_out_before_what_they_led_to() -> None:
+    said = Book(ME).take([holds(ETH="1"), state("NEW")], T0)
+    assert [type(one) for one in said] == [ExecutionReport, AccountPosition]
+
+
+# --- what a snapshot leaves open ----------------------------------------------------------------
+
+
+def test_an_open_order_that_a_snapshot_does_not_list_has_vanished() -> None:
+    book = Book(ME)
+    book.take([state("NEW"), state("NEW", order_id="2"), state("NEW", order_id="3")])
+    before = book.orders.open
+    book.take([state("CANCELED", at=1, order_id="3"), state("NEW", order_id="4")])
+    snapshot: list[Told] = [state("NEW", order_id="2")]
+    assert [order.about.order_id for order in book.vanished(snapshot, before)] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("after", "symbols"),
+    [
+        ({"ETH": "1", "USDT": "100"}, set()),
+        ({"ETH": "2", "USDT": "50"}, {"ETHUSDT"}),
+        ({"ETH": "2", "USDT": "100"}, set()),
+        ({"ETH": "2", "BTC": "1", "USDT": "50"}, {"ETHUSDT", "BTCUSDT", "ETHBTC"}),
+    ],
+)
+def test_what_was_traded_unheard_is_found_by_what_it_has_moved(
+    after: dict[str, str], symbols: set[str]
+) -> None:
+    book = Book(ME)
+    book.take([holds(ETH="1", USDT="100")], T0)
+    before = book.holdings.amounts()
+    book.take([holds(**after)], T0 + 1)
+    assert book.symbols([], before, CATALOG) == symbols
+
+
+def test_open_orders_and_positions_are_asked_for_in_any_case() -> None:
+    book = Book(ME)
+    position: Any = Position(symbol="BTCUSDT", position_side="BOTH", quantity="1")
+    book.take([state("NEW"), PositionsTold(positions=(position,), time_ms=T0)])
+    snapshot: list[Told] = [state("NEW", symbol="XRPUSDT", order_id="9")]
+    assert book.symbols(snapshot, {}, {}) == {"ETHUSDT", "BTCUSDT", "XRPUSDT"}
