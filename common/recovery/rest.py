@@ -8,6 +8,8 @@ budget, and every call during a ban makes the ban longer.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import httpx
 
@@ -20,6 +22,14 @@ CONNECT_S = 5.0
 ANSWER_S = 20.0
 # The largest answer there is (a full instrument list) is below 20 MB.
 ANSWER_BYTES = 64 * 1024 * 1024
+
+
+class Answer(NamedTuple):
+    """What an exchange answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class RestError(Exception):
@@ -60,30 +70,60 @@ class Rest:
             RestError: refused, unreachable, too slow or too large, or not to be asked now;
                 ``failure`` says what it means.
         """
+        answer = await self.send(exchange, request, urgent=urgent)
+        failure = exchange.rest_failure(answer.status, answer.headers, answer.body)
+        if failure is not None:
+            raise RestError(await self.refused(exchange, failure))
+        return answer.body
+
+    async def send(
+        self,
+        exchange: Exchange,
+        request: RestRequest,
+        *,
+        urgent: bool = True,
+        ready: Callable[[RestRequest], RestRequest] | None = None,
+    ) -> Answer:
+        """What was answered, whatever it means.
+
+        ``ready`` makes the request as it is sent, when it is its turn: a signature holds for seconds.
+
+        Raises:
+            RestError: unreachable, too slow or too large, or not to be asked now.
+        """
         pause = await self._spending.spend(exchange, request.cost, request.url, urgent=urgent)
         if pause is not None:
             raise RestError(RestFailure("rate", pause.detail, pause.wait_s))
-        url = through(self._gateway, request.url)
+        sent = request if ready is None else ready(request)
         try:
             async with (
                 asyncio.timeout(ANSWER_S),
-                self._client.stream(request.method, url, params=dict(request.params)) as response,
+                self._client.stream(
+                    sent.method,
+                    through(self._gateway, sent.url),
+                    # None: a query that is in the address stays as it was signed.
+                    params=dict(sent.params) or None,
+                    headers=dict(sent.headers),
+                    content=sent.body or None,
+                ) as response,
             ):
                 body = await _read(response)
         except (httpx.HTTPError, TimeoutError) as problem:
+            # Of a request that was made ready nothing may be told but what it was before.
             detail = f"{request.url}: {type(problem).__name__} {problem}".strip()
             raise RestError(RestFailure("transient", detail)) from problem
         used = exchange.used(request, response.headers)
         if used is not None:
             await self._spending.learn(exchange, used)
-        failure = exchange.rest_failure(response.status_code, response.headers, body)
-        if failure is not None:
-            if failure.reason == "rate":
-                wait_s = refused_s(failure.retry_after_s, exchange.budgets)
-                failure = RestFailure(failure.reason, failure.detail, wait_s)
-                await self._spending.ban(exchange, wait_s, failure.detail)
-            raise RestError(failure)
-        return body
+        return Answer(response.status_code, response.headers, body)
+
+    async def refused(self, exchange: Exchange, failure: RestFailure) -> RestFailure:
+        """A failure, of which all processes on the address learn if it is for a limit of it."""
+        if failure.reason != "rate":
+            return failure
+        wait_s = refused_s(failure.retry_after_s, exchange.budgets)
+        await self._spending.ban(exchange, wait_s, failure.detail)
+        return RestFailure(failure.reason, failure.detail, wait_s)
 
     async def answer(self, exchange: Exchange, request: RestRequest) -> bytes | RestFailure:
         """The body of a successful answer, or what a failure means."""

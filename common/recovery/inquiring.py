@@ -1,0 +1,187 @@
+"""Inquiries, driven: each request in its turn, signed as it is sent, its refusal told by what it means.
+
+The exchange's clock is measured, not believed to be ours: a signature carries its time. A request that the
+exchange refuses for the time is signed once more, after the clock was measured anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import TypeVar
+
+import msgspec
+from loguru import logger
+from msgspec import Struct
+
+from common.clocks import MarketClock, machine_s
+from common.exchanges.private import Credentials, InquiryFailed, Private, Trouble
+from common.exchanges.protocol import Exchange, RestFailure, RestRequest
+from common.exchanges.signing import BadKey
+from common.exchanges.wire import STRANGE
+from common.model.streams import Market
+from common.recovery.rest import Rest, RestError
+
+_T = TypeVar("_T")
+
+# A clock that was measured so long ago is measured anew.
+MEASURED_FOR_S = 600.0
+# A limit of one account, not of the address, is waited out so often, at least so long.
+PATIENCE = 3
+LEAST_WAIT_S = 2.0
+# A clock that differs by so much is told.
+TOLD_MS = 1000
+
+
+class Clock(Struct):
+    """How an exchange's clock stands to ours."""
+
+    offset_ms: int = 0
+    measured_s: float | None = None
+
+
+class Clocks:
+    """The exchanges' clocks, as measured by REST.
+
+    Args:
+        rest: asks them.
+        market: our own time, on the exchanges' scale.
+    """
+
+    def __init__(self, rest: Rest, market: MarketClock) -> None:
+        self._rest = rest
+        self._market = market
+        self._clocks: dict[tuple[str, Market], Clock] = {}
+        self._measuring: dict[tuple[str, Market], asyncio.Lock] = {}
+
+    def now_ms(self, exchange: Exchange, market: Market) -> int:
+        """The exchange's time, as well as it is known."""
+        clock = self._clocks.get((exchange.name, market))
+        return self._market.now_ms() + (clock.offset_ms if clock else 0)
+
+    def doubt(self, exchange: Exchange, market: Market) -> None:
+        """It is to be measured before it is needed again."""
+        self._clocks.setdefault((exchange.name, market), Clock()).measured_s = None
+
+    async def measure(self, exchange: Exchange, market: Market) -> None:
+        """Make sure that it was measured lately.
+
+        Raises:
+            RestError: it could not be.
+        """
+        key = (exchange.name, market)
+        async with self._measuring.setdefault(key, asyncio.Lock()):
+            clock = self._clocks.setdefault(key, Clock())
+            if clock.measured_s is not None and machine_s() - clock.measured_s < MEASURED_FOR_S:
+                return
+            before_ms = self._market.now_ms()
+            body = await self._rest.ask(exchange, exchange.time_request(market))
+            after_ms = self._market.now_ms()
+            told_ms = exchange.parse_time(market, body)
+            # Half of the way there and back is the answer's.
+            clock.offset_ms = told_ms - (before_ms + after_ms) // 2
+            clock.measured_s = machine_s()
+            if abs(clock.offset_ms) > max(TOLD_MS, after_ms - before_ms):
+                logger.bind(exchange=exchange.name, market=market, offset_ms=clock.offset_ms).info(
+                    "the exchange's clock differs from ours"
+                )
+
+
+class Inquirer:
+    """Asks an account's exchange.
+
+    Args:
+        rest: the client.
+        clocks: the exchanges' time.
+    """
+
+    def __init__(self, rest: Rest, clocks: Clocks) -> None:
+        self._rest = rest
+        self._clocks = clocks
+
+    async def ask(
+        self,
+        exchange: Exchange,
+        private: Private,
+        market: Market,
+        credentials: Credentials,
+        inquiry: Generator[RestRequest, bytes, _T],
+    ) -> _T:
+        """What an inquiry found out.
+
+        Raises:
+            InquiryFailed: it was refused, not answered, or not in a way that can be read.
+        """
+        try:
+            request = next(inquiry)
+            while True:
+                try:
+                    body = await self._body(exchange, private, market, credentials, request)
+                except InquiryFailed as failed:
+                    request = inquiry.throw(failed)
+                else:
+                    request = inquiry.send(body)
+        except StopIteration as found:
+            value: _T = found.value
+            return value
+        except BadKey as bad:
+            raise InquiryFailed(RestFailure("config", str(bad)), "key") from None
+        except STRANGE as error:
+            raise _unread(error) from error
+
+    async def _body(
+        self,
+        exchange: Exchange,
+        private: Private,
+        market: Market,
+        credentials: Credentials,
+        request: RestRequest,
+    ) -> bytes:
+        again, patience = True, PATIENCE
+        while True:
+            try:
+                return await self._once(exchange, private, market, credentials, request)
+            except InquiryFailed as failed:
+                if failed.trouble == "clock" and again:
+                    again = False
+                    self._clocks.doubt(exchange, market)
+                elif failed.trouble == "rate" and not request.cost and patience:
+                    # A limit of this account alone: nobody else waits for it.
+                    patience -= 1
+                    await asyncio.sleep(max(LEAST_WAIT_S, failed.failure.retry_after_s or 0.0))
+                else:
+                    raise
+
+    async def _once(
+        self,
+        exchange: Exchange,
+        private: Private,
+        market: Market,
+        credentials: Credentials,
+        request: RestRequest,
+    ) -> bytes:
+        def ready(request: RestRequest) -> RestRequest:
+            return private.sign(request, credentials, self._clocks.now_ms(exchange, market))
+
+        try:
+            await self._clocks.measure(exchange, market)
+            answer = await self._rest.send(exchange, request, ready=ready)
+        except RestError as error:
+            trouble: Trouble = "rate" if error.failure.reason == "rate" else "transient"
+            raise InquiryFailed(error.failure, trouble) from error
+        except msgspec.DecodeError as error:
+            raise _unread(error) from error
+        trouble_ = private.trouble(answer.status, answer.headers, answer.body)
+        if trouble_ is None:
+            return answer.body
+        failure = exchange.rest_failure(answer.status, answer.headers, answer.body)
+        if failure is None:
+            failure = RestFailure("transient", f"HTTP {answer.status}")
+        if request.cost:
+            failure = await self._rest.refused(exchange, failure)
+        raise InquiryFailed(failure, trouble_)
+
+
+def _unread(error: Exception) -> InquiryFailed:
+    detail = f"an answer cannot be read: {error}"
+    return InquiryFailed(RestFailure("transient", detail[:200]), "transient")
