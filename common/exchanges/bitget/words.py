@@ -36,7 +36,8 @@ _MARGINS: Mapping[str, Literal["cross", "isolated"]] = {
     "isolated": "isolated",
     "fixed": "isolated",
 }
-_ONE_WAY, _HEDGE = "one_way_mode", "hedge_mode"
+# The other mode is written ``hedge_mode``, in one place ``hedge-mode``; spot has none.
+_ONE_WAY = "one_way_mode"
 # What ``tradeSide`` begins with where the exchange itself ends a position: liquidation, whole or in
 # part, and auto-deleveraging. (Netting and delivery have words of their own and are neither.)
 _LIQUIDATIONS = ("burst_", "reduce_", "dte_sys_adl_")
@@ -77,7 +78,7 @@ def position_side_of(mode: str, side: str) -> PositionSide | UnsetType:
 
 def order_side(mode: str, side: RawSide, position: str, trade_side: str) -> Side | UnsetType:
     """Which way a classic order trades; left out where hedge mode does not let that be known."""
-    if mode != _HEDGE:
+    if mode in ("", _ONE_WAY):
         return SIDES[side]
     closes = trade_side == "close" or "_close_" in trade_side
     if position not in ("long", "short") or not (closes or trade_side == "open"):
@@ -87,8 +88,8 @@ def order_side(mode: str, side: RawSide, position: str, trade_side: str) -> Side
 
 def fill_position(mode: str, side: RawSide, trade_side: str) -> PositionSide | UnsetType:
     """Which position a classic fill is of: it says which way it traded, and whether it opened."""
-    if mode != _HEDGE:
-        return "BOTH" if mode == _ONE_WAY else UNSET
+    if mode in ("", _ONE_WAY):
+        return "BOTH" if mode else UNSET
     named = _POSITIONS.get(trade_side.rpartition("_")[2])
     if named is not None:
         return named
