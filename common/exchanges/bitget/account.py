@@ -50,8 +50,9 @@ _RULES = PrivateRules(
 )
 RULES: Mapping[Market, PrivateRules] = {"spot": _RULES, "linear": _RULES, "inverse": _RULES}
 
-# What a code means for the account, of sockets (30…) and REST (4…). What is not here counts as
-# transient: 40010 (timed out) and what is said during releases (40015, 40725, 40808, 45001) too.
+# What a code means for the account, of sockets (30…), of REST (4…) and of unified accounts (25…).
+# What is not here counts as transient, also 40010 (timed out) and what the exchange says while it
+# releases (40015, 40725, 40808, 45001).
 _TROUBLES: Mapping[str, Trouble] = {
     "30001": "config",
     "30002": "config",
@@ -69,6 +70,8 @@ _TROUBLES: Mapping[str, Trouble] = {
     "429": "rate",
     "1001": "rate",
     "22010": "address",  # the key has to be bound to addresses first
+    "25004": "rate",
+    "25245": "mode",
     "25620": "permission",
     "40001": "config",
     "40002": "config",

@@ -1,0 +1,103 @@
+"""How Bitget's private REST is asked: answers, pages, and the stretches that one request may span. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from common.exchanges.private import FillTold, InquiryFailed, Known, OrderTold, Told
+from common.exchanges.protocol import RestRequest
+from common.exchanges.wire import Millis, MillisText, decoded
+
+Asking = Generator[RestRequest, bytes, Sequence[Told]]
+_T = TypeVar("_T")
+_Row = TypeVar("_Row")
+_Said = TypeVar("_Said")
+
+DAY_MS = 86_400_000
+# The most rows of one answer.
+ROWS = 100
+# One request may span a week at least (a month or more in places), and no history goes back further
+# than 90 days: what is older the exchange does not tell.
+SPAN_MS, REACH_MS = 7 * DAY_MS, 90 * DAY_MS
+# An order that the exchange does not know (any more), in the words of its several systems.
+_FORGOTTEN = frozenset({"25204", "31007", "40109", "40768", "40819", "43001", "45057"})
+
+
+class Answer(Struct, Generic[_T]):
+    """Every answer; its time is a number or a text."""
+
+    data: _T
+    time: Millis | MillisText = field(name="requestTime")
+
+    @property
+    def time_ms(self) -> int:
+        """When the exchange answered."""
+        return int(self.time)
+
+
+# A page's rows, and what is asked for to get the next; None: there is no other.
+Page = tuple[Sequence[_Row], str | None]
+
+
+def every_row(
+    request: RestRequest, parameter: str, read: Callable[[bytes], Page[_Row]]
+) -> Generator[RestRequest, bytes, list[_Row]]:
+    """The rows of all pages; ``parameter`` is what asks for the one after."""
+    rows: list[_Row] = []
+    while True:
+        page, then = read((yield request))
+        rows += page
+        if len(page) < ROWS or not then or then == request.params.get(parameter):
+            return rows
+        request = msgspec.structs.replace(request, params={**request.params, parameter: then})
+
+
+def row_told(read: Callable[[_Row], _Said], rows: Iterable[_Row]) -> list[_Said]:
+    """What rows say.
+
+    Raises:
+        msgspec.ValidationError: one of them holds a number that no exchange writes.
+    """
+    try:
+        return [read(row) for row in rows]
+    except ArithmeticError as error:
+        raise msgspec.ValidationError(f"a number: {type(error).__name__}") from error
+
+
+def answer(decoder: msgspec.json.Decoder[Answer[_T]], body: bytes) -> _T:
+    """What an answer holds.
+
+    Raises:
+        msgspec.DecodeError: it cannot be read.
+    """
+    return decoded(decoder, body).data
+
+
+def stretches(known: Known) -> list[tuple[int, int]]:
+    """From then to now in pieces that one request may span.
+
+    They share their ends, for it is not said to which of two a row at the end belongs.
+    """
+    since_ms = max(known.since_ms, known.until_ms - REACH_MS)
+    starts = range(since_ms, known.until_ms, SPAN_MS)
+    return [(start, min(start + SPAN_MS, known.until_ms)) for start in starts]
+
+
+def in_order(told: Iterable[OrderTold | FillTold]) -> list[Told]:
+    """As it happened, fills before the state they led to; what two stretches told is told once."""
+    once = {_name(one): one for one in told}
+    return sorted(once.values(), key=lambda one: (one.time_ms, isinstance(one, OrderTold)))
+
+
+def _name(told: OrderTold | FillTold) -> tuple[str, ...]:
+    trade = (told.trade_id,) if isinstance(told, FillTold) else ()
+    return (told.symbol, told.order_id, *trade)
+
+
+def is_forgotten(failed: InquiryFailed) -> bool:
+    """Whether it failed because there is no such order."""
+    return not _FORGOTTEN.isdisjoint(failed.failure.detail.split())
