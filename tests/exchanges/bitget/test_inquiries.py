@@ -265,7 +265,8 @@ def test_no_history_goes_back_further_than_ninety_days() -> None:
 
 def test_one_classic_order_comes_with_its_fills() -> None:
     told, asked = answered(
-        order("spot", ACCOUNT, {}, "BTCUSDT", "11"), [CLASSIC, body([SPOT_ORDER]), body([SPOT_FILL])]
+        order("spot", ACCOUNT, {}, "BTCUSDT", "11"),
+        [CLASSIC, body([SPOT_ORDER]), body([SPOT_FILL])],
     )
     assert [type(one) for one in told] == [FillTold, OrderTold]
     assert paths(asked)[1:] == ["v2/spot/trade/orderInfo", "v2/spot/trade/fills"]
