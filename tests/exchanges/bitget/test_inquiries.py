@@ -25,7 +25,7 @@ from common.exchanges.private import (
 from common.model.account import Balance
 from common.model.secret import Secret
 from common.model.streams import Market
-from tests.exchanges.asking import answered, refused
+from tests.exchanges.asking import Answer, answered, refused
 
 ACCOUNT = Credentials(Secret("k"), Secret("s"), Secret("p"))
 CLASSIC = refused("HTTP 400 40084 You are in Classic Account mode", "mode")
@@ -294,6 +294,17 @@ def test_a_classic_futures_order_says_state_for_status() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("source", "liquidation"), [("normal", False), ("liquidation", True), ("market_risk", True)]
+)
+def test_an_order_that_the_exchange_made_itself_says_so(source: str, *, liquidation: bool) -> None:
+    row = FUTURES_ORDER | {"orderSource": source}
+    told, _ = answered(
+        order("linear", ACCOUNT, {}, "BLURUSDT", "21"), [CLASSIC, body(row), body(None)]
+    )
+    assert [one.liquidation for one in told if isinstance(one, OrderTold)] == [liquidation]
+
+
 def test_an_order_without_a_status_is_not_read() -> None:
     row = {name: value for name, value in FUTURES_ORDER.items() if name != "status"}
     with pytest.raises(msgspec.DecodeError):
@@ -400,7 +411,8 @@ def test_a_unified_order_of_another_market_is_not_told() -> None:
 @pytest.mark.parametrize("market", ["spot", "linear", "inverse"])
 def test_an_order_may_be_forgotten(market: Market, code: str) -> None:
     gone = refused(f"HTTP 400 {code} Order does not exist")
-    for answers in ([gone], [CLASSIC, gone], [body(None)], [CLASSIC, body(None)]):
+    ends: list[list[Answer]] = [[gone], [CLASSIC, gone], [body(None)], [CLASSIC, body(None)]]
+    for answers in ends:
         assert answered(order(market, ACCOUNT, {}, "X", "1"), answers)[0] == []
 
 

@@ -416,6 +416,26 @@ def test_a_long_is_closed_by_selling_in_the_unified_system() -> None:
     assert (fill.side, fill.position_side) == ("SELL", "LONG")
 
 
+@pytest.mark.parametrize(
+    ("execution", "liquidation"),
+    [
+        ("normal", False),
+        ("offset", False),
+        ("delivery", False),
+        ("reduce", True),
+        ("liquidation", True),
+        (None, False),
+    ],
+)
+def test_a_unified_order_says_how_it_was_executed(
+    execution: str | None, *, liquidation: bool
+) -> None:
+    (order,) = unified("linear", "order", UNIFIED_ORDER | {"execType": execution})
+    assert order.liquidation is liquidation
+    (fill,) = unified("linear", "fill", UNIFIED_FILL | {"tradeSide": "burst_sell_single"})
+    assert (fill.liquidation, fill.position_side) == (True, "BOTH")
+
+
 def test_each_market_is_told_its_own_of_what_one_subscription_carries() -> None:
     rows = [UNIFIED_ORDER | {"category": name} for name in ("spot", "usdt-futures", "COIN-FUTURES")]
     rows.append(UNIFIED_ORDER | {"category": "usdc-futures"})
