@@ -220,7 +220,7 @@ class PriceWorker:
             self._outlets,
             self._progress,
             address=self._addresses.of(place),
-            dial=self._addresses.dialling(place, dial),
+            dial=self._addresses.dialling(place.protocol, dial),
             reader=self._reader,
             reach=self._reach,
             clock=self._settings.market_clock,

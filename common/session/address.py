@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from common.exchanges.budget import refused_s
+from common.exchanges.budget import Cost, refused_s
 from common.exchanges.place import Place
 from common.exchanges.protocol import Exchange, RestFailure, RestRequest
 from common.exchanges.spending import Spending
@@ -38,12 +38,21 @@ class Addresses:
         """How a connection of this place learns where to dial, as soon as it is its turn."""
 
         async def address() -> str:
-            await self._turn(place)
+            await self._turn(place.protocol, place.limits.dial_cost, f"dial {place.key}")
             return through(self._gateway, await self._find(place))
 
         return address
 
-    def dialling(self, place: Place, dial: Dial) -> Dial:
+    def at(self, exchange: Exchange, url: str, cost: Cost, what: str) -> Address:
+        """A fixed address, as soon as it may be dialled; ``what`` it is for is told to people."""
+
+        async def address() -> str:
+            await self._turn(exchange, cost, f"dial {what}")
+            return through(self._gateway, url)
+
+        return address
+
+    def dialling(self, exchange: Exchange, dial: Dial) -> Dial:
         """``dial``, but all processes on this address are told when the exchange refuses it."""
 
         async def telling(url: str) -> Socket:
@@ -51,17 +60,16 @@ class Addresses:
                 return await dial(url)
             except DialFailed as failure:
                 if of_dial(failure).reason == "rate":
-                    wait_s = refused_s(failure.retry_after_s, place.protocol.budgets)
+                    wait_s = refused_s(failure.retry_after_s, exchange.budgets)
                     failure.retry_after_s = wait_s
-                    await self._spending.ban(place.protocol, wait_s, failure.detail)
+                    await self._spending.ban(exchange, wait_s, failure.detail)
                 raise
 
         return telling
 
-    async def _turn(self, place: Place) -> None:
+    async def _turn(self, exchange: Exchange, cost: Cost, what: str) -> None:
         """Wait until the exchange may be dialled."""
-        what = f"dial {place.key}"
-        pause = await self._spending.spend(place.protocol, place.limits.dial_cost, what)
+        pause = await self._spending.spend(exchange, cost, what)
         if pause is not None:
             raise DialFailed(pause.detail, reason="rate", retry_after_s=pause.wait_s)
 

@@ -8,6 +8,7 @@ frame alone proves nothing: what counts is a word on an account, or an answer to
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -24,6 +25,7 @@ from common.exchanges.private import (
     Said,
 )
 from common.exchanges.protocol import Notice, Unreadable
+from common.exchanges.signing import BadKey
 from common.model.instruments import Catalog
 from common.session.address import Address
 from common.session.line import Line
@@ -40,8 +42,8 @@ EXPIRED = Outcome("rotated", "benign", "its time is over")
 LEFT = Outcome("asked", "benign", "no account is on it any more")
 UNOPENED = Outcome("unanswered", "transient", "the account was not opened in time")
 
-# Returns when one more account may be joined, or raises what stands against it.
-Turn = Callable[[], Awaitable[None]]
+# Returns when one more account may be joined, or what stands against it.
+Turn = Callable[[], Awaitable[Outcome | None]]
 
 
 class PrivateConnection:
@@ -85,8 +87,11 @@ class PrivateConnection:
         self._unopened_s: dict[str, float] = {}
         self._to_send: deque[str] = deque()
         self._wake = asyncio.Event()
+        self._newcomers = asyncio.Event()
         self._end: Outcome | None = None
         self._opened_s = self._proved_s = self._pinged_s = machine_s()
+        # Many are opened together, and must not all end together.
+        self._lifetime_s = rules.lifetime_s * random.uniform(0.9, 1.0)
         self._probed_s: float | None = None
         self._pings = 0
         self.frames = 0
@@ -106,7 +111,7 @@ class PrivateConnection:
     def join(self, line: Line, credentials: Credentials) -> None:
         """One more account; it is joined when it is its turn."""
         self._joining.append((line, credentials))
-        self._wake.set()
+        self._newcomers.set()
 
     def leave(self, line: Line) -> None:
         """Nobody listens to this account any more; with the last one the connection ends."""
@@ -187,7 +192,6 @@ class PrivateConnection:
         account, what = said
         if isinstance(what, Unreadable):
             self._unreadable(what)
-            # An account of which something was not understood is asked for by REST.
         if isinstance(what, Notice):
             if what.kind == "closing":
                 self._end = self._end or EXPIRED
@@ -217,25 +221,24 @@ class PrivateConnection:
 
     async def _join_all(self) -> None:
         """Accounts, one after another, as fast as the exchange allows."""
-        while True:
+        while self._end is None:
             if not self._joining:
-                await asyncio.sleep(0.05)
-                continue
-            await self._turn()
-            if not self._joining:
-                continue
-            line, credentials = self._joining.popleft()
-            self._lines[line.account] = line
-            self._unopened_s[line.account] = machine_s()
-            try:
-                texts = self._conversation.join(line.account, credentials, self._now_ms())
-            except ValueError as error:  # the secret is no key of its kind
-                self._drop(line.account)
-                line.end(Denied("key", str(error)))
-                continue
-            self._to_send.extend(texts)
+                self._newcomers.clear()
+                await self._newcomers.wait()
+            self._end = self._end or await self._turn()
+            if self._end is None and self._joining:
+                self._join(*self._joining.popleft())
             self._wake.set()
             await asyncio.sleep(1 / self._rules.joins_per_s)
+
+    def _join(self, line: Line, credentials: Credentials) -> None:
+        self._lines[line.account] = line
+        self._unopened_s[line.account] = machine_s()
+        try:
+            self._to_send += self._conversation.join(line.account, credentials, self._now_ms())
+        except BadKey as error:
+            self._drop(line.account)
+            line.end(Denied("key", str(error)))
 
     async def _keep(self, socket: Socket) -> None:
         try:
@@ -282,7 +285,7 @@ class PrivateConnection:
                 line = self._lines[account]
                 self._drop(account)
                 line.end(UNOPENED)
-        if now_s - self._opened_s >= rules.lifetime_s:
+        if now_s - self._opened_s >= self._lifetime_s:
             self._end = EXPIRED
         elif self._probed_s is not None and now_s - self._probed_s >= rules.answer_s:
             self._end = Outcome("stalled", "transient", f"no answer in {rules.answer_s:g} s")

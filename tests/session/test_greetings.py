@@ -221,7 +221,7 @@ async def test_a_refused_handshake_is_a_ban_for_all_where_it_means_a_limit(
     async def ask(exchange: Exchange, request: RestRequest) -> bytes:
         raise AssertionError
 
-    telling = Addresses(None, ask, purse).dialling(place(), dial)
+    telling = Addresses(None, ask, purse).dialling(place().protocol, dial)
     with pytest.raises(DialFailed) as failed:
         await telling("wss://x")
     assert failed.value is failure

@@ -45,7 +45,7 @@ class Process(NamedTuple):
 
     async def dial(self, done: Counter[str]) -> None:
         """Open a connection and leave it open for a moment."""
-        address, dialling = self.addresses.of(PLACE), self.addresses.dialling(PLACE, dial)
+        address, dialling = self.addresses.of(PLACE), self.addresses.dialling(PLACE.protocol, dial)
         socket = await open_socket(address, dialling)
         if isinstance(socket, Outcome):
             done["not opened"] += 1
