@@ -266,6 +266,8 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
         probe_s: without a word for this long, a sign of life is asked for (machine seconds).
         answer_s: what is asked on the socket is answered by then.
         keep_s: how often what was opened has to be kept alive (``Private.keep``).
+        streams_balances: whether the socket tells them; where not, they are asked for: after what an
+            order did, and on a beat.
         remembers_s: how long REST knows an order that ended without a fill.
         dial_cost, join_cost: what a connection, and an account on it, take of ``Exchange.budgets``.
     """
@@ -280,6 +282,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
     probe_s: float = 30.0
     answer_s: float = 10.0
     keep_s: float | None = None
+    streams_balances: bool = True
     remembers_s: float = 24 * 3600.0
     dial_cost: Cost = field(default_factory=lambda: {"connections": 1})
     join_cost: Cost = {}
