@@ -74,7 +74,12 @@ CAPACITIES: dict[str, dict[str, tuple[int, float]]] = {
         "/api/v2/mix/market/history-candles": (20, 1),
     },
     "bybit": {"connections": (500, 300), "requests": (600, 5)},
-    "coinbase": {"connections": (8, 1), "messages": (8, 1), "requests": (10, 1)},
+    "coinbase": {
+        "connections": (8, 1),
+        "messages": (8, 1),
+        "requests": (10, 1),
+        "private": (30, 1),
+    },
     "kucoin": {"connections": (30, 60), "public": (2000, 30)},
     "okx": {
         "connections": (3, 1),

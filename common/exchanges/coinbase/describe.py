@@ -30,6 +30,8 @@ TRADES, CANDLES, TICKER = "market_trades", "candles", "ticker"
 HEARTBEATS = "heartbeats"
 # Where everything that a connection is subscribed to is listed, after each change.
 SUBSCRIPTIONS = "subscriptions"
+# The orders of one account; it asks for a token.
+USER = "user"
 
 # The candle channel knows five-minute bars only: minutes are made of trades.
 _INTERVALS = {"1m": TRADES, "5m": CANDLES}
@@ -63,12 +65,17 @@ _CHANNELS: Mapping[Channel, ChannelRules] = {
     "ticker": ChannelRules(url=_SOCKET, cadence=_CADENCE, standing_topics=(HEARTBEATS,)),
 }
 
+# What an account's own requests are counted by.
+PRIVATE = "private"
 # Of one address. Messages are counted over all its connections: three of eight are left for what
 # is subscribed later on. 10 requests a second are in older documents, newer ones have no figure.
 BUDGETS: Mapping[str, Budget] = {
     "connections": Budget(capacity=8, window_s=1.0, burst=2),
     "messages": Budget(capacity=8, window_s=1.0, burst=3),
     "requests": Budget(capacity=10, window_s=1.0, burst=2),
+    # Of an account's own requests only a user's limit is known, from older documents too. For an
+    # address nothing is documented: reserve, one user's for all.
+    PRIVATE: Budget(capacity=30, window_s=1.0, burst=6),
 }
 
 MARKETS: Mapping[Market, MarketRules] = {

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct, field
 from common.exchanges.answers import excerpt, failure, told
 from common.exchanges.bars import Volumes, next_start, read_bars, rest_bar
 from common.exchanges.budget import Used
-from common.exchanges.coinbase.describe import BUDGETS, ERRORS, MARKETS, NAME
+from common.exchanges.coinbase.describe import BUDGETS, ERRORS, MARKETS, NAME, PRIVATE
 from common.exchanges.protocol import InstrumentPage, RestFailure, RestRequest
 from common.exchanges.wire import (
     Millis,
@@ -26,11 +26,11 @@ from common.model.events import Candle
 from common.model.instruments import Catalog, Instrument, Trading
 from common.model.streams import Market, Stream
 
-_PREFIX = "/api/v3/brokerage"
+PREFIX = "/api/v3/brokerage"
 
 
 def _request(market: Market, path: str, params: Mapping[str, str] | None = None) -> RestRequest:
-    url = MARKETS[market].rest.url + _PREFIX + path
+    url = MARKETS[market].rest.url + PREFIX + path
     return RestRequest(url=url, params=params or {}, cost={"requests": 1})
 
 
@@ -200,15 +200,20 @@ class _Error(Struct):
 _error = msgspec.json.Decoder(_Error)
 
 
+def words_of(body: bytes) -> tuple[str, str]:
+    """What the body of a failure says, and its details."""
+    error = told(_error, body) or _Error(message=excerpt(body))
+    words = [error.error, error.message, *(f"{one.id} {one.message}" for one in error.errors)]
+    return " ".join(dict.fromkeys(word for word in words if word)), error.details
+
+
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
     """What an answer means; None for success."""
     if status < 400:
         return None
-    error = told(_error, body) or _Error(message=excerpt(body))
-    words = [error.error, error.message, *(f"{one.id} {one.message}" for one in error.errors)]
-    text = " ".join(dict.fromkeys(word for word in words if word))
+    text, details = words_of(body)
     # A word says more than a status; a server that fails says nothing about us.
-    reason = reason_in(f"{text} {error.details}", ERRORS) if status < 500 else "transient"
+    reason = reason_in(f"{text} {details}", ERRORS) if status < 500 else "transient"
     # Their own x-ratelimit-reset does not say whether it is a time or a wait: not used.
     return failure(status, headers, (text,), None if reason == "transient" else reason)
 
@@ -219,9 +224,12 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
 def used(request: RestRequest, headers: Mapping[str, str]) -> Used | None:
     """What is left of the limit; when its window began is not said.
 
-    Believed only where it speaks of the limit that we know: which one it is, is not documented.
+    Believed only where it speaks of the limit that we know: which one it is, is not documented. What is
+    left to one account says nothing of the others.
     """
     name = next(iter(request.cost))
+    if name == PRIVATE:
+        return None
     limit, left = (integer(headers.get(f"x-ratelimit-{word}")) for word in ("limit", "remaining"))
     if left is None or limit != BUDGETS[name].capacity:
         return None
