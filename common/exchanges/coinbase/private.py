@@ -1,0 +1,15 @@
+"""Coinbase's private side, as the rest of the house sees it."""
+
+from common.exchanges.coinbase import account, inquiries
+from common.exchanges.private import Private
+
+COINBASE_PRIVATE = Private(
+    markets=account.RULES,
+    sign=account.sign,
+    open=account.opening,
+    converse=account.converse,
+    snapshot=inquiries.snapshot,
+    since=inquiries.since,
+    order=inquiries.order,
+    trouble=account.trouble,
+)
