@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from common.exchanges.coinbase.account import hosts_of
 from common.exchanges.coinbase.describe import PRIVATE
@@ -34,7 +34,7 @@ from common.exchanges.wire import decoded
 from common.model.instruments import Catalog
 from common.model.streams import Market
 
-_Row = TypeVar("_Row")
+_Row_co = TypeVar("_Row_co", covariant=True)
 Asking = Generator[RestRequest, bytes, Sequence[Told]]
 
 # The most rows of one answer: documented of accounts, reserve of the histories.
@@ -48,24 +48,31 @@ _NO_SUCH_ORDER = "not_found"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class _Page(Struct, Generic[_Row]):
+class _Page(Struct, kw_only=True):
     """A part of a list. Fills have no flag: an empty mark says that it is the last."""
 
-    rows: list[_Row]
     cursor: str = ""
     has_next: bool = True
 
 
-class _Accounts(_Page[AccountRow], rename={"rows": "accounts"}):
-    pass
+class _Accounts(_Page, kw_only=True):
+    rows: list[AccountRow] = field(name="accounts")
 
 
-class _Orders(_Page[OrderRow], rename={"rows": "orders"}):
-    pass
+class _Orders(_Page, kw_only=True):
+    rows: list[OrderRow] = field(name="orders")
 
 
-class _Fills(_Page[FillRow], rename={"rows": "fills"}):
-    pass
+class _Fills(_Page, kw_only=True):
+    rows: list[FillRow] = field(name="fills")
+
+
+class _Pages(Protocol[_Row_co]):
+    cursor: str
+    has_next: bool
+
+    @property
+    def rows(self) -> Sequence[_Row_co]: ...
 
 
 class _OneOrder(Struct):
@@ -89,10 +96,10 @@ def _request(
 
 
 def _all(
-    first: RestRequest, read: Callable[[bytes], _Page[_Row]]
-) -> Generator[RestRequest, bytes, list[_Row]]:
+    first: RestRequest, read: Callable[[bytes], _Pages[_Row_co]]
+) -> Generator[RestRequest, bytes, list[_Row_co]]:
     """The rows of all pages."""
-    rows: list[_Row] = []
+    rows: list[_Row_co] = []
     request = first
     while True:
         page = read((yield request))
