@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from secrets import token_hex
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from msgspec import Struct
@@ -87,7 +87,10 @@ _HTTP: Mapping[int, Trouble] = {401: "key", 403: "rate"}
 
 
 def _es256(secret: Secret, text: bytes) -> bytes:
-    r, s = decode_dss_signature(ec_key(secret).sign(text, ECDSA(SHA256())))
+    key = ec_key(secret)
+    if not isinstance(key.curve, SECP256R1):
+        raise BadKey("the secret is a key of another curve than P-256")
+    r, s = decode_dss_signature(key.sign(text, ECDSA(SHA256())))
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 

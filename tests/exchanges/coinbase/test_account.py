@@ -10,8 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
+    SECP384R1,
     EllipticCurvePrivateKey,
     derive_private_key,
+    generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -155,6 +157,13 @@ def test_a_key_of_the_other_kind_is_no_key() -> None:
     wrong = Credentials(Secret(NAME), OTHER.secret, kind="es256")
     with pytest.raises(InquiryFailed):
         answered(opening("spot", wrong), [])
+
+
+def test_a_key_of_another_curve_is_no_key() -> None:
+    other = generate_private_key(SECP384R1())
+    pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    with pytest.raises(BadKey):
+        token(Credentials(Secret(NAME), Secret(pem), kind="es256"), NOW_S)
 
 
 def test_there_is_one_place_and_no_sandbox() -> None:

@@ -18,10 +18,13 @@ from common.exchanges.private import (
     Known,
     OrderTold,
 )
-from common.model.account import Balance
+from common.model.account import Balance, ExecutionReport
 from common.model.decimals import same, total
 from common.model.secret import Secret
+from common.recovery.orders import Account, Orders
 from tests.exchanges.asking import answered, refused
+from tests.exchanges.coinbase.test_told import ORDER as WS_ORDER
+from tests.exchanges.coinbase.test_told import frame, heard
 
 ACCOUNT = Credentials(Secret("k"), Secret("s"), kind="es256")
 URL = "https://api.coinbase.com/api/v3/brokerage"
@@ -297,7 +300,7 @@ def quantities(told: Any) -> list[str]:
 
 
 def test_fills_by_worth_add_up_to_what_the_order_says() -> None:
-    """One of them was taken for a quantity in the base asset elsewhere: twenty thousand times too much."""
+    """Read as a quantity in the base asset, each would be 21,220 times too much."""
     told, asked = answered(
         since("spot", ACCOUNT, {}, KNOWN), [fills(SMALL, LARGE), orders(BY_WORTH)]
     )
@@ -330,6 +333,28 @@ def test_while_some_are_missing_none_by_worth_is_told() -> None:
         order("spot", ACCOUNT, {}, "BTC-USDT", "o-2"), [body({"order": BY_WORTH}), fills(SMALL)]
     )
     assert [type(one) for one in told] == [OrderTold]
+
+
+def test_what_the_stream_owes_is_settled_by_asking_for_the_order() -> None:
+    """Frames tell totals only: the fills are fetched, and have to add up to the last digit."""
+    folded = Orders(Account("coinbase", "spot", "a"))
+    streamed = WS_ORDER | {
+        "order_id": "o-2", "product_id": "BTC-USDT", "order_type": "Market",
+        "cumulative_quantity": BY_WORTH["filled_size"], "avg_price": "21220.64",
+    }  # fmt: skip
+    (new,) = folded.take(heard(frame(streamed)))
+    assert isinstance(new, ExecutionReport)
+    assert (new.status, [each.about.order_id for each in folded.owed]) == ("NEW", ["o-2"])
+    told, _ = answered(
+        order("spot", ACCOUNT, {}, "BTC-USDT", "o-2"),
+        [body({"order": BY_WORTH}), fills(SMALL, LARGE)],
+    )
+    *_, last = folded.take([one for one in told if isinstance(one, OrderTold | FillTold)])
+    assert isinstance(last, ExecutionReport)
+    assert last.status == "FILLED"
+    assert last.cumulative_quantity is not UNSET
+    assert same(last.cumulative_quantity, BY_WORTH["filled_size"])
+    assert not folded.owed
 
 
 # --- one order ----------------------------------------------------------------------------------

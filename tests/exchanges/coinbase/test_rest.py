@@ -12,6 +12,7 @@ from msgspec import UNSET
 from common.exchanges.budget import Used
 from common.exchanges.coinbase import rest
 from common.exchanges.coinbase.describe import MARKETS
+from common.exchanges.protocol import RestRequest
 from common.model.events import Candle
 from common.model.intervals import INTERVALS, end_of, source_of
 from common.model.streams import Stream
@@ -301,3 +302,9 @@ def test_what_is_left_is_believed_of_the_limit_that_we_know() -> None:
     assert rest.used(request, headers) == Used("requests", 7)
     assert rest.used(request, headers | {"x-ratelimit-limit": "10000"}) is None
     assert rest.used(request, {}) is None
+
+
+def test_what_is_left_to_one_account_says_nothing_of_the_others() -> None:
+    request = RestRequest("https://api.coinbase.com/api/v3/brokerage/accounts", cost={"private": 1})
+    headers = {"x-ratelimit-limit": "30", "x-ratelimit-remaining": "0"}
+    assert rest.used(request, headers) is None
