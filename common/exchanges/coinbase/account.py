@@ -291,6 +291,6 @@ def _refusal(message: Frame) -> Heard:
     return Denied(_trouble(text), text[:200])
 
 
-def converse(market: Market) -> UserConversation:
+def converse(market: Market, _address: str = "") -> UserConversation:
     """A new socket's conversation."""
     return UserConversation()
