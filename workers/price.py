@@ -8,10 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import get_args
 
 from common.fleet.client import WrongRedis
-from common.model.streams import Role
+from common.model.streams import ROLES, Role
 from config.settings import EXIT_BAD_SETTINGS, Settings, load_or_exit
 from workers.process import run_until_stopped
 from workers.worker import PriceWorker
@@ -22,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m workers.price", description=__doc__)
     parser.add_argument(
         "--role",
-        choices=get_args(Role),
+        choices=ROLES,
         help="what to stream; wins over PRICEROLE (default: all)",
     )
     role: Role | None = parser.parse_args(arguments).role

@@ -11,17 +11,20 @@ from msgspec import Struct
 from common.model.intervals import INTERVALS
 
 Market = Literal["spot", "linear", "inverse"]
-Channel = Literal["candle", "ticker"]
+# What a stream tells. ``account`` is all that is told of one account: its ``symbol`` is the account's id.
+Channel = Literal["candle", "ticker", "account"]
 Origin = Literal["live", "backfill", "reconcile", "snapshot", "filled"]
 
-# What a price worker serves; ``SERVED`` says which channels that is.
-Role = Literal["all", "candle", "ticker"]
+# What a worker serves; ``SERVED`` says which channels that is. ``user`` is not a price worker's.
+Role = Literal["all", "candle", "ticker", "user"]
 
 MARKETS: tuple[Market, ...] = get_args(Market)
-CHANNELS: tuple[Channel, ...] = get_args(Channel)
-ROLES: tuple[Role, ...] = get_args(Role)
+# Those of prices, and the roles of price workers.
+CHANNELS: tuple[Channel, ...] = ("candle", "ticker")
+ROLES: tuple[Role, ...] = ("all", "candle", "ticker")
 SERVED: Mapping[Role, tuple[Channel, ...]] = {
     "all": CHANNELS,
+    "user": ("account",),
     "candle": ("candle",),
     "ticker": ("ticker",),
 }
@@ -102,12 +105,15 @@ def parse_pattern(text: str) -> Pattern:
 
 
 class Shard(Struct, frozen=True, order=True):
-    """The unit of ownership: bucket ``index`` of the streams of one (exchange, market, channel)."""
+    """The unit of ownership: bucket ``index`` of the streams of one (exchange, market, channel).
+
+    An account is a shard of its own: ``index`` is its id.
+    """
 
     exchange: str
     market: Market
     channel: Channel
-    index: int
+    index: int | str
 
     @property
     def key(self) -> str:

@@ -38,7 +38,10 @@ _SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "*#%
 
 
 class StreamStatus(Struct, frozen=True, gc=False, rename="camel"):
-    """A stream changed its state. ``from_ms`` and ``to_ms`` bound a gap; ``to_ms`` is exclusive."""
+    """A stream changed its state. ``from_ms`` and ``to_ms`` bound a gap; ``to_ms`` is exclusive.
+
+    ``code``: of an account, the reason in one word for machines (``common.exchanges.private.Trouble``).
+    """
 
     exchange: str
     market: Market
@@ -49,6 +52,7 @@ class StreamStatus(Struct, frozen=True, gc=False, rename="camel"):
     event_ms: int
     interval: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
     from_ms: int | UnsetType = UNSET
     to_ms: int | UnsetType = UNSET
 

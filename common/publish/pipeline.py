@@ -30,8 +30,8 @@ from common.publish.routes import (
     Letter,
     Route,
     candle_message,
+    durable_lane,
     encode,
-    lane_of,
     letter_message,
     status_message,
     time_s,
@@ -157,6 +157,7 @@ class Pipeline:
         *,
         epoch: int,
         reason: str = "",
+        code: str = "",
         from_ms: int | None = None,
         to_ms: int | None = None,
     ) -> bool:
@@ -171,6 +172,7 @@ class Pipeline:
             event_ms=self._now_ms(),
             interval=stream.interval or UNSET,
             reason=reason or UNSET,
+            code=code or UNSET,
             from_ms=UNSET if from_ms is None else from_ms,
             to_ms=UNSET if to_ms is None else to_ms,
         )
@@ -182,17 +184,15 @@ class Pipeline:
         return self._submit(message, share=_STATUS_SHARE)
 
     def withdraw(self, stream: Stream) -> int:
-        """Forget the closed candles of a stream that have not left yet; how many there were.
+        """Forget what is durable of a stream and has not left yet; how many messages that were.
 
         It is another owner's now, who publishes them himself; no outcome is told of these.
         """
-        key = messages.closed_routing_key(stream)
-        return self._publisher.withdraw(lane_of(messages.MARKET_EXCHANGE, key))
+        return self._publisher.withdraw(durable_lane(stream))
 
     def is_under_way(self, stream: Stream) -> bool:
-        """Whether a closed candle of a stream waits to leave, or to be confirmed."""
-        key = messages.closed_routing_key(stream)
-        return self._publisher.durable.holds(lane_of(messages.MARKET_EXCHANGE, key))
+        """Whether something durable of a stream waits to leave, or to be confirmed."""
+        return self._publisher.durable.holds(durable_lane(stream))
 
     async def post(self, letter: Letter) -> Outcome:
         """Send a letter and wait what becomes of it; the caller sets the limit.

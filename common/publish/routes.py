@@ -189,6 +189,14 @@ def check_id(text: str) -> None:
         raise ValueError(f"{text[:40]!r}… is longer than AMQP has room for")
 
 
+def durable_lane(stream: Stream) -> tuple[str, str]:
+    """The lane of a stream's closed candles, or of all that is said of an account."""
+    if stream.channel == "account":
+        key = f"any.{stream.exchange}.{stream.market}.{messages.escape(stream.symbol)}"
+        return lane_of(messages.ACCOUNT_EXCHANGE, key)
+    return lane_of(messages.MARKET_EXCHANGE, messages.closed_routing_key(stream))
+
+
 def _headers(
     exchange: str, market: str, symbol: str, epoch: int, origin: Origin
 ) -> dict[str, FieldValue]:

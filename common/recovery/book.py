@@ -93,6 +93,12 @@ class Book:
         self._changed.clear()
         return pieces
 
+    def everything(self) -> Pieces:
+        """All that a new owner has to know: Redis has lost it."""
+        self.orders.touch()
+        self._changed |= {HOLDINGS, SINCE} if self.since_ms is not None else {HOLDINGS}
+        return self.changes()
+
     def vanished(self, listed: Collection[Told], before: Sequence[Order]) -> list[Order]:
         """Orders that were open ``before`` a snapshot, are open still, and are not ``listed`` in it."""
         there = {(one.symbol, one.order_id) for one in listed if isinstance(one, OrderTold)}

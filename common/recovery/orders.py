@@ -106,6 +106,10 @@ class Orders:
         changed, self._changed = self._changed, set()
         return {key: self._orders.get(key) for key in changed}
 
+    def touch(self) -> None:
+        """All of them are to be kept again."""
+        self._changed.update(self._orders)
+
     @property
     def open(self) -> Sequence[Order]:
         """Those whose end was not said."""

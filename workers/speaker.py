@@ -1,0 +1,129 @@
+"""How one account speaks: under which epoch, in order, and only while it is certainly ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from common.fleet.ledgers import Ledgers
+from common.model.account import AccountEvent
+from common.model.streams import Origin, Stream
+from common.publish.durable import Subject
+from common.publish.pipeline import Pipeline
+from common.recovery.book import Pieces
+from workers.confirms import Confirms
+
+# How often it is looked whether what stood in the way is gone.
+LOOK_S = 0.1
+
+
+class Speaker:
+    """The way out of one account, and what is kept of it when that has arrived.
+
+    Args:
+        stream: the account as a stream.
+        epoch: of the lease that it speaks under.
+        pipeline: where it goes.
+        ledgers: where what is confirmed is kept.
+        is_certain: whether the account is certainly ours now.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        epoch: int,
+        pipeline: Pipeline,
+        ledgers: Ledgers,
+        is_certain: Callable[[], bool],
+    ) -> None:
+        self.epoch = epoch
+        self.events = 0
+        self._stream = stream
+        self._pipeline = pipeline
+        self._ledgers = ledgers
+        self._is_certain = is_certain
+        self._confirms = Confirms()
+        # Called when Redis has lost what was kept: gives all of it.
+        self.everything: Callable[[], Pieces] | None = None
+
+    async def ready(self) -> None:
+        """Return when an event would be taken: until then nothing is to be concluded from anything."""
+        while not (self._is_certain() and self._pipeline.has_room):
+            await asyncio.sleep(LOOK_S)
+
+    async def publish(self, event: AccountEvent, origin: Origin) -> None:
+        """Send an event; returns when it was taken."""
+        while True:
+            await self.ready()
+            # Before it is sent: what cannot be written is answered at once.
+            self._confirms.published(event)
+            if self._pipeline.publish_account(event, epoch=self.epoch, origin=origin):
+                break
+            self._confirms.unpublished(event)
+            await asyncio.sleep(LOOK_S)
+        self.events += 1
+
+    def changed(self, pieces: Pieces) -> None:
+        """What is to be kept when all that was published so far is confirmed."""
+        self._confirms.changed(pieces)
+
+    def answered(self, event: Subject) -> None:
+        """RabbitMQ has answered for an event."""
+        self._confirms.answered(event)
+
+    def status(
+        self,
+        state: str,
+        reason: str = "",
+        code: str = "",
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> None:
+        """Say how the account stands."""
+        self._pipeline.status(
+            self._stream,
+            state,
+            epoch=self.epoch,
+            reason=reason[:300],
+            code=code,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+
+    async def keep(self) -> None:
+        """Keep what is confirmed.
+
+        Raises:
+            RedisAway: it is kept the next time.
+            Superseded: a newer owner has the account.
+        """
+        pieces = self._confirms.take()
+        if not pieces:
+            return
+        try:
+            known = await self._ledgers.write(self._stream.symbol, self.epoch, pieces)
+        except BaseException:  # of a call that is cancelled nobody knows what it did
+            self._confirms.keep_back(pieces)
+            raise
+        if not known and self.everything is not None:
+            self._confirms.changed(self.everything())
+
+    @property
+    def outstanding(self) -> int:
+        """Events that are not confirmed."""
+        return self._confirms.outstanding
+
+    async def hush(self, limit_s: float) -> bool:
+        """What has not left does not leave; whether RabbitMQ has answered the rest in time."""
+        self.withdraw()
+        try:
+            async with asyncio.timeout(limit_s):
+                while self._pipeline.is_under_way(self._stream):
+                    await asyncio.sleep(LOOK_S)
+        except TimeoutError:
+            return False
+        return True
+
+    def withdraw(self) -> None:
+        """Forget what has not left."""
+        self._pipeline.withdraw(self._stream)
