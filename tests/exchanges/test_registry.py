@@ -80,7 +80,7 @@ CAPACITIES: dict[str, dict[str, tuple[int, float]]] = {
         "requests": (10, 1),
         "private": (30, 1),
     },
-    "kucoin": {"connections": (30, 60), "public": (2000, 30)},
+    "kucoin": {"connections": (30, 60), "public": (2000, 30), "private": (2000, 30)},
     "okx": {
         "connections": (3, 1),
         "/public/time": (10, 2),

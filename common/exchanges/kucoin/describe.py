@@ -80,6 +80,9 @@ def _channels(intervals: Mapping[str, str]) -> dict[Channel, ChannelRules]:
 BUDGETS: Mapping[str, Budget] = {
     "connections": Budget(capacity=30, window_s=60.0, burst=6),
     "public": Budget(capacity=2000, window_s=30.0, burst=400),
+    # Reserve: the exchange counts signed calls by account, each product from a pool of 2000 or more
+    # in 30 s. All accounts of an address together stay within one such pool, and so does each.
+    "private": Budget(capacity=2000, window_s=30.0, burst=400),
 }
 
 LIMITS = Limits(
@@ -141,6 +144,8 @@ FUTURES_BEST, FUTURES_DAY = "/contractMarket/tickerV2", "/contractMarket/snapsho
 
 # Asset names of the futures that differ from everybody else's.
 ASSETS: Mapping[str, str] = {"XBT": "BTC"}
+# What linear contracts settle in; inverse ones settle in the coin itself.
+STABLE_COINS = ("USDT", "USDC")
 
 # Codes of WebSocket errors (three digits) and of REST. What is not here counts as transient.
 ERRORS: Mapping[int, Reason] = {

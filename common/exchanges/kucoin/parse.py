@@ -105,7 +105,7 @@ def ping(number: int) -> str:
 # --- the wire -------------------------------------------------------------------------------
 
 
-class _Frame(Struct, gc=False):
+class Frame(Struct, gc=False):
     """The envelope of everything that arrives. Old samples of pushes come without ``type``."""
 
     type: str = ""
@@ -137,7 +137,7 @@ class _Bars(Struct, gc=False):
     time: Nanoseconds  # ns on spot, ms on futures
 
 
-_frame = msgspec.json.Decoder(_Frame)
+_frame = msgspec.json.Decoder(Frame)
 # Starts of bars are numbers in quotes.
 _bars = msgspec.json.Decoder(_Bars, strict=False)
 
@@ -163,7 +163,7 @@ def parse(market: Market, frame: bytes, catalog: Catalog) -> Sequence[Parsed]:
         return (unreadable(error),)
 
 
-def _push(market: Market, message: _Frame, catalog: Catalog) -> Parsed:
+def _push(market: Market, message: Frame, catalog: Catalog) -> Parsed:
     prefix, _, name = message.topic.partition(":")
     read = _READERS[market].get(prefix)
     if read is None or not name:
@@ -208,7 +208,7 @@ _READERS: Mapping[Market, Mapping[str, _Reader]] = {
 # --- replies --------------------------------------------------------------------------------
 
 
-def _reply(message: _Frame) -> Parsed:
+def _reply(message: Frame) -> Parsed:
     request_id = integer(message.id)
     if message.type == "ack":
         if request_id is None:
@@ -223,7 +223,7 @@ def _reply(message: _Frame) -> Parsed:
     return Unreadable("unknown_type", f"{message.type!r:.40}")
 
 
-def _refusal(request_id: int | None, message: _Frame) -> Refusal | Notice:
+def _refusal(request_id: int | None, message: Frame) -> Refusal | Notice:
     data = msgspec.json.decode(message.data)
     said = data if isinstance(data, str) else bytes(message.data)[:200].decode(errors="replace")
     detail = f"{message.code} {said}"

@@ -287,12 +287,16 @@ def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFa
 
 
 def used(request: RestRequest, headers: Mapping[str, str]) -> Used | None:
-    """What is left of the weight of this window, and when it ends."""
+    """What is left of the weight of this window, and when it ends.
+
+    Signed calls are counted by account: they tell nothing of the address.
+    """
+    if "public" not in request.cost:
+        return None
     left = integer(headers.get("gw-ratelimit-remaining"))
     reset_ms = seconds(headers.get("gw-ratelimit-reset"))
     if left is None or reset_ms is None:
         return None
-    name = next(iter(request.cost))
-    budget = BUDGETS[name]
+    budget = BUDGETS["public"]
     elapsed_s = max(0.0, budget.window_s - reset_ms / 1000)
-    return Used(name, max(0, budget.capacity - left), elapsed_s)
+    return Used("public", max(0, budget.capacity - left), elapsed_s)

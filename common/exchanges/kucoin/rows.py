@@ -1,0 +1,324 @@
+"""Rows of KuCoin's signed REST: what an order, a fill, a balance or a position in an answer says. Pure.
+
+Spot has texts, futures numbers, and futures sizes are contracts. The worth of a futures order or fill
+(``value``) is in the coin that the contract settles in: quote on linear, base on inverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from common.exchanges.kucoin.told import PositionRow, position_of, wallet_of
+from common.exchanges.kucoin.units import digits
+from common.exchanges.kucoin.words import (
+    LIQUIDATIONS,
+    SIDES,
+    asset_of,
+    given,
+    is_ours,
+    millis,
+    size_of,
+)
+from common.exchanges.private import BalancesTold, FillTold, OrderTold, PositionsTold
+from common.exchanges.sizes import Size
+from common.exchanges.wire import MaybeNumber, Millis, Number, Signed
+from common.model.account import Balance, OrderStatus, PositionSide
+from common.model.instruments import Catalog
+from common.model.streams import Market
+
+# How an order stands in REST, which has flags where the socket has words: ours for them.
+ENDS: Mapping[str, OrderStatus] = {
+    "open": "NEW",
+    "filled": "FILLED",
+    "canceled": "CANCELED",
+    "done": "UNKNOWN",  # ended, neither canceled nor filled: what that is, is not documented
+}
+_Side = Literal["buy", "sell"]
+# Other kinds are margin's, which is an account of its own.
+_SPOT_TRADE = "TRADE"
+
+
+def _stand(active: bool, canceled: bool, size: str, filled: str) -> tuple[OrderStatus, str]:
+    """How an order stands, in our words and the row's.
+
+    What is filled to its size is filled, also where a cancel came too late. One by its worth has no
+    size.
+    """
+    if active:
+        return "PARTIALLY_FILLED" if given(filled) else ENDS["open"], "open"
+    if given(size) and Decimal(filled) >= Decimal(size):
+        word = "filled"
+    elif canceled:
+        word = "canceled"
+    else:
+        word = "filled" if given(filled) and not given(size) else "done"
+    return ENDS[word], word
+
+
+# --- spot ---------------------------------------------------------------------------------------
+
+
+class SpotOrder(Struct, rename="camel"):
+    """An order of spot. ``funds``, where there is no size, is what it may cost."""
+
+    id: str
+    symbol: str
+    type: str
+    side: _Side
+    deal_size: Number
+    cancel_exist: bool
+    created_at: Millis
+    active: bool
+    trade_type: str = _SPOT_TRADE
+    price: MaybeNumber | None = None
+    size: MaybeNumber | None = None
+    deal_funds: Number | UnsetType = UNSET
+    client_oid: str | None = None
+    time_in_force: str | None = None
+    stop_price: MaybeNumber | None = None
+    last_updated_at: Millis | UnsetType = UNSET
+
+
+def spot_order(row: SpotOrder) -> OrderTold:
+    """In our words."""
+    status, word = _stand(row.active, row.cancel_exist, row.size or "", row.deal_size)
+    return OrderTold(
+        symbol=row.symbol,
+        order_id=row.id,
+        status=status,
+        raw_status=word,
+        time_ms=row.created_at if row.last_updated_at is UNSET else row.last_updated_at,
+        side=SIDES[row.side],
+        order_type=row.type.upper(),
+        time_in_force=row.time_in_force or UNSET,
+        client_order_id=row.client_oid or UNSET,
+        price=given(row.price),
+        stop_price=given(row.stop_price),
+        quantity=given(row.size),
+        filled=row.deal_size,
+        filled_quote=row.deal_funds,
+        created_ms=row.created_at,
+    )
+
+
+class SpotFill(Struct, rename="camel"):
+    """A fill of spot; its id is a number here and a text on the socket."""
+
+    symbol: str
+    trade_id: int | str
+    order_id: str
+    side: _Side
+    price: Number
+    size: Number
+    created_at: Millis
+    trade_type: str = _SPOT_TRADE
+    funds: Number | UnsetType = UNSET
+    fee: Signed | UnsetType = UNSET
+    fee_currency: str | None = None
+    liquidity: str = ""
+
+
+def spot_fill(row: SpotFill) -> FillTold:
+    """In our words."""
+    return FillTold(
+        symbol=row.symbol,
+        order_id=row.order_id,
+        trade_id=str(row.trade_id),
+        side=SIDES[row.side],
+        price=row.price,
+        time_ms=row.created_at,
+        quantity=row.size,
+        quote_quantity=row.funds,
+        fee=row.fee,
+        fee_asset=row.fee_currency or UNSET,
+        maker=_maker(row.liquidity),
+    )
+
+
+def is_spot(row: SpotOrder | SpotFill) -> bool:
+    """Whether a row is of spot, not of margin."""
+    return row.trade_type == _SPOT_TRADE
+
+
+class SpotBalance(Struct):
+    """One currency of one of the accounts; ``trade`` is the one that spot trades from."""
+
+    currency: str
+    type: str
+    balance: Signed
+    available: Signed
+    holds: Signed
+
+
+def spot_balances(rows: Iterable[SpotBalance]) -> BalancesTold:
+    """All of what can be traded."""
+    balances = tuple(
+        Balance(row.currency, row.available, row.holds, row.balance)
+        for row in rows
+        if row.type == "trade"
+    )
+    return BalancesTold(balances=balances, time_ms=0, whole=True)
+
+
+# --- futures ------------------------------------------------------------------------------------
+
+
+class FuturesOrder(Struct, rename="camel"):
+    """An order of either futures market."""
+
+    id: str
+    symbol: str
+    type: str
+    side: _Side
+    filled_size: Decimal
+    is_active: bool
+    cancel_exist: bool
+    created_at: Millis
+    updated_at: Millis
+    size: Decimal | None = None
+    price: MaybeNumber | None = None
+    filled_value: Number | UnsetType = UNSET
+    avg_deal_price: MaybeNumber | None = None
+    client_oid: str | None = None
+    time_in_force: str | None = None
+    stop_price: MaybeNumber | None = None
+    reduce_only: bool | UnsetType = UNSET
+    close_order: bool = False
+    position_side: PositionSide | UnsetType = UNSET
+    order_time: int | None = None
+
+
+def futures_order(market: Market, row: FuturesOrder, catalog: Catalog) -> OrderTold:
+    """In our words.
+
+    Raises:
+        ArithmeticError: a number that no exchange writes.
+    """
+    size = "" if row.size is None else digits(row.size)
+    filled = digits(row.filled_size)
+    status, word = _stand(row.is_active, row.cancel_exist, size, filled)
+    asked = size_of(market, row.symbol, size, row.price or "", catalog)
+    done = _worth(market, row.symbol, filled, row.filled_value, catalog)
+    return OrderTold(
+        symbol=row.symbol,
+        order_id=row.id,
+        status=status,
+        raw_status=word,
+        time_ms=row.updated_at,
+        side=SIDES[row.side],
+        order_type=row.type.upper(),
+        time_in_force=row.time_in_force or UNSET,
+        client_order_id=row.client_oid or UNSET,
+        price=given(row.price),
+        stop_price=given(row.stop_price),
+        quantity=asked.base,
+        contracts=asked.contracts,
+        filled=done.base,
+        filled_contracts=done.contracts,
+        filled_quote=done.quote,
+        average_price=given(row.avg_deal_price),
+        # An order that closes a position can only make it smaller.
+        reduce_only=True if row.close_order else row.reduce_only,
+        position_side=row.position_side,
+        created_ms=millis(row.order_time) if row.order_time else row.created_at,
+    )
+
+
+class FuturesFill(Struct, rename="camel"):
+    """A fill of either futures market; ``tradeTime`` is in nanoseconds."""
+
+    symbol: str
+    trade_id: str | int
+    order_id: str
+    side: _Side
+    price: Number
+    size: Decimal
+    value: Number
+    trade_time: int
+    created_at: Millis
+    fee: Signed | UnsetType = UNSET
+    fee_currency: str | None = None
+    liquidity: str = ""
+    trade_type: str = ""
+    position_side: PositionSide | UnsetType = UNSET
+
+
+def futures_fill(market: Market, row: FuturesFill, catalog: Catalog) -> FillTold:
+    """In our words.
+
+    Raises:
+        ArithmeticError: a number that no exchange writes.
+    """
+    size = _worth(market, row.symbol, digits(row.size), row.value, catalog)
+    time_ms = millis(row.trade_time)
+    return FillTold(
+        symbol=row.symbol,
+        order_id=row.order_id,
+        trade_id=str(row.trade_id),
+        side=SIDES[row.side],
+        price=row.price,
+        time_ms=row.created_at if time_ms is UNSET else time_ms,
+        quantity=size.base,
+        contracts=size.contracts,
+        quote_quantity=size.quote,
+        fee=row.fee,
+        fee_asset=asset_of(row.fee_currency) if row.fee_currency else UNSET,
+        maker=_maker(row.liquidity),
+        position_side=row.position_side,
+        liquidation=row.trade_type in LIQUIDATIONS,
+    )
+
+
+class Overview(Struct, rename="camel"):
+    """A futures wallet."""
+
+    currency: str
+    margin_balance: Decimal
+    available_balance: Decimal
+
+
+def futures_balances(rows: Iterable[Overview]) -> BalancesTold:
+    """All wallets that the market settles in.
+
+    Raises:
+        ArithmeticError: a number that no exchange writes.
+    """
+    balances = tuple(
+        wallet_of(row.currency, digits(row.margin_balance), digits(row.available_balance))
+        for row in rows
+    )
+    return BalancesTold(balances=balances, time_ms=0, whole=True)
+
+
+def futures_positions(
+    market: Market, rows: Iterable[PositionRow], catalog: Catalog
+) -> PositionsTold:
+    """The open positions of one of the two markets.
+
+    Raises:
+        ArithmeticError: a number that no exchange writes.
+    """
+    ours = [row for row in rows if row.current_qty and is_ours(market, row.symbol, catalog)]
+    newest_ms = max((row.current_timestamp for row in ours), default=0)
+    positions = tuple(position_of(row, catalog) for row in ours)
+    return PositionsTold(positions=positions, time_ms=newest_ms, whole=True)
+
+
+def _worth(
+    market: Market, symbol: str, contracts: str, value: Number | UnsetType, catalog: Catalog
+) -> Size:
+    """So many contracts, traded for that much of what they settle in."""
+    if not given(contracts):
+        return Size("0", "0", contracts)
+    size = size_of(market, symbol, contracts, "", catalog)
+    if market == "linear":
+        return Size(size.base, value, contracts)
+    return Size(value, size.quote, contracts)
+
+
+def _maker(liquidity: str) -> bool | UnsetType:
+    return {"maker": True, "taker": False}.get(liquidity, UNSET)

@@ -1,0 +1,76 @@
+"""KuCoin's words for what happens to an account, and ours for them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import UNSET, UnsetType
+
+from common.exchanges.kucoin.describe import ASSETS, STABLE_COINS
+from common.exchanges.sizes import Amount, Size, of_base, of_contracts
+from common.model.account import OrderStatus, Side
+from common.model.instruments import Catalog
+from common.model.streams import Market
+
+# What happened to an order, every documented word; what is not here is told as UNKNOWN. One that is
+# canceled is so however much of it was filled.
+STATUSES: Mapping[str, OrderStatus] = {
+    "received": "NEW",  # not in the book yet
+    "open": "NEW",
+    "update": "NEW",  # made smaller, not ended
+    "match": "PARTIALLY_FILLED",
+    "filled": "FILLED",
+    "canceled": "CANCELED",
+}
+SIDES: Mapping[str, Side] = {"buy": "BUY", "sell": "SELL"}
+# What made the exchange trade: taken over, or auto-deleveraged. (A settlement is neither.)
+LIQUIDATIONS = frozenset({"liquid", "adl"})
+# Later than any time in milliseconds: it is in nanoseconds.
+_LATEST_MS = 10**14
+
+
+def status_of(raw: str, filled: str) -> OrderStatus:
+    """In our words; an order that still works is partially filled once some of it is."""
+    status = STATUSES.get(raw, "UNKNOWN")
+    return "PARTIALLY_FILLED" if status == "NEW" and filled.strip("0.") else status
+
+
+def is_ours(market: Market, symbol: str, catalog: Catalog) -> bool:
+    """Whether a symbol is of this market; one that is not listed (yet) is told by its name."""
+    if market == "spot" or symbol in catalog:
+        return True
+    linear = symbol.endswith(tuple(f"{coin}M" for coin in STABLE_COINS))
+    return linear is (market == "linear")
+
+
+def settles_here(market: Market, currency: str) -> bool:
+    """Whether a wallet's currency is one that this futures market settles in."""
+    return (currency in STABLE_COINS) is (market == "linear")
+
+
+def asset_of(currency: str) -> str:
+    """In everybody's words."""
+    return ASSETS.get(currency, currency)
+
+
+def size_of(market: Market, symbol: str, amount: str, price: str, catalog: Catalog) -> Size:
+    """What KuCoin's sizes are: the base asset on spot, else contracts; an empty one says nothing."""
+    if not amount:
+        return Size()
+    if market == "spot":
+        return of_base(amount, price)
+    return of_contracts(amount, price, symbol, catalog)
+
+
+def given(number: str | None) -> Amount:
+    """A number where zero, like none, means that there is none."""
+    return number if number and number.strip("-0.") else UNSET
+
+
+def millis(time: int | str | None) -> int | UnsetType:
+    """A time that comes in ms or in ns, as a number or as text."""
+    if isinstance(time, str):
+        time = int(time) if time.isascii() and time.isdecimal() and len(time) < 20 else None
+    if not time or time < 0:
+        return UNSET
+    return time if time < _LATEST_MS else time // 1_000_000
