@@ -451,9 +451,7 @@ def test_what_else_is_said_of_positions_is_not_read(subject: str) -> None:
 
 
 def test_what_is_not_known_is_said() -> None:
-    assert hear("spot", "/margin/position", {}) == (
-        Unreadable("unknown_type", "/margin/position"),
-    )
+    assert hear("spot", "/margin/position", {}) == (Unreadable("unknown_type", "/margin/position"),)
     for changes in ({"filledSize": None}, {"size": 3}, {"ts": "soon"}, {"orderId": 7}):
         (problem,) = spot(**changes)
         assert isinstance(problem, Unreadable), changes
