@@ -211,7 +211,7 @@ def _spot_pages(
         last_id = str(page.last_id or "")
         if len(page.items) < SPOT_ROWS or last_id in ("", "0", asked.get("lastId")):
             return rows
-        asked["lastId"] = last_id
+        asked = {**asked, "lastId": last_id}
 
 
 # --- futures ------------------------------------------------------------------------------------

@@ -1,0 +1,388 @@
+"""What KuCoin's REST knows of an account: rows read, histories paged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from common.exchanges.kucoin import inquiries
+from common.exchanges.kucoin.inquiries import SPAN_MS, order, since, snapshot
+from common.exchanges.private import (
+    BalancesTold,
+    Credentials,
+    FillTold,
+    InquiryFailed,
+    Known,
+    OrderTold,
+    PositionsTold,
+)
+from common.exchanges.protocol import RestRequest
+from common.model.account import Balance
+from common.model.secret import Secret
+from tests.exchanges.asking import answered, refused
+from tests.exchanges.kucoin.test_told import COIN, LINEAR, POSITION
+
+ACCOUNT = Credentials(Secret("k"), Secret("s"), Secret("p"))
+ORDER: dict[str, Any] = {
+    "id": "6717422bd51c29000775ea03", "clientOid": "5c52e11203aa677f33e493fb",
+    "symbol": "BTC-USDT", "opType": "DEAL", "type": "limit", "side": "buy", "price": "70000",
+    "size": "0.00002", "funds": "1.4", "dealSize": "0.00001", "dealFunds": "0.677176",
+    "fee": "0.000677176", "feeCurrency": "USDT", "stp": None, "timeInForce": "GTC",
+    "cancelExist": False, "tradeType": "TRADE", "inOrderBook": True, "active": True,
+    "createdAt": 1729577515444, "lastUpdatedAt": 1729577515481,
+}  # fmt: skip
+FILL: dict[str, Any] = {
+    "id": 19814995255305, "symbol": "BTC-USDT", "tradeId": 11029373945659392,
+    "orderId": "6717422bd51c29000775ea03", "side": "buy", "liquidity": "taker",
+    "price": "67717.6", "size": "0.00001", "funds": "0.677176", "fee": "0.000677176",
+    "feeRate": "0.001", "feeCurrency": "USDT", "tradeType": "TRADE", "createdAt": 1729577515473,
+}  # fmt: skip
+FUTURES_ORDER: dict[str, Any] = {
+    "id": "64507d02921f1c0001ff6892", "symbol": "XBTUSDTM", "type": "market", "side": "buy",
+    "price": None, "size": 1, "value": "27.992", "dealValue": "27.992", "dealSize": 1,
+    "stopPrice": None, "timeInForce": "GTC", "closeOrder": False, "clientOid": None,
+    "isActive": False, "cancelExist": False, "createdAt": 1682996482000,
+    "updatedAt": 1682996483062, "orderTime": 1682996482953900677, "settleCurrency": "USDT",
+    "status": "done", "filledValue": "27.992", "filledSize": 1, "reduceOnly": False,
+    "avgDealPrice": "27992",
+}  # fmt: skip
+FUTURES_FILL: dict[str, Any] = {
+    "symbol": "XBTUSDTM", "tradeId": "1828954878212", "orderId": "64507d02921f1c0001ff6892",
+    "side": "buy", "liquidity": "taker", "price": "27992", "size": 1, "value": "27.992",
+    "fee": "0.05176506", "feeCurrency": "USDT", "tradeType": "trade",
+    "tradeTime": 1682996483062000000, "createdAt": 1682996483427,
+}  # fmt: skip
+INVERSE_FILL: dict[str, Any] = {
+    "symbol": "XBTUSDM", "tradeId": "5ce24c1f0c19fc3c58edc47c",
+    "orderId": "5ce24c16b210233c36ee321d", "side": "sell", "liquidity": "maker",
+    "price": "8302", "size": 10, "value": "0.001204529", "fee": "-0.0000012022",
+    "feeCurrency": "XBT", "tradeType": "adl", "tradeTime": 1558334496000000000,
+    "createdAt": 1558334496000,
+}  # fmt: skip
+
+
+def body(data: Any) -> bytes:
+    return json.dumps({"code": "200000", "data": data}).encode()
+
+
+def found(*rows: Any, last_id: int | None = 7) -> bytes:
+    return body({"items": rows, "lastId": last_id})
+
+
+def page(*rows: Any, number: int = 1, of: int = 1) -> bytes:
+    return body({"currentPage": number, "pageSize": 1000, "totalPage": of, "items": rows})
+
+
+def without(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def asked_for(requests: list[RestRequest]) -> list[str]:
+    return [request.url.partition(".com")[2] for request in requests]
+
+
+# --- spot ---------------------------------------------------------------------------------------
+
+
+def test_a_spot_snapshot_is_the_balances_and_each_symbols_open_orders() -> None:
+    rows = [
+        {"currency": "BTC", "type": "main", "balance": "9", "available": "9", "holds": "0"},
+        {"currency": "BTC", "type": "trade", "balance": "1.5", "available": "1", "holds": "0.5"},
+    ]
+    eth = ORDER | {"symbol": "ETH-USDT", "tradeType": "MARGIN_TRADE"}
+    answers = [
+        body(rows),
+        body({"symbols": ["BTC-USDT", "ETH-USDT"]}),
+        body([ORDER]),
+        body([eth]),
+    ]
+    told, asked = answered(snapshot("spot", ACCOUNT, {}), answers)
+    assert told == [
+        BalancesTold(balances=(Balance("BTC", "1", "0.5", "1.5"),), time_ms=0, whole=True),
+        OrderTold(
+            symbol="BTC-USDT",
+            order_id="6717422bd51c29000775ea03",
+            status="PARTIALLY_FILLED",
+            raw_status="open",
+            time_ms=1729577515481,
+            side="BUY",
+            order_type="LIMIT",
+            time_in_force="GTC",
+            client_order_id="5c52e11203aa677f33e493fb",
+            price="70000",
+            quantity="0.00002",
+            filled="0.00001",
+            filled_quote="0.677176",
+            created_ms=1729577515444,
+        ),
+    ]
+    assert asked_for(asked) == [
+        "/api/v1/accounts",
+        "/api/v1/hf/orders/active/symbols",
+        "/api/v1/hf/orders/active",
+        "/api/v1/hf/orders/active",
+    ]
+    assert [dict(request.params) for request in asked] == [
+        {"type": "trade"}, {}, {"symbol": "BTC-USDT"}, {"symbol": "ETH-USDT"},
+    ]  # fmt: skip
+    assert [request.cost["private"] for request in asked] == [5, 2, 2, 2]
+    assert all(request.signed for request in asked)
+
+
+@pytest.mark.parametrize("none", [{"symbols": []}, {"symbols": None}])
+def test_nothing_may_be_open(none: dict[str, Any]) -> None:
+    told, _ = answered(snapshot("spot", ACCOUNT, {}), [body([]), body(none)])
+    assert told == [BalancesTold(balances=(), time_ms=0, whole=True)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "raw"),
+    [
+        ({"dealSize": "0"}, "NEW", "open"),
+        ({}, "PARTIALLY_FILLED", "open"),
+        ({"active": False, "dealSize": "0.00002"}, "FILLED", "filled"),
+        ({"active": False, "cancelExist": True}, "CANCELED", "canceled"),
+        ({"active": False, "cancelExist": True, "dealSize": "0.00002"}, "FILLED", "filled"),
+        ({"active": False, "size": "0"}, "FILLED", "filled"),
+        ({"active": False, "size": None, "cancelExist": True}, "CANCELED", "canceled"),
+        ({"active": False}, "UNKNOWN", "done"),
+    ],
+)
+def test_how_an_order_stands(changes: dict[str, Any], status: str, raw: str) -> None:
+    """A cancel that came too late cancels nothing; one by its worth has no size to be filled to."""
+    answers = [body(ORDER | changes), found(last_id=None)]
+    (told,), _ = answered(order("spot", ACCOUNT, {}, "BTC-USDT", "1"), answers)
+    assert isinstance(told, OrderTold)
+    assert (told.status, told.raw_status) == (status, raw)
+
+
+def test_a_fill_has_its_fee_here_and_its_number_as_text() -> None:
+    known = Known(since_ms=1729577000000, until_ms=1729578000000, symbols={"BTC-USDT"})
+    done = ORDER | {"active": False, "dealSize": "0.00002"}
+    told, asked = answered(since("spot", ACCOUNT, {}, known), [found(FILL), found(done)])
+    assert told[0] == FillTold(
+        symbol="BTC-USDT",
+        order_id="6717422bd51c29000775ea03",
+        trade_id="11029373945659392",
+        side="BUY",
+        price="67717.6",
+        time_ms=1729577515473,
+        quantity="0.00001",
+        quote_quantity="0.677176",
+        fee="0.000677176",
+        fee_asset="USDT",
+        maker=False,
+    )
+    assert isinstance(told[1], OrderTold)
+    assert asked_for(asked) == ["/api/v1/hf/fills", "/api/v1/hf/orders/done"]
+    stretch = {"startAt": "1729577000000", "endAt": "1729578000000"}
+    assert all(
+        dict(request.params) == {"symbol": "BTC-USDT", **stretch, "limit": "100"}
+        for request in asked
+    )
+
+
+def test_a_long_time_is_asked_week_by_week_and_symbol_by_symbol() -> None:
+    known = Known(since_ms=5, until_ms=SPAN_MS + 6, symbols={"B-USDT", "A-USDT"})
+    told, asked = answered(since("spot", ACCOUNT, {}, known), [found()] * 8)
+    assert told == []
+    assert [request.params["symbol"] for request in asked] == ["A-USDT"] * 4 + ["B-USDT"] * 4
+    stretches = [(request.params["startAt"], request.params["endAt"]) for request in asked[:4:2]]
+    assert stretches == [("5", str(SPAN_MS + 5)), (str(SPAN_MS + 5), str(SPAN_MS + 6))]
+
+
+def test_a_full_page_goes_on_by_its_last_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inquiries, "SPOT_ROWS", 2)
+    known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
+    fills = [FILL | {"tradeId": number, "createdAt": number} for number in (3, 2, 1)]
+    answers = [found(*fills[:2], last_id=22), found(fills[2], last_id=21), found()]
+    told, asked = answered(since("spot", ACCOUNT, {}, known), answers)
+    assert [fill.trade_id for fill in told if isinstance(fill, FillTold)] == ["1", "2", "3"]
+    assert [request.params.get("lastId") for request in asked] == [None, "22", None]
+
+
+@pytest.mark.parametrize("last_id", [0, None, 22])
+def test_pages_that_lead_nowhere_come_to_an_end(
+    monkeypatch: pytest.MonkeyPatch, last_id: int | None
+) -> None:
+    monkeypatch.setattr(inquiries, "SPOT_ROWS", 1)
+    known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
+    answers = [found(FILL, last_id=22), found(FILL, last_id=last_id), found()]
+    told, _ = answered(since("spot", ACCOUNT, {}, known), answers)
+    assert len(told) == 1
+
+
+def test_fills_of_margin_are_not_of_spot() -> None:
+    known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
+    margin = {"tradeType": "MARGIN_TRADE"}
+    answers = [found(FILL | margin), found(ORDER | margin)]
+    assert answered(since("spot", ACCOUNT, {}, known), answers)[0] == []
+
+
+def test_one_order_comes_with_its_fills() -> None:
+    later = FILL | {"tradeId": 2, "createdAt": FILL["createdAt"] + 1}
+    answers = [body(ORDER), found(later, FILL)]
+    told, asked = answered(order("spot", ACCOUNT, {}, "BTC-USDT", "6717"), answers)
+    assert [type(one) for one in told] == [FillTold, FillTold, OrderTold]
+    assert [one.time_ms for one in told if isinstance(one, FillTold)] == [
+        1729577515473,
+        1729577515474,
+    ]
+    assert asked_for(asked) == ["/api/v1/hf/orders/6717", "/api/v1/hf/fills"]
+    assert dict(asked[1].params) == {"symbol": "BTC-USDT", "orderId": "6717", "limit": "100"}
+
+
+@pytest.mark.parametrize(
+    "detail",
+    ["HTTP 200 400100 The order does not exist.", "100001 error.getOrder.orderNotExist"],
+)
+def test_an_order_may_be_forgotten_and_any_other_failure_is_one(detail: str) -> None:
+    for market in ("spot", "linear"):
+        asked = order(market, ACCOUNT, LINEAR, "XBTUSDTM", "1")  # type: ignore[arg-type]
+        assert answered(asked, [refused(detail)])[0] == []
+    assert answered(order("spot", ACCOUNT, {}, "BTC-USDT", "1"), [body(None)])[0] == []
+    with pytest.raises(InquiryFailed):
+        answered(order("spot", ACCOUNT, {}, "BTC-USDT", "1"), [refused("HTTP 500")])
+
+
+# --- futures ------------------------------------------------------------------------------------
+
+
+def test_a_futures_snapshot_is_wallets_positions_and_open_orders() -> None:
+    wallet = {
+        "accountEquity": 48.92, "unrealisedPNL": 0.5, "marginBalance": 48.42,
+        "positionMargin": 0, "orderMargin": 0, "frozenFunds": 0, "availableBalance": 40.0,
+        "currency": "USDT",
+    }  # fmt: skip
+    closed = POSITION | {"symbol": "ETHUSDTM", "currentQty": 0}
+    other = POSITION | {"symbol": "XBTUSDM"}
+    working = FUTURES_ORDER | {"isActive": True, "size": 3, "price": "30000", "type": "limit"}
+    answers = [body(wallet), body([POSITION, closed, other]), page(working)]
+    (balances, positions, told), asked = answered(snapshot("linear", ACCOUNT, LINEAR), answers)
+    assert balances == BalancesTold(
+        balances=(Balance("USDT", "40.0", "8.42", "48.42"),), time_ms=0, whole=True
+    )
+    assert isinstance(positions, PositionsTold)
+    assert [position.symbol for position in positions.positions] == ["XBTUSDTM"]
+    assert (positions.whole, positions.time_ms) == (True, POSITION["currentTimestamp"])
+    assert isinstance(told, OrderTold)
+    assert (told.status, told.contracts, told.quantity) == ("PARTIALLY_FILLED", "3", "0.003")
+    assert asked_for(asked) == ["/api/v1/account-overview", "/api/v1/positions", "/api/v1/orders"]
+    assert dict(asked[0].params) == {"currency": "USDT"}
+    assert dict(asked[2].params) == {"status": "active", "pageSize": "1000", "currentPage": "1"}
+    assert [request.cost["private"] for request in asked] == [5, 2, 2]
+
+
+def test_wallets_are_asked_for_in_the_exchanges_words() -> None:
+    wallet = {"currency": "XBT", "marginBalance": 5e-05, "availableBalance": 5e-05}
+    answers = [body(wallet), body([]), page()]
+    told, asked = answered(snapshot("inverse", ACCOUNT, COIN), answers)
+    assert dict(asked[0].params) == {"currency": "XBT"}
+    assert told[0] == BalancesTold(
+        balances=(Balance("BTC", "0.00005", "0.00000", "0.00005"),), time_ms=0, whole=True
+    )
+
+
+def test_no_wallet_is_said_to_be_empty_while_no_contract_is_known() -> None:
+    told, asked = answered(snapshot("linear", ACCOUNT, {}), [body([]), page()])
+    assert [type(one) for one in told] == [PositionsTold]
+    assert asked_for(asked) == ["/api/v1/positions", "/api/v1/orders"]
+
+
+def test_an_order_of_futures_is_counted_in_contracts_and_worth_what_it_was() -> None:
+    answers = [body(FUTURES_ORDER), page(FUTURES_FILL), body([FUTURES_FILL])]
+    told, asked = answered(order("linear", ACCOUNT, LINEAR, "XBTUSDTM", "6450"), answers)
+    assert told == [
+        FillTold(
+            symbol="XBTUSDTM",
+            order_id="64507d02921f1c0001ff6892",
+            trade_id="1828954878212",
+            side="BUY",
+            price="27992",
+            time_ms=1682996483062,
+            quantity="0.001",
+            contracts="1",
+            quote_quantity="27.992",
+            fee="0.05176506",
+            fee_asset="USDT",
+            maker=False,
+        ),
+        OrderTold(
+            symbol="XBTUSDTM",
+            order_id="64507d02921f1c0001ff6892",
+            status="FILLED",
+            raw_status="filled",
+            time_ms=1682996483062,
+            side="BUY",
+            order_type="MARKET",
+            time_in_force="GTC",
+            quantity="0.001",
+            contracts="1",
+            filled="0.001",
+            filled_contracts="1",
+            filled_quote="27.992",
+            average_price="27992",
+            reduce_only=False,
+            created_ms=1682996482953,
+        ),
+    ]
+    assert asked_for(asked) == ["/api/v1/orders/6450", "/api/v1/fills", "/api/v1/recentFills"]
+
+
+def test_what_an_inverse_trade_was_worth_is_in_coin() -> None:
+    known = Known(since_ms=1558334000000, until_ms=1558335000000)
+    answers = [page(INVERSE_FILL, FUTURES_FILL), page(), body([]), body([])]
+    (fill,), _ = answered(since("inverse", ACCOUNT, COIN, known), answers)
+    assert isinstance(fill, FillTold)
+    assert (fill.contracts, fill.quantity, fill.quote_quantity) == ("10", "0.001204529", "10")
+    assert (fill.fee, fill.fee_asset, fill.maker) == ("-0.0000012022", "BTC", True)
+    assert fill.liquidation
+
+
+def test_a_closing_order_can_only_make_a_position_smaller() -> None:
+    row = FUTURES_ORDER | {"closeOrder": True, "size": None, "filledSize": 0, "isActive": True}
+    answers = [body(without(row, "filledValue")), page(), body([])]
+    (told,), _ = answered(order("linear", ACCOUNT, LINEAR, "XBTUSDTM", "1"), answers)
+    assert isinstance(told, OrderTold)
+    assert (told.reduce_only, told.quantity, told.contracts) == (True, UNSET, UNSET)
+    assert (told.filled, told.filled_quote, told.status) == ("0", "0", "NEW")
+
+
+def test_what_the_slow_list_has_not_yet_is_taken_from_the_recent_one() -> None:
+    known = Known(since_ms=1682996480000, until_ms=1682996490000)
+    newer = FUTURES_FILL | {"tradeId": "2", "tradeTime": 1682996484000000000}
+    older = FUTURES_FILL | {"tradeId": "0", "tradeTime": 1682996479999000000}
+    stale = FUTURES_ORDER | {"isActive": True, "filledSize": 0}
+    answers = [
+        page(FUTURES_FILL), page(stale), body([newer, FUTURES_FILL, older]), body([FUTURES_ORDER]),
+    ]  # fmt: skip
+    told, asked = answered(since("linear", ACCOUNT, LINEAR, known), answers)
+    fills = [one.trade_id for one in told if isinstance(one, FillTold)]
+    orders = [one.status for one in told if isinstance(one, OrderTold)]
+    assert (fills, orders) == (["1828954878212", "2"], ["FILLED"])
+    assert asked_for(asked) == [
+        "/api/v1/fills", "/api/v1/orders", "/api/v1/recentFills", "/api/v1/recentDoneOrders",
+    ]  # fmt: skip
+    assert asked[1].params["status"] == "done"
+
+
+def test_numbered_pages_are_all_read() -> None:
+    known = Known(since_ms=0, until_ms=1)
+    fills = [FUTURES_FILL | {"tradeId": str(number)} for number in (1, 2)]
+    answers = [page(fills[0], of=2), page(fills[1], number=2, of=2), page(), body([]), body([])]
+    told, asked = answered(since("linear", ACCOUNT, LINEAR, known), answers)
+    assert [one.trade_id for one in told if isinstance(one, FillTold)] == ["1", "2"]
+    assert [request.params.get("currentPage") for request in asked[:3]] == ["1", "2", "1"]
+
+
+def test_a_body_that_cannot_be_read_is_said() -> None:
+    broken: list[bytes] = [b"", b"{}", b'{"data":{"items":[{}]}}']
+    for bad in broken:
+        with pytest.raises(msgspec.DecodeError):
+            answered(snapshot("spot", ACCOUNT, {}), [bad])
+        with pytest.raises(msgspec.DecodeError):
+            answered(order("linear", ACCOUNT, {}, "XBTUSDTM", "1"), [bad])
