@@ -1,6 +1,7 @@
 """KuCoin's private side, as the rest of the house sees it."""
 
 from common.exchanges.kucoin import account, inquiries
+from common.exchanges.kucoin.conversation import converse
 from common.exchanges.kucoin.parse import ping
 from common.exchanges.private import Private
 
@@ -8,7 +9,7 @@ KUCOIN_PRIVATE = Private(
     markets=account.RULES,
     sign=account.sign,
     open=account.opening,
-    converse=account.Conversation,
+    converse=converse,
     snapshot=inquiries.snapshot,
     since=inquiries.since,
     order=inquiries.order,

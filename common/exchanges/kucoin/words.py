@@ -22,6 +22,16 @@ STATUSES: Mapping[str, OrderStatus] = {
     "filled": "FILLED",
     "canceled": "CANCELED",
 }
+# How an order of a unified account stands, every documented number.
+STATES: Mapping[str, OrderStatus] = {
+    "0": "NEW",  # waits for its trigger
+    "1": "NEW",  # triggered
+    "2": "NEW",
+    "3": "FILLED",
+    "4": "PARTIALLY_FILLED",
+    "5": "CANCELED",
+    "6": "CANCELED",  # after a part of it was filled
+}
 SIDES: Mapping[str, Side] = {"buy": "BUY", "sell": "SELL"}
 # What made the exchange trade: taken over, or auto-deleveraged. (A settlement is neither.)
 LIQUIDATIONS = frozenset({"liquid", "adl"})
@@ -32,6 +42,12 @@ _LATEST_MS = 10**14
 def status_of(raw: str, filled: str) -> OrderStatus:
     """In our words; an order that still works is partially filled once some of it is."""
     status = STATUSES.get(raw, "UNKNOWN")
+    return "PARTIALLY_FILLED" if status == "NEW" and filled.strip("0.") else status
+
+
+def state_of(raw: str, filled: str) -> OrderStatus:
+    """The same of a unified account."""
+    status = STATES.get(raw, "UNKNOWN")
     return "PARTIALLY_FILLED" if status == "NEW" and filled.strip("0.") else status
 
 

@@ -1,4 +1,4 @@
-"""KuCoin's accounts: signatures, opening by mode and token, and the conversation of a socket."""
+"""KuCoin's accounts: signatures, opening by mode and token, and both kinds of conversation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 
 from common.exchanges.kucoin.account import (
     RULES,
-    SOCKET_TROUBLES,
     TROUBLES,
-    Conversation,
     opening,
     sign,
     trouble,
+)
+from common.exchanges.kucoin.conversation import (
+    SOCKET_TROUBLES,
+    ClassicConversation,
+    UnifiedConversation,
+    converse,
 )
 from common.exchanges.kucoin.describe import BUDGETS, ERRORS, MARKETS
 from common.exchanges.kucoin.parse import ping
@@ -37,11 +41,13 @@ from common.model.secret import Secret
 from common.model.streams import Market
 from tests.exchanges.asking import answered, refused
 from tests.exchanges.kucoin.test_told import FUTURES, LINEAR, SPOT
+from tests.exchanges.kucoin.test_unified import TRADE
 
 KEY = "key-4711"
 ACCOUNT = Credentials(Secret(KEY), Secret("testsecret-1234"), Secret("testpass"))
 NOW_MS = 1729176273859
 CLASSIC = b'{"code":"200000","data":{"selfAccountMode":"CLASSIC","unifiedSubAccount":[]}}'
+CLASSIC_SOCKET = "wss://ws-api-spot.kucoin.com/?token=2neA.gJEI%3D%3D"
 UNIFIED = CLASSIC.replace(b"CLASSIC", b"UNIFIED")
 BULLET = json.dumps(
     {
@@ -167,7 +173,7 @@ def test_what_is_the_keys_fault_is_so_for_requests_without_one_as_well() -> None
 )
 def test_the_mode_is_asked_first_and_then_a_token(market: Market, host: str) -> None:
     url, (mode, token) = answered(opening(market, ACCOUNT), [CLASSIC, BULLET])
-    assert url == "wss://ws-api-spot.kucoin.com/?token=2neA.gJEI%3D%3D"
+    assert url == CLASSIC_SOCKET
     assert (mode.method, mode.url) == ("GET", "https://api.kucoin.com/api/ua/v2/account/mode")
     assert (token.method, token.url) == ("POST", f"{host}/api/v1/bullet-private")
     assert (dict(token.cost), token.body) == ({"private": 10}, b"")
@@ -184,11 +190,26 @@ def test_a_region_has_hosts_of_its_own() -> None:
     ]
 
 
-def test_an_account_of_another_mode_is_refused_by_name() -> None:
+@pytest.mark.parametrize("market", MARKETS)
+def test_a_unified_account_has_one_socket_for_everything_and_needs_no_token(market: Market) -> None:
+    url, asked = answered(opening(market, ACCOUNT), [UNIFIED])
+    assert (url, len(asked)) == ("wss://wsapi-push.kucoin.com", 1)
+    assert isinstance(converse(market, url), UnifiedConversation)
+    assert isinstance(converse(market, CLASSIC_SOCKET), ClassicConversation)
+
+
+def test_an_account_of_an_unknown_mode_is_refused_by_name() -> None:
     with pytest.raises(InquiryFailed) as failed:
-        answered(opening("spot", ACCOUNT), [UNIFIED])
+        answered(opening("spot", ACCOUNT), [CLASSIC.replace(b"CLASSIC", b"NOVEL")])
     assert failed.value.trouble == "mode"
-    assert "UNIFIED" in failed.value.failure.detail
+    assert "NOVEL" in failed.value.failure.detail
+
+
+def test_a_unified_account_where_its_socket_is_not_known_is_refused() -> None:
+    account = msgspec.structs.replace(ACCOUNT, region="eu")
+    with pytest.raises(InquiryFailed) as failed:
+        answered(opening("spot", account), [UNIFIED])
+    assert failed.value.trouble == "mode"
 
 
 def test_a_wrong_key_is_found_by_the_first_call() -> None:
@@ -210,7 +231,7 @@ class Socket:
     """A conversation, as a transcript."""
 
     def __init__(self, market: Market = "spot") -> None:
-        self.it = Conversation(market)
+        self.it = converse(market, CLASSIC_SOCKET)
         self.said: list[Said] = []
 
     def join(self) -> list[dict[str, Any]]:
@@ -348,7 +369,7 @@ def test_leaving_is_hanging_up() -> None:
 @given(st.binary(max_size=60))
 def test_no_bytes_raise(data: bytes) -> None:
     for market in TOPICS:
-        assert Conversation(market).receive(data, {}, NOW_MS).said
+        assert ClassicConversation(market).receive(data, {}, NOW_MS).said
 
 
 @given(
@@ -366,10 +387,142 @@ def test_no_bytes_raise(data: bytes) -> None:
 )
 def test_no_message_raises(message: dict[str, Any]) -> None:
     for market in TOPICS:
-        conversation = Conversation(market)
+        conversation = ClassicConversation(market)
         conversation.join("a", ACCOUNT, NOW_MS)
         turn = conversation.receive(json.dumps(message).encode(), LINEAR, NOW_MS)
         assert {said.account for said in turn.said} <= {"a"}
+
+
+# --- the conversation of a unified account ------------------------------------------------------
+
+UNIFIED_SOCKET = "wss://wsapi-push.kucoin.com"
+WELCOME = {"sessionId": "s", "message": "welcome", "pingInterval": 18000}
+
+
+class UnifiedSocket(Socket):
+    """The same, with a login before the subscriptions."""
+
+    def __init__(self, market: Market = "spot") -> None:
+        self.it = converse(market, UNIFIED_SOCKET)
+        self.said: list[Said] = []
+
+    def logged_in(self) -> list[dict[str, Any]]:
+        self.join()
+        (login,) = self.hear(WELCOME)
+        return self.hear({"id": login["id"], "result": True})
+
+    def opened(self) -> UnifiedSocket:
+        for message in self.logged_in():
+            self.hear({"id": message["id"], "result": True})
+        assert self.said == [Said("a", Opened())]
+        return self
+
+
+@pytest.mark.parametrize(
+    "welcome",
+    [WELCOME, {"id": "1", "type": "welcome"}, {"op": "welcome"}],
+)
+def test_the_welcome_is_answered_by_a_login(welcome: dict[str, Any]) -> None:
+    socket = UnifiedSocket()
+    assert socket.join() == []
+    (login,) = socket.hear(welcome)
+    assert login == {
+        "id": login["id"],
+        "op": "auth",
+        "kc-api-key": KEY,
+        "kc-api-sign": "tDSAgAXARXQ9roxGAHJmOqdi9lqN1gQ3tGXykbl5PM0=",
+        "kc-api-timestamp": str(NOW_MS),
+        "kc-api-passphrase": "WHQMvcA193oieH23mwt5BHsT1VkA1C+f6cE8Axzr8tg=",
+    }
+    assert socket.hear(welcome) == []
+
+
+@pytest.mark.parametrize(
+    ("market", "channels"),
+    [
+        ("spot", ["orderAll", "execution", "balance"]),
+        ("linear", ["orderAll", "execution", "balance", "positionAll"]),
+        ("inverse", ["orderAll", "execution", "balance", "positionAll"]),
+    ],
+)
+def test_the_login_is_answered_by_subscriptions_and_the_last_of_them_opens(
+    market: Market, channels: list[str]
+) -> None:
+    socket = UnifiedSocket(market)
+    asked = socket.logged_in()
+    assert [message["channel"] for message in asked] == channels
+    assert {message["action"] for message in asked} == {"SUBSCRIBE"}
+    assert [message.get("tradeType", message.get("accountType")) for message in asked] == [
+        "UNIFIED"
+    ] * len(channels)
+    *others, last = asked
+    for message in others:
+        assert socket.hear({"id": message["id"], "result": True}) == []
+        assert socket.said == []
+    socket.hear({"id": last["id"], "result": "true"})
+    assert socket.said == [Said("a", Opened())]
+
+
+def test_who_joins_after_the_welcome_logs_in_at_once() -> None:
+    socket = UnifiedSocket()
+    assert socket.hear(WELCOME) == []
+    assert [message["op"] for message in socket.join()] == ["auth"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        ({"result": False, "code": "400003", "reason": "KC-API-KEY not exists"}, "key"),
+        ({"result": False, "reason": "Invalid KC-API-SIGN"}, "key"),
+        ({"result": False, "reason": "Invalid KC-API-PASSPHRASE"}, "key"),
+        ({"result": False, "reason": "Invalid KC-API-TIMESTAMP"}, "clock"),
+        ({"result": False, "reason": "the IP is not in the whitelist"}, "address"),
+        ({"result": False, "reason": "Access denied, require more permission"}, "permission"),
+        ({"result": "false", "code": 429002, "reason": ""}, "rate"),
+        ({"result": False, "reason": "missing `symbol` for topic: Position"}, "config"),
+        ({"type": "error", "code": 599, "message": "who knows"}, "transient"),
+        ({"result": False}, "transient"),
+    ],
+)
+def test_what_a_unified_refusal_means(refusal: dict[str, Any], expected: Trouble) -> None:
+    socket = UnifiedSocket()
+    socket.join()
+    (login,) = socket.hear(WELCOME)
+    assert socket.hear({"id": login["id"], **refusal}) == []
+    ((account, what),) = socket.said
+    assert account == "a"
+    assert isinstance(what, Denied)
+    assert what.trouble == expected
+    assert KEY not in what.detail
+
+
+def test_a_unified_account_is_told_of_and_alive() -> None:
+    socket = UnifiedSocket().opened()
+    socket.hear({"P": 1770107561276396856, "T": "execution.SPOT", "d": TRADE})
+    assert [type(said.what).__name__ for said in socket.said] == ["FillTold"]
+    (text,) = socket.it.probe()
+    assert json.loads(text)["type"] == "ping"
+    for pong in ({"id": "1", "type": "pong"}, {"id": "1", "op": "pong"}):
+        socket.hear(pong)
+        assert socket.said == [Said("a", Alive())]
+
+
+@pytest.mark.parametrize("message", [{"type": "novelty"}, {"id": "99", "result": True}, {}, [], 7])
+def test_what_is_not_expected_of_it_is_said(message: Any) -> None:
+    socket = UnifiedSocket().opened()
+    socket.hear(message)
+    ((_, what),) = socket.said
+    assert isinstance(what, Unreadable)
+
+
+def test_leaving_it_is_hanging_up() -> None:
+    assert UnifiedSocket().opened().it.leave("a") == ()
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_of_it_raise(data: bytes) -> None:
+    for market in MARKETS:
+        assert UnifiedConversation(market).receive(data, {}, NOW_MS).said
 
 
 # --- the rules ----------------------------------------------------------------------------------
@@ -379,7 +532,6 @@ def test_every_market_has_rules_and_none_a_sandbox() -> None:
     assert set(RULES) == set(MARKETS)
     for market, rules in RULES.items():
         assert set(rules.hosts) == {("live", ""), ("live", "eu")}
-        assert all(not hosts.socket for hosts in rules.hosts.values())
         assert rules.passphrase
         assert rules.accounts_per_connection == 1
         assert rules.hosts["live", ""].rest == MARKETS[market].rest.url

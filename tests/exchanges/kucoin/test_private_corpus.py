@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from common.exchanges.kucoin import inquiries
-from common.exchanges.kucoin.account import Conversation
+from common.exchanges.kucoin import classic_asked
+from common.exchanges.kucoin.conversation import ClassicConversation
 from common.exchanges.private import (
     BalancesTold,
     Credentials,
     FillTold,
+    Known,
     OrderTold,
     PositionsTold,
 )
@@ -91,7 +92,7 @@ def lines_of(folder: str, channels: Sequence[str]) -> Iterator[Line]:
 def test_every_push_to_an_account_is_told_or_refused_by_name(folder: str) -> None:
     understood, explained = set(), set()
     for line in lines_of(folder, [*PUSHES, "user_other"]):
-        conversation = Conversation(market_of(line))
+        conversation = ClassicConversation(market_of(line))
         conversation.join("a", ACCOUNT, 0)
         said = [one.what for one in conversation.receive(line.raw, FUTURES, 0).said]
         reason = refused(line.message)
@@ -180,9 +181,9 @@ def told_of(line: Line) -> Sequence[Any]:
     """What the inquiry that asks for such rows makes of them."""
     market, rows = market_of(line), raw_rows(line)
     listed = b'{"data":' + rows + b"}"
-    known = inquiries.Known(since_ms=0, until_ms=1, symbols={"X"})
-    since = inquiries.since(market, ACCOUNT, FUTURES, known)
-    snapshot = inquiries.snapshot(market, ACCOUNT, COIN if market == "inverse" else LINEAR)
+    known = Known(since_ms=0, until_ms=1, symbols={"X"})
+    since = classic_asked.since(market, ACCOUNT, FUTURES, known)
+    snapshot = classic_asked.snapshot(market, ACCOUNT, COIN if market == "inverse" else LINEAR)
     if line.channel == "rest_fills":
         later = () if market == "spot" else (NO_ROWS, NO_ROWS)
         return answered(since, [found(rows), NO_PAGE, *later])[0]

@@ -1,4 +1,4 @@
-"""What KuCoin's REST knows of an account: rows read, histories paged."""
+"""What KuCoin's REST knows of a classic account: rows read, histories paged."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from common.exchanges.kucoin import inquiries
-from common.exchanges.kucoin.inquiries import SPAN_MS, order, since, snapshot
+from common.exchanges.kucoin import classic_asked
+from common.exchanges.kucoin.asking import SPAN_MS
+from common.exchanges.kucoin.classic_asked import order, since, snapshot
 from common.exchanges.private import (
     BalancesTold,
     Credentials,
@@ -196,7 +197,7 @@ def test_a_long_time_is_asked_week_by_week_and_symbol_by_symbol() -> None:
 
 
 def test_a_full_page_goes_on_by_its_last_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inquiries, "SPOT_ROWS", 2)
+    monkeypatch.setattr(classic_asked, "SPOT_ROWS", 2)
     known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
     fills = [FILL | {"tradeId": number, "createdAt": number} for number in (3, 2, 1)]
     answers = [found(*fills[:2], last_id=22), found(fills[2], last_id=21), found()]
@@ -209,7 +210,7 @@ def test_a_full_page_goes_on_by_its_last_id(monkeypatch: pytest.MonkeyPatch) -> 
 def test_pages_that_lead_nowhere_come_to_an_end(
     monkeypatch: pytest.MonkeyPatch, last_id: int | None
 ) -> None:
-    monkeypatch.setattr(inquiries, "SPOT_ROWS", 1)
+    monkeypatch.setattr(classic_asked, "SPOT_ROWS", 1)
     known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
     answers = [found(FILL, last_id=22), found(FILL, last_id=last_id), found()]
     told, _ = answered(since("spot", ACCOUNT, {}, known), answers)

@@ -1,0 +1,42 @@
+"""What both kinds of KuCoin's accounts have in common where REST is asked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+
+from common.exchanges.private import FillTold, InquiryFailed, Known, OrderTold, Told
+from common.exchanges.protocol import RestRequest
+
+Asking = Generator[RestRequest, bytes, Sequence[Told]]
+
+DAY_MS = 86_400_000
+# The longest stretch of one request.
+SPAN_MS = 7 * DAY_MS
+# How it is said that there is no such order: futures has a code for it, spot one for everything.
+_NO_SUCH_ORDER = ("ordernotexist", "order_not_exist", "not exist", "not found")
+
+
+def is_forgotten(failed: InquiryFailed) -> bool:
+    """Whether the exchange says that there is no such order."""
+    detail = failed.failure.detail.lower()
+    return any(words in detail for words in _NO_SUCH_ORDER)
+
+
+def stretches(known: Known) -> Iterator[dict[str, str]]:
+    """From then to now in pieces that one request may span."""
+    for start in range(known.since_ms, known.until_ms, SPAN_MS):
+        end = min(start + SPAN_MS, known.until_ms)
+        yield {"startAt": str(start), "endAt": str(end)}
+
+
+def once(fills: Iterable[FillTold]) -> list[FillTold]:
+    """Each trade of an order once, as it was told first."""
+    first: dict[tuple[str, str], FillTold] = {}
+    for fill in fills:
+        first.setdefault((fill.order_id, fill.trade_id), fill)
+    return list(first.values())
+
+
+def when(told: OrderTold | FillTold) -> tuple[int, int, bool]:
+    """Fills before the state that they led to."""
+    return told.time_ms, told.seq, isinstance(told, OrderTold)
