@@ -1,4 +1,4 @@
-"""What was really sent to accounts, through our code: every line of a classic account's markets.
+"""What was really sent to accounts, through our code: every line of both kinds of accounts.
 
 Each line gives what its channel should, or is in a table of what is refused on purpose, with why.
 """
@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from common.exchanges.kucoin import classic_asked
-from common.exchanges.kucoin.conversation import ClassicConversation
+from common.exchanges.kucoin.conversation import ClassicConversation, UnifiedConversation
+from common.exchanges.kucoin.unified_asked import Unified
 from common.exchanges.private import (
     BalancesTold,
     Credentials,
@@ -225,3 +226,60 @@ def test_every_answer_about_an_account_is_read_or_none_to_what_is_asked(folder: 
         assert_numbers_are_in(line, told)
         understood.add(line.channel)
     assert understood == set(ANSWERS) - ({"rest_positions"} if folder == "spot" else set())
+
+
+# --- unified accounts ---------------------------------------------------------------------------
+
+# The folder's lines are of several wallets: of a unified account there is one.
+_CLASSIC_WALLET = "a classic account's wallet, seen through the unified account's service"
+UNIFIED_PUSHES: Mapping[str, type] = {
+    "user_order": OrderTold,
+    "user_fill": FillTold,
+    "user_balance": BalancesTold,
+    "user_position": PositionsTold,
+}
+
+
+def unified_lines(channel: str) -> Iterator[Line]:
+    """The public side claims no such folder. Products are told apart by their symbols."""
+    path = CORPUS / "kucoin" / "uta" / f"{channel}.jsonl"
+    for text in path.read_text().splitlines():
+        record = json.loads(text)
+        market: Market = "spot" if "-USDT" in record["raw"] else "linear"
+        raw = record["raw"].encode()
+        yield Line("kucoin", "uta", market, channel, record["src"], record["prov"], raw)
+
+
+def test_every_push_to_a_unified_account_is_told_or_refused_by_name() -> None:
+    understood = set()
+    for channel, kind in UNIFIED_PUSHES.items():
+        for line in unified_lines(channel):
+            conversation = UnifiedConversation(line.market)
+            conversation.join("a", ACCOUNT, 0)
+            (said,) = conversation.receive(line.raw, FUTURES, 0).said
+            if line.message["T"].startswith("balance.") and line.message["T"] != "balance.UNIFIED":
+                assert isinstance(said.what, Notice), _CLASSIC_WALLET
+                continue
+            assert isinstance(said.what, kind), line.raw
+            assert_numbers_are_in(line, [said.what])
+            understood.add(channel)
+    assert understood == set(UNIFIED_PUSHES)
+
+
+def test_every_answer_about_a_unified_account_is_read() -> None:
+    empty = found(b"[]")
+    wallet = b'{"data":{"accounts":[]}}'
+    for line in (line for channel in ANSWERS for line in unified_lines(channel)):
+        asked = Unified(line.market, ACCOUNT, FUTURES)
+        since = asked.since(Known(since_ms=0, until_ms=1))
+        if line.channel == "rest_fills":
+            told = answered(since, [line.raw, empty])[0]
+        elif line.channel == "rest_orders":
+            told = answered(since, [empty, line.raw])[0]
+        elif line.channel == "rest_positions":
+            told = answered(asked.snapshot(), [wallet, line.raw, empty])[0][1:]
+        else:
+            told = answered(Unified("spot", ACCOUNT, {}).snapshot(), [line.raw, empty])[0]
+        assert told, line.raw
+        assert all(isinstance(what, ANSWERS[line.channel]) for what in told)
+        assert_numbers_are_in(line, told)
