@@ -56,7 +56,8 @@ def _rules(hosts: Mapping[tuple[Environment, str], Hosts], remembers_s: float) -
 
 
 RULES: Mapping[Market, PrivateRules] = {
-    "spot": _rules(_SPOT_HOSTS, 3 * _DAY_S),
+    "spot": _rules(_SPOT_HOSTS, 2 * _DAY_S),
+    # Reserve: three months are documented.
     "linear": _rules(_FUTURES_HOSTS, _DAY_S),
     "inverse": _rules(_FUTURES_HOSTS, _DAY_S),
 }

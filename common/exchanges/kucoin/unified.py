@@ -7,6 +7,7 @@ socket and are told apart by their symbols: those of spot have a dash. The walle
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -22,10 +23,10 @@ from common.exchanges.private import (
     PositionsTold,
 )
 from common.exchanges.protocol import Notice, Unreadable
-from common.exchanges.sizes import Size, of_contracts
+from common.exchanges.sizes import Amount, Size, of_contracts
 from common.exchanges.wire import STRANGE, MaybeNumber, Number, Signed, unreadable
 from common.model.account import Balance, PositionSide, Side
-from common.model.decimals import absolute
+from common.model.decimals import absolute, plain, quotient, total
 from common.model.instruments import Catalog
 from common.model.streams import Market
 
@@ -35,8 +36,8 @@ Role = Literal["TAKER", "MAKER", ""]
 # Products that share their symbols with spot.
 _MARGIN = frozenset({"MARGIN", "CROSS", "ISOLATED"})
 _MARGINS: Mapping[str, Literal["cross", "isolated"]] = {"CROSS": "cross", "ISOLATED": "isolated"}
-# What an order's size counts; in the quote asset it says nothing of the base asset.
-_COUNTED = frozenset({"BASECCY", "UNIT"})
+# What an order's sizes count: the base asset, contracts, or (a market order by its worth) the quote.
+Unit = Literal["BASECCY", "UNIT", "QUOTECCY", ""]
 _NANOS = 1_000_000
 
 
@@ -73,7 +74,7 @@ class OrderRow(Struct, kw_only=True):
     updated_time: Nanos = field(name="U")
     filled_size: MaybeNumber = field(name="fS")
     size: MaybeNumber = field(name="q", default="")
-    size_unit: str = field(name="qU", default="")
+    size_unit: Unit = field(name="qU", default="")
     price: MaybeNumber = field(name="p", default="")
     avg_price: MaybeNumber = field(name="aP", default="")
     trigger_price: MaybeNumber = field(name="tP", default="")
@@ -94,8 +95,9 @@ def order_of(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
     """
     state = str(row.status)
     time_ms, seq = time_of(row.updated_time)
-    asked, done = Size(), Size()
-    if row.size_unit in _COUNTED:
+    if row.size_unit == "QUOTECCY":
+        asked, done = Size(), Size(_at_least(row.filled_size, row.avg_price), row.filled_size)
+    else:
         asked = size_of(market, row.symbol, row.size, row.price, catalog)
         done = size_of(market, row.symbol, row.filled_size, row.avg_price, catalog)
     nothing = bool(row.filled_size) and not given(row.filled_size)
@@ -122,6 +124,18 @@ def order_of(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
         position_side=row.position_side or UNSET,
         created_ms=time_of(row.order_time)[0] if row.order_time else UNSET,
     )
+
+
+def _at_least(worth: str, average: str) -> Amount:
+    """So much of the base asset that worth was, for the average price is rounded.
+
+    It must not be more than the trades add up to, and need not be as much: they tell.
+    """
+    if not given(worth) or not given(average):
+        return UNSET
+    decimals = len(average.partition(".")[2])
+    above = total((average, plain(Decimal(1).scaleb(-decimals))))
+    return quotient(worth, above, decimals=16)
 
 
 # --- trades -------------------------------------------------------------------------------------

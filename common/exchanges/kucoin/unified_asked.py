@@ -20,6 +20,7 @@ from common.exchanges.kucoin.unified import (
     PositionRow,
     Role,
     TradeRow,
+    Unit,
     fill_of,
     is_here,
     order_of,
@@ -72,7 +73,7 @@ class _Order(OrderRow, rename="camel", kw_only=True):
     updated_time: Nanos
     filled_size: MaybeNumber
     size: MaybeNumber = ""
-    size_unit: str = ""
+    size_unit: Unit = ""
     price: MaybeNumber = ""
     avg_price: MaybeNumber = ""
     trigger_price: MaybeNumber = ""

@@ -22,9 +22,10 @@ from common.exchanges.private import (
     PositionsTold,
 )
 from common.exchanges.protocol import Notice, Unreadable
-from common.model.account import Balance
+from common.model.account import Balance, ExecutionReport
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Market
+from common.recovery.orders import Account, Orders
 
 NONE: Catalog = {}
 LINEAR: Catalog = {
@@ -250,11 +251,34 @@ def test_an_order_with_less_than_its_end_needs_no_more() -> None:
     assert (order.status, order.created_ms, order.order_type) == ("CANCELED", UNSET, UNSET)
 
 
+@pytest.mark.parametrize("kind", ["limit", "market", "limit_stop"])
+def test_a_type_is_told_as_what_it_is(kind: str) -> None:
+    assert spot(orderType=kind)[-1].order_type == kind.upper()
+
+
 def test_a_match_without_its_trade_is_a_state() -> None:
     (order,) = spot(matchSize="", matchPrice="")
     assert isinstance(order, OrderTold)
     (problem,) = spot(tradeId="")
     assert problem == Unreadable("wrong_shape", "a match without its trade")
+
+
+def test_the_frames_of_an_order_fold_into_one_path() -> None:
+    frames = [
+        spot(type="received", status="new", ts=1),
+        spot(type="open", filledSize="0", remainSize="0.1", ts=2),
+        spot(tradeId="1", ts=3),
+        spot(tradeId="2", matchSize="0.06", filledSize="0.1", remainSize="0", ts=4),
+        spot(type="filled", status="done", filledSize="0.1", remainSize="0", ts=4),
+    ]
+    orders = Orders(Account("kucoin", "spot", "a"))
+    reports = [
+        (one.status, one.cumulative_quantity)
+        for frame in frames
+        for one in orders.take(frame)
+        if isinstance(one, ExecutionReport)
+    ]
+    assert reports == [("NEW", "0"), ("PARTIALLY_FILLED", "0.04"), ("FILLED", "0.10")]
 
 
 # --- orders of futures --------------------------------------------------------------------------
@@ -427,6 +451,13 @@ def test_how_a_position_is_margined(changes: dict[str, Any], margin: Any) -> Non
 
 def test_positions_of_the_other_futures_market_are_not_told() -> None:
     assert position("inverse", COIN) == ()
+
+
+@pytest.mark.parametrize("reason", ["liquidation", "adl", "marginChange"])
+def test_why_a_position_changed_makes_no_order_of_it(reason: str) -> None:
+    """What the exchange trades to end it has orders and fills of its own."""
+    (only,) = position(changeReason=reason)
+    assert isinstance(only, PositionsTold)
 
 
 def test_a_mark_price_is_no_news_of_the_account() -> None:
