@@ -63,8 +63,8 @@ class ClassicConversation:
         self._account: str | None = None
         self._welcomed = False
         self._requests = 0
-        # What has not been answered yet: topics by the ids they were asked with.
-        self._asked: dict[str, str] = {}
+        # The ids of what has not been answered yet.
+        self._asked: set[str] = set()
         self._answers: Mapping[str, Callable[[Frame, Catalog], Turn]] = {
             "welcome": self._on_welcome,
             "ack": self._on_ack,
@@ -105,7 +105,7 @@ class ClassicConversation:
         for topic in TOPICS[self._market]:
             self._requests += 1
             name = str(self._requests)
-            self._asked[name] = topic
+            self._asked.add(name)
             message = {
                 "id": name,
                 "type": "subscribe",
@@ -121,8 +121,10 @@ class ClassicConversation:
         return Turn(send=() if again or self._account is None else self._subscribe())
 
     def _on_ack(self, message: Frame, _catalog: Catalog) -> Turn:
-        if self._asked.pop(str(message.id), None) is None:
+        name = str(message.id)
+        if name not in self._asked:
             return self._say([Unreadable("wrong_shape", f"an ack to {message.id!r:.40}")])
+        self._asked.remove(name)
         return Turn() if self._asked else self._say([Opened()])
 
     def _on_error(self, message: Frame, _catalog: Catalog) -> Turn:

@@ -515,6 +515,12 @@ def test_what_is_not_expected_of_it_is_said(message: Any) -> None:
     assert isinstance(what, Unreadable)
 
 
+def test_a_login_that_was_sent_is_not_kept() -> None:
+    kept = repr(vars(UnifiedSocket().opened().it))
+    assert KEY not in kept
+    assert "kc-api" not in kept
+
+
 def test_leaving_it_is_hanging_up() -> None:
     assert UnifiedSocket().opened().it.leave("a") == ()
 
