@@ -30,8 +30,10 @@ from common.model.instruments import Catalog, Instrument
 from common.model.streams import SERVED, Market, Role, Shard, Stream
 from common.ops import records
 from common.ops.records import RedisState, WorkerState
+from common.publish.candle_commands import CandleCommands
 from common.publish.commands import Commands
 from common.publish.pipeline import Pipeline
+from common.publish.queues import CANDLE_REQUESTS
 from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest, RestError
 from common.recovery.resuming import Reach
@@ -109,7 +111,8 @@ class PriceWorker:
         )
         self._commands = Commands(
             settings.rabbit_url.reveal(),
-            want=wants.want,
+            CANDLE_REQUESTS,
+            CandleCommands(wants.want),
             post=self._pipeline.post,
             topology=settings.topology,
             transient=(RedisAway,),

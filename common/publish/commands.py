@@ -1,80 +1,79 @@
-"""Commands in: ``candlesRequests``, each one answered, none lost, none fatal.
+"""Commands in: each one answered, none lost, none fatal.
 
-A request is acked only when its effect is durable: wanted in Redis, answered, or laid with the
-dead letters and confirmed there. What fails for a reason that passes by itself (Redis away) is put
-back after a pause. Answers and dead letters leave over the publisher's connection, not over this
+A command is acked only when its effect is durable: written to Redis, answered, or laid with the
+dead letters and confirmed there. What fails for a reason that passes by itself (Redis away) is tried
+again after a pause. Answers and dead letters leave over the publisher's connection, not over this
 one: a connection that publishes is stopped by the broker in a memory alarm, acks and all.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
+from typing import Protocol
 
 import msgspec
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelInvalidStateError
 from loguru import logger
+from msgspec import Struct
 
-from common.clocks import wall_ms
-from common.publish import requests
+from common.clocks import machine_s, wall_ms
 from common.publish.connection import Link, transport_of
-from common.publish.messages import DEAD_EXCHANGE, Outcome
-from common.publish.requests import Answer, Malformed, ReplyTo, Wanted
-from common.publish.routes import Letter
-from common.publish.seldom import Seldom
-from common.publish.topology import (
-    CANDLES_REQUESTS,
-    CANDLES_REQUESTS_DEAD,
-    COMMANDS,
-    Mode,
-    declare,
-)
-
-ANSWER = "command.answer.v1"
-DEAD_COMMAND = "command.dead.v1"
+from common.publish.letters import Letters, NotNow, Post, Reply
+from common.publish.queues import CommandQueue
+from common.publish.topology import Mode, declare
 
 RPC_TIMEOUT_S = 15.0
-WANT_TIMEOUT_S = 15.0
-# An answer is in the publisher's buffer at once; waiting longer would only hold up the next.
-ANSWER_TIMEOUT_S = 5.0
-DEAD_TIMEOUT_S = 15.0
+SERVE_TIMEOUT_S = 15.0
 # How long a stopping consumer waits for what it has begun.
 DRAIN_S = 5.0
 
 _MOST_NAME_CHARACTERS = 100
-
-# Writes what is wanted where it lasts, and says how that went. ``requested_by`` says for whom.
-Want = Callable[[Wanted, str], Awaitable[Answer]]
-Post = Callable[[Letter], Awaitable[Outcome]]
-
-_encode = msgspec.json.Encoder().encode
+_TRACED = 5
 
 
-class _NotNow(Exception):  # noqa: N818 - it says when
-    """The message is to be put back; the text says why."""
+class Request(Struct, frozen=True):
+    """A command as it came. ``requested_by``: who says that it is theirs."""
+
+    body: bytes
+    requested_by: str
+
+
+class Handler(Protocol):
+    """What is done with commands."""
+
+    async def serve(self, request: Request) -> Reply:
+        """Do it, durably, and say how that went. May raise what passes by itself."""
+
+    def failed(self, body: bytes, reason: str) -> Reply:
+        """What to say of a command that could not be dealt with. Never raises."""
 
 
 class Commands:
-    """Consumes requests until closed.
+    """Consumes one queue's commands until closed.
 
     Args:
         url: ``amqp://`` or ``amqps://``, with user, password and vhost.
-        want: what is done with a request that is understood.
+        queue: where commands come by, and how they are to be dealt with.
+        handler: what is done with them.
         post: how answers and dead letters are sent (``Pipeline.post``).
-        transient: failures of ``want`` that pass by themselves, besides timeouts and sockets.
-        pause_s: least and most seconds before a message is put back.
+        transient: failures of the handler that pass by themselves, besides timeouts and sockets.
+        pause_s: least and most seconds before a command is tried again.
+        standby_s: least and most seconds between attempts to be the one consumer, where there is one.
     """
 
     def __init__(
         self,
         url: str,
+        queue: CommandQueue,
+        handler: Handler,
         *,
-        want: Want,
         post: Post,
         topology: Mode = "full",
         transient: tuple[type[Exception], ...] = (),
@@ -82,22 +81,24 @@ class Commands:
         name: str = "commands",
         retry_s: tuple[float, float] = (1.0, 30.0),
         pause_s: tuple[float, float] = (1.0, 5.0),
+        standby_s: tuple[float, float] = (1.0, 3.0),
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
-        self._want = want
-        self._post = post
+        self._queue = queue
+        self._handler = handler
         self._topology: Mode = topology
         self._transient: tuple[type[Exception], ...] = (*transient, OSError, TimeoutError)
         self._prefetch = prefetch
         self._pause_s = pause_s
-        self._now_ms = now_ms
+        self._standby_s = standby_s
         self._link = Link(url, self._life, name=name, retry_s=retry_s)
         self._running: set[asyncio.Task[None]] = set()
-        self._trouble: str | None = None
-        self._complaints = Seldom()
-        self._counts = dict.fromkeys(
-            ("accepted", "active", "unsupported", "disabled", "failed", "dead", "requeued"), 0
+        self._turn: AbstractAsyncContextManager[object] = (
+            asyncio.Lock() if queue.in_order else nullcontext()
         )
+        self._trouble: str | None = None
+        self._letters = Letters(queue, post, now_ms)
+        self._requeued = 0
         self._consuming = False
 
     async def start(self) -> None:
@@ -110,13 +111,20 @@ class Commands:
 
     @property
     def stats(self) -> dict[str, int | bool]:
-        """Answers by state, dead letters, messages put back, and whether we consume."""
-        return {**self._counts, "consuming": self._consuming}
+        """Answers by state, dead letters, commands tried again, and whether we consume."""
+        return {**self._letters.counts, "requeued": self._requeued, "consuming": self._consuming}
 
     # --- one connection -----------------------------------------------------------------------
 
     async def _life(self, connection: AbstractConnection) -> None:
-        await declare(connection, COMMANDS, self._topology)
+        await declare(connection, self._queue.topology, self._topology)
+        while True:
+            await self._consume(connection)
+            # Another worker is the one that consumes; when it goes, one of us is next.
+            await asyncio.sleep(random.uniform(*self._standby_s))
+
+    async def _consume(self, connection: AbstractConnection) -> None:
+        """Until the broker ends it; returns if there is a consumer already, and may be only one."""
         channel = await transport_of(connection).channel(
             publisher_confirms=False, timeout=RPC_TIMEOUT_S
         )
@@ -129,7 +137,10 @@ class Commands:
         try:
             await channel.basic_qos(prefetch_count=self._prefetch, timeout=RPC_TIMEOUT_S)
             consuming = await channel.basic_consume(
-                CANDLES_REQUESTS, partial(self._on_message, channel), timeout=RPC_TIMEOUT_S
+                self._queue.name,
+                partial(self._on_message, channel),
+                exclusive=self._queue.in_order,
+                timeout=RPC_TIMEOUT_S,
             )
             self._consuming = True
             self._link.up()
@@ -138,9 +149,18 @@ class Commands:
             except asyncio.CancelledError:
                 await self._drain(channel, consuming.consumer_tag or "")
                 raise
+        except ChannelAccessRefused:
+            if not self._queue.in_order:
+                raise
+            self._link.up()
+            return
         finally:
             self._consuming = False
             closing.cancel()
+            if self._queue.in_order:
+                # Whoever consumes next begins with what we have not acked.
+                for task in self._running:
+                    task.cancel()
         raise ConnectionError("the broker ended the consumer")
 
     async def _drain(self, channel: AbstractChannel, consumer_tag: str) -> None:
@@ -162,116 +182,88 @@ class Commands:
         if task is not None:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        tag = message.delivery_tag or 0
+        since_s = machine_s()
         try:
-            try:
-                await self._serve(message)
-            except _NotNow as error:
-                self._note_trouble(str(error))
-                await asyncio.sleep(random.uniform(*self._pause_s))
-                self._counts["requeued"] += 1
-                await channel.basic_nack(tag, requeue=True, wait=False)
-            else:
-                self._note_trouble(None)
-                await channel.basic_ack(tag, wait=False)
-        except (AMQPError, OSError) as error:
+            # Messages come here in their order, and the lock lets them in in theirs.
+            async with self._turn:
+                await self._settle(channel, message, since_s)
+        except (AMQPError, ChannelInvalidStateError, OSError) as error:
             # The channel is gone, and with it the delivery: the broker will bring it again.
             logger.bind(reason=f"{type(error).__name__}: {error}").info("command not settled")
 
+    async def _settle(
+        self, channel: AbstractChannel, message: DeliveredMessage, since_s: float
+    ) -> None:
+        tag = message.delivery_tag or 0
+        while True:
+            try:
+                await self._serve(message)
+                break
+            except NotNow as error:
+                self._note_trouble(str(error))
+            await asyncio.sleep(random.uniform(*self._pause_s))
+            self._requeued += 1
+            if self._is_over(since_s):
+                await self._give_up(message)
+                await channel.basic_ack(tag, wait=False)
+                return
+            if not self._queue.in_order:
+                await channel.basic_nack(tag, requeue=True, wait=False)
+                return
+        self._note_trouble(None)
+        await channel.basic_ack(tag, wait=False)
+
     async def _serve(self, message: DeliveredMessage) -> None:
-        properties = message.header.properties
-        reply_to = requests.reply_address(
-            message.body, properties.reply_to, properties.correlation_id
-        )
+        requested_by = (message.header.properties.app_id or self._queue.name)[
+            :_MOST_NAME_CHARACTERS
+        ]
+        request = Request(message.body, requested_by)
         try:
-            wanted = requests.read(message.body)
-        except Malformed as error:
-            await self._bury(message, f"malformed: {error}")
-            await self._answer(reply_to, Answer("failed", str(error)))
-            return
-        if isinstance(wanted, Answer):
-            await self._answer(reply_to, wanted)
-            return
-        requested_by = (properties.app_id or CANDLES_REQUESTS)[:_MOST_NAME_CHARACTERS]
-        try:
-            async with asyncio.timeout(WANT_TIMEOUT_S):
-                answer = await self._want(wanted, requested_by)
+            async with asyncio.timeout(SERVE_TIMEOUT_S):
+                reply = await self._handler.serve(request)
         except self._transient as error:
-            raise _NotNow(f"{type(error).__name__}: {error}") from error
+            raise NotNow(self._said(error)) from error
         except Exception as error:  # noqa: BLE001
             # A defect of ours, set off by this message: kept where a person finds both.
-            logger.bind(stream=wanted.pattern.key).opt(exception=error).error("command failed")
-            await self._bury(message, f"failed: {type(error).__name__}: {error}")
-            answer = Answer("failed", "internal error")
-        await self._answer(
-            reply_to, msgspec.structs.replace(answer, stream=answer.stream or wanted.pattern.key)
-        )
+            reply = self._defect(message.body, error)
+        if reply.dead:
+            await self._letters.bury(message, reply.dead)
+        await self._letters.answer(message, reply)
 
-    async def _answer(self, reply_to: ReplyTo | None, answer: Answer) -> None:
-        self._counts[answer.state] += 1
-        followed = answer.state in ("accepted", "active")
-        if not followed and self._complaints.now(f"{answer.state} {answer.reason}"):
-            logger.bind(state=answer.state, reason=answer.reason, stream=answer.stream).warning(
-                "command not followed"
-            )
-        if reply_to is None:
-            return
-        body = _encode({"response": answer})
-        letter = Letter(
-            amqp_exchange="",
-            routing_key=reply_to.queue,
-            message_id=f"answer:{_digest((reply_to.correlation_id or '').encode() + body)}",
-            kind=ANSWER,
-            timestamp_s=self._now_ms() // 1000,
-            body=body,
-            correlation_id=reply_to.correlation_id,
-        )
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                await self._post(letter)
-        except TimeoutError:
-            logger.bind(stream=answer.stream).info("answer waits for the broker")
-        except ValueError as error:
-            logger.bind(reason=str(error)).warning("answer has no address")
+    def _defect(self, body: bytes, error: Exception) -> Reply:
+        reply = self._handler.failed(body, "internal error")
+        log = logger.bind(queue=self._queue.name, stream=reply.subject)
+        if self._queue.redact is None:
+            log.opt(exception=error).error("command failed")
+        else:
+            # The text of an error may hold what was asked; where it came from does not.
+            frames = traceback.extract_tb(error.__traceback__)[-_TRACED:]
+            where = [f"{frame.name}:{frame.lineno}" for frame in frames]
+            log.bind(error=type(error).__name__, where=where).error("command failed")
+        return msgspec.structs.replace(reply, dead=f"failed: {self._said(error)}")
 
-    async def _bury(self, message: DeliveredMessage, reason: str) -> None:
-        """Lay a message with the dead letters; returns when it is safe there."""
-        letter = Letter(
-            amqp_exchange=DEAD_EXCHANGE,
-            routing_key=CANDLES_REQUESTS_DEAD,
-            message_id=f"dead:{_digest(message.body)}",
-            kind=DEAD_COMMAND,
-            content_type="application/octet-stream",
-            timestamp_s=self._now_ms() // 1000,
-            body=message.body,
-            headers={
-                "reason": reason[:500],
-                "exchange": message.exchange or "",
-                "routingKey": message.routing_key or "",
-                "queue": CANDLES_REQUESTS,
-            },
-            mandatory=True,
-        )
+    async def _give_up(self, message: DeliveredMessage) -> None:
+        reason = f"could not be dealt with for {self._queue.life_s or 0.0:g} s"
         try:
-            async with asyncio.timeout(DEAD_TIMEOUT_S):
-                outcome = await self._post(letter)
-        except TimeoutError as error:
-            raise _NotNow("dead letter not confirmed in time") from error
-        if outcome != "confirmed":
-            raise _NotNow(f"dead letter {outcome}")
-        self._counts["dead"] += 1
-        if self._complaints.now(reason):
-            logger.bind(reason=reason[:200], bytes=len(message.body)).warning(
-                "command dead-lettered"
-            )
+            await self._letters.bury(message, f"failed: {reason}")
+        except NotNow as error:
+            # It goes all the same: what is secret must not stay.
+            logger.bind(queue=self._queue.name, reason=str(error)).error("command lost")
+        await self._letters.answer(message, self._handler.failed(message.body, reason))
+
+    def _is_over(self, since_s: float) -> bool:
+        life_s = self._queue.life_s
+        return life_s is not None and machine_s() - since_s >= life_s
+
+    def _said(self, error: Exception) -> str:
+        """What may be told of an error."""
+        name = type(error).__name__
+        return f"{name}: {error}" if self._queue.redact is None else name
 
     def _note_trouble(self, trouble: str | None) -> None:
+        log = logger.bind(queue=self._queue.name)
         if trouble is not None and self._trouble is None:
-            logger.bind(reason=trouble).warning("commands wait")
+            log.bind(reason=trouble).warning("commands wait")
         if trouble is None and self._trouble is not None:
-            logger.info("commands are served again")
+            log.info("commands are served again")
         self._trouble = trouble
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]

@@ -43,6 +43,8 @@ DECLARE_CHANNEL = 100
 COMMANDS_EXCHANGE = "gainium"
 CANDLES_REQUESTS = "candlesRequests"
 CANDLES_REQUESTS_DEAD = "candlesRequests.dead"
+USERS_STREAM_ACTION = "usersStreamAction"
+USERS_STREAM_ACTION_DEAD = "usersStreamAction.dead"
 
 
 class AmqpExchange(Struct, frozen=True):
@@ -140,16 +142,22 @@ EVENTS = Topology(
     ),
 )
 
-# Older backends assert ``candlesRequests`` themselves, durable and without arguments: any argument
-# of ours would make their declaration fail (406). So it has none, and its dead letters are written
-# by us instead of by the broker.
-COMMANDS = Topology(
-    exchanges=(AmqpExchange(COMMANDS_EXCHANGE, "direct"), _DEAD),
-    queues=(
-        Queue(CANDLES_REQUESTS, (Binding(COMMANDS_EXCHANGE, CANDLES_REQUESTS),)),
-        _dead(CANDLES_REQUESTS_DEAD, 10_000),
-    ),
-)
+
+def _commands(name: str, dead: str) -> Topology:
+    """A queue of commands.
+
+    Older backends assert it themselves, durable and without arguments: any argument of ours would make
+    their declaration fail (406). So it has none (a policy of the broker's can bound it), and its dead
+    letters are written by us instead of by the broker.
+    """
+    return Topology(
+        exchanges=(AmqpExchange(COMMANDS_EXCHANGE, "direct"), _DEAD),
+        queues=(Queue(name, (Binding(COMMANDS_EXCHANGE, name),)), _dead(dead, 10_000)),
+    )
+
+
+COMMANDS = _commands(CANDLES_REQUESTS, CANDLES_REQUESTS_DEAD)
+ACCOUNT_COMMANDS = _commands(USERS_STREAM_ACTION, USERS_STREAM_ACTION_DEAD)
 
 
 async def declare(connection: AbstractConnection, topology: Topology, mode: Mode) -> None:

@@ -15,7 +15,7 @@ from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from common.publish.topology import COMMANDS, EVENTS
+from common.publish.topology import ACCOUNT_COMMANDS, COMMANDS, EVENTS
 from config.settings import DEFAULT, BadSettings, Effective, load_effective
 from scripts.quick.arrivals import AMQP_EXCHANGE
 
@@ -102,7 +102,7 @@ async def forget(named: Named, redis_prefix: str) -> None:
         if named.rabbit is not None:
             async with await aio_pika.connect(named.rabbit, timeout=TIMEOUT_S) as connection:
                 channel = await connection.channel()
-                for topology in (EVENTS, COMMANDS):
+                for topology in (EVENTS, COMMANDS, ACCOUNT_COMMANDS):
                     for queue in topology.queues:
                         await channel.queue_delete(queue.name)
                     for exchange in topology.exchanges:

@@ -13,7 +13,9 @@ import pytest
 from aio_pika.abc import AbstractChannel
 
 from common.model.streams import Pattern
+from common.publish.candle_commands import CandleCommands
 from common.publish.commands import Commands
+from common.publish.queues import CANDLE_REQUESTS
 from common.publish.requests import Answer, Wanted
 from tests.publish.broker import backend, depth, read
 from tests.publish.test_pipeline import running
@@ -54,7 +56,12 @@ async def serving(url: str, desired: Desired, **settings: Any) -> AsyncIterator[
     async with running(url) as pipeline:
         settings = {"retry_s": (0.05, 0.2), "pause_s": (0.05, 0.1)} | settings
         commands = Commands(
-            url, want=desired.want, post=pipeline.post, transient=(RedisIsAwayError,), **settings
+            url,
+            CANDLE_REQUESTS,
+            CandleCommands(desired.want),
+            post=pipeline.post,
+            transient=(RedisIsAwayError,),
+            **settings,
         )
         await commands.start()
         try:
@@ -221,7 +228,9 @@ async def test_nothing_is_acked_before_it_is_written(rabbit_url: str) -> None:
     desired.gate.clear()
     async with backend(rabbit_url) as channel:
         async with running(rabbit_url) as pipeline:
-            commands = Commands(rabbit_url, want=desired.want, post=pipeline.post)
+            commands = Commands(
+                rabbit_url, CANDLE_REQUESTS, CandleCommands(desired.want), post=pipeline.post
+            )
             await commands.start()
             await until(lambda: commands.stats["consuming"])
             await ask(channel, {"payload": ASKED})

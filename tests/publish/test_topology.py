@@ -7,7 +7,15 @@ import pytest
 from aio_pika.exceptions import ChannelNotFoundEntity
 from loguru import logger
 
-from common.publish.topology import COMMANDS, EVENTS, Mode, Topology, TopologyError, declare
+from common.publish.topology import (
+    ACCOUNT_COMMANDS,
+    COMMANDS,
+    EVENTS,
+    Mode,
+    Topology,
+    TopologyError,
+    declare,
+)
 from scripts.engines import RabbitServer
 from tests.publish.broker import backend, read
 from tests.publish.examples import START_MS
@@ -23,6 +31,7 @@ async def make(url: str, topology: Topology, mode: Mode) -> None:
 async def test_full_is_exactly_what_the_design_says(rabbit: RabbitServer, rabbit_url: str) -> None:
     await make(rabbit_url, EVENTS, "full")
     await make(rabbit_url, COMMANDS, "full")
+    await make(rabbit_url, ACCOUNT_COMMANDS, "full")
     vhost = rabbit_url.rsplit("/", 1)[1]
 
     def listed(what: str, *columns: str) -> set[str]:
@@ -49,6 +58,8 @@ async def test_full_is_exactly_what_the_design_says(rabbit: RabbitServer, rabbit
         "tickers|true|classic",
         "candlesRequests|true|classic",
         "candlesRequests.dead|true|classic",
+        "usersStreamAction|true|classic",
+        "usersStreamAction.dead|true|classic",
     }
     bindings = listed("bindings", "source_name", "destination_name", "routing_key")
     assert {line for line in bindings if not line.startswith("|")} == {
@@ -60,12 +71,14 @@ async def test_full_is_exactly_what_the_design_says(rabbit: RabbitServer, rabbit
         "dead|account-events.dead|account-events.dead",
         "dead|candlesRequests.dead|candlesRequests.dead",
         "gainium|candlesRequests|candlesRequests",
+        "dead|usersStreamAction.dead|usersStreamAction.dead",
+        "gainium|usersStreamAction|usersStreamAction",
     }
 
 
 def test_every_queue_of_ours_has_a_bound_and_drops_its_oldest() -> None:
-    for queue in (*EVENTS.queues, *COMMANDS.queues):
-        if queue.name == "candlesRequests":
+    for queue in (*EVENTS.queues, *COMMANDS.queues, *ACCOUNT_COMMANDS.queues):
+        if queue.name in ("candlesRequests", "usersStreamAction"):
             assert queue.arguments == {}
         elif queue.arguments["x-queue-type"] == "stream":
             assert {"x-max-age", "x-max-length-bytes"} <= set(queue.arguments)
