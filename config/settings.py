@@ -52,6 +52,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     exchanges: tuple[str, ...]
     exchange_gateway: str | None
     market_clock: MarketClock
+    credentials_key: tuple[Secret, ...] | None
     price_role: Role
     worker_name: str
     egress: str
@@ -70,7 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret in here, in clear: what logs have to be kept free of."""
-        plain = (self.coinbase_api_key, self.coinbase_api_secret)
+        plain = (*(self.credentials_key or ()), self.coinbase_api_key, self.coinbase_api_secret)
         revealed = [secret.reveal() for secret in plain if secret is not None]
         passwords = [self.redis_url.password, self.rabbit_url.password]
         return tuple(revealed + [password for password in passwords if password])
@@ -204,7 +205,7 @@ def _shown(setting: Setting, value: object, texts: Mapping[str, Text]) -> str:
     if value is None:
         return f"({setting.computed or 'none'})"
     if setting.secret:
-        return str(value)
+        return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     text = texts[setting.name].value
     if text:
         return text

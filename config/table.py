@@ -14,6 +14,7 @@ MOST_DRAIN_S = 30
 
 
 _STREAMS = "What is streamed"
+_ACCOUNTS = "Accounts"
 _FLEET = "The fleet"
 _OPERATION = "Health and logs"
 _SERVICES = "Services around it (read and checked; used by account and paper streams to come)"
@@ -77,6 +78,16 @@ TABLE: tuple[Setting, ...] = (
         allowed="1 to 1000000",
         meaning="How many candles of a stream are fetched at most; what is older is said to be lost.",
         default="10000",
+    ),
+    Setting(
+        name="CREDENTIALS_KEY",
+        group=_ACCOUNTS,
+        read=values.credentials_keys,
+        allowed="32 bytes in base64; two of them, by a comma or a line break, to rotate",
+        meaning="What accounts' credentials are sealed with in Redis: the first key seals, both open. "
+        "`python -m scripts.fleet accounts key` makes one.",
+        computed="none, and accounts cannot be opened",
+        secret=True,
     ),
     Setting(
         name="PRICEROLE",

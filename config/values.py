@@ -6,6 +6,7 @@ stands in the table. A reader of a secret, or of a URL that may hold one, never 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
@@ -26,6 +27,7 @@ LOG_LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
 LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
 
 NAME_LENGTH = 100
+CREDENTIALS_KEY_BYTES = 32
 
 Reader = Callable[[str], object]
 
@@ -120,6 +122,23 @@ def secret(text: str) -> Secret:
     if any(ord(character) < ord(" ") for character in text):
         raise Wrong("it holds a line break or another control character")
     return Secret(text)
+
+
+def credentials_keys(text: str) -> tuple[Secret, ...]:
+    """Keys that credentials are sealed with: one, or two to rotate; 32 bytes each, in base64."""
+    words = [word.strip() for word in re.split(r"[,\n]", text) if word.strip()]
+    if len(words) not in (1, 2):
+        raise Wrong(f"it holds {len(words)} keys")
+    for place, word in zip(("key", "second key"), words, strict=False):
+        try:
+            raw = base64.b64decode(word, validate=True)
+        except ValueError:
+            raise Wrong(f"its {place} is not base64") from None
+        if len(raw) != CREDENTIALS_KEY_BYTES:
+            raise Wrong(f"its {place} has {len(raw)} bytes")
+    if len(set(words)) < len(words):
+        raise Wrong("both keys are the same")
+    return tuple(map(Secret, words))
 
 
 def service_url(text: str) -> str:

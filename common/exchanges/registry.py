@@ -1,15 +1,17 @@
-"""The exchanges there are. Adding one is its folder and a line here."""
+"""The exchanges there are. Adding one is its folder and a line here, and one for its accounts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from common.exchanges.binance import BINANCE
+from common.exchanges.binance.private import BINANCE_PRIVATE
 from common.exchanges.bitget import BITGET
 from common.exchanges.bybit import BYBIT
 from common.exchanges.coinbase import COINBASE
 from common.exchanges.kucoin import KUCOIN
 from common.exchanges.okx import OKX
+from common.exchanges.private import Private
 from common.exchanges.protocol import Exchange
 from common.model.streams import Market
 
@@ -23,6 +25,11 @@ EXCHANGES: Mapping[str, Exchange] = {
         KUCOIN,
         OKX,
     )
+}
+
+# Those whose accounts can be streamed.
+PRIVATE: Mapping[str, Private] = {
+    BINANCE.name: BINANCE_PRIVATE,
 }
 
 

@@ -7,7 +7,7 @@ message that comes again changes nothing. Times are the wall's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 from loguru import logger
@@ -21,6 +21,7 @@ from common.model.streams import Market
 
 MOST_ACCOUNTS = 100_000
 LONGEST_NAME = 200
+_AT_ONCE = 500
 
 _CHANGED = (
     CLOCK_LUA
@@ -204,9 +205,25 @@ class Accounts:
         Raises:
             RedisAway: nothing is known.
         """
-        async with answered():
-            found = await self._redis.hgetall(self._keys.account_wanted(account_id))
-        return {text(who): int(until) for who, until in found.items()}
+        return (await self.wants([account_id]))[account_id]
+
+    async def wants(self, account_ids: Iterable[str]) -> Mapping[str, Mapping[str, int]]:
+        """Who wants each of these accounts, as ``wanted_by`` says it, in few calls.
+
+        Raises:
+            RedisAway: nothing is known.
+        """
+        names = list(account_ids)
+        wants = {}
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            async with answered(), self._redis.pipeline(transaction=False) as pipeline:
+                for name in some:
+                    pipeline.hgetall(self._keys.account_wanted(name))
+                answers = await pipeline.execute()
+            for name, found in zip(some, answers, strict=True):
+                wants[name] = {text(who): int(until) for who, until in found.items()}
+        return wants
 
     async def all(self) -> Mapping[str, AccountRecord]:
         """Every account that is wanted, by its id: one small call while nothing changes.

@@ -37,6 +37,9 @@ _EVENTS: Mapping[str, str] = {
     "close stream": "account.close",
     "force restart stream": "account.restart",
 }
+_REGIONS = ("okxSource", "bybitHost")
+# What they call the place that needs no word.
+_MAIN_PLACE = "com"
 _KINDS: tuple[KeyKind, ...] = ("hmac", "ed25519", "es256")
 _ENVIRONMENTS: tuple[Environment, ...] = ("live", "sandbox")
 
@@ -257,7 +260,7 @@ def _seed_open(fields: _Fields, data: _Fields, api: _Fields, account_id: str) ->
         fields.problems.append("provider is no exchange that is known")
     key, secret = api.secret("key"), api.secret("secret")
     passphrase = api.secret("passphrase", needed=False)
-    region = api.name("okxSource", needed=False) or api.name("bybitHost", needed=False)
+    regions = {name: api.name(name, needed=False) for name in _REGIONS}
     environment = api.one_of("environment", _ENVIRONMENTS, "live")
     keys_type = api.text("keysType", needed=False)
     subaccount = api.truth("subaccount")
@@ -267,11 +270,14 @@ def _seed_open(fields: _Fields, data: _Fields, api: _Fields, account_id: str) ->
     assert key is not None
     assert secret is not None
     exchange, market = found
+    # Each field is one exchange's, and may stand there whatever the exchange is.
+    region = next((regions[name] for name in _REGIONS if name.startswith(exchange.name)), "")
+    region = "" if region == _MAIN_PLACE else region
     credentials = Credentials(
         key,
         secret,
         passphrase,
-        _kind_of(secret, keys_type),
+        kind_of(secret, keys_type),
         cast("Environment", environment),
         region,
         subaccount,
@@ -282,8 +288,8 @@ def _seed_open(fields: _Fields, data: _Fields, api: _Fields, account_id: str) ->
     return Open(account_id, exchange.name, market, credentials, ANYBODY, paper)
 
 
-def _kind_of(secret: Secret, keys_type: str) -> KeyKind:
-    """The older backends do not say what kind of key it is; its form does."""
+def kind_of(secret: Secret, keys_type: str = "") -> KeyKind:
+    """Who does not say what kind of key it is says it by its form."""
     text = secret.reveal()
     if "BEGIN EC PRIVATE KEY" in text:
         return "es256"

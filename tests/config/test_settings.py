@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pickle
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from common.exchanges.registry import EXCHANGES
+from common.model.secret import Secret
 from common.model.streams import parse_pattern
 from config.settings import BadSettings, Settings, load, load_effective, load_or_exit
 from config.table import TABLE
@@ -37,6 +39,7 @@ WRONG = {
     "HISTORY_BARS": "-1",
     "LOOK_BACK_S": "a while",
     "BACKFILL_BARS": "0",
+    "CREDENTIALS_KEY": "c2hvcnQ=",
     "PRICEROLE": "candles",
     "WORKER_NAME": "n" * 101,
     "EGRESS": "eins zwei",
@@ -128,6 +131,40 @@ def test_no_report_shows_a_secret() -> None:
     problems = refused(**secrets)
     assert set(problems) == set(secrets)
     assert "s3cret" not in "".join(problems.values())
+
+
+KEYS = tuple(base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2, 3))
+
+
+@pytest.mark.parametrize("between", [",", ", ", "\n", ",\n"])
+def test_credentials_have_a_key_and_while_rotating_two(between: str, tmp_path: Path) -> None:
+    assert settings().credentials_key is None
+    assert settings(CREDENTIALS_KEY=KEYS[0]).credentials_key == (Secret(KEYS[0]),)
+    both = (Secret(KEYS[0]), Secret(KEYS[1]))
+    assert settings(CREDENTIALS_KEY=between.join(KEYS[:2])).credentials_key == both
+    (tmp_path / "keys").write_text(between.join(KEYS[:2]) + "\n")
+    from_file = settings(CREDENTIALS_KEY_FILE=str(tmp_path / "keys"))
+    assert from_file.credentials_key == both
+    assert set(KEYS[:2]) <= set(from_file.secrets), "logs are kept free of them"
+    assert "***,***" in load_effective({"CREDENTIALS_KEY": ",".join(KEYS[:2])}, None).shown.values()
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("canary", "its key is not base64"),
+        ("Y2FuYXJ5", "its key has 6 bytes"),
+        (f"{KEYS[0]},Y2FuYXJ5", "its second key has 6 bytes"),
+        (",".join(KEYS), "it holds 3 keys"),
+        (",", "it holds 0 keys"),
+        (f"{KEYS[0]},{KEYS[0]}", "both keys are the same"),
+    ],
+)
+def test_a_key_that_is_none_is_refused_by_name_and_not_quoted(text: str, wrong: str) -> None:
+    problem = refused(CREDENTIALS_KEY=text)["CREDENTIALS_KEY"]
+    assert wrong in problem
+    for word in ("canary", "Y2FuYXJ5", *KEYS):
+        assert word not in problem
 
 
 def test_every_unknown_exchange_and_bad_pattern_is_named() -> None:

@@ -29,6 +29,21 @@ async def test_an_account_is_open_while_anybody_wants_it(accounts: Accounts) -> 
     assert await accounts.all() == {}
 
 
+async def test_who_wants_many_accounts_is_told_in_few_calls(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 2)
+    await accounts.open(ONE, "bot-1")
+    await accounts.open(TWO, "bot-1")
+    await accounts.open(TWO, "bot-2")
+    assert await accounts.wants(["one", "none", "two"]) == {
+        "one": {"bot-1": 0},
+        "none": {},
+        "two": {"bot-1": 0, "bot-2": 0},
+    }
+    assert await accounts.wants([]) == {}
+
+
 async def test_asking_twice_counts_once(accounts: Accounts) -> None:
     for _ in range(3):
         await accounts.open(ONE, "bot-1")

@@ -122,6 +122,24 @@ def test_the_form_of_a_key_says_what_kind_it_is(secret: str, keys_type: str, kin
     assert it.credentials.kind == kind
 
 
+@pytest.mark.parametrize(
+    ("provider", "fields", "region"),
+    [
+        ("bybit", {"bybitHost": "nl", "okxSource": "my"}, "nl"),
+        ("okxLinear", {"bybitHost": "nl", "okxSource": "my"}, "my"),
+        ("okx", {"okxSource": "com"}, ""),
+        ("bybit", {"bybitHost": "com"}, ""),
+        ("binance", {"bybitHost": "nl", "okxSource": "my"}, ""),
+    ],
+)
+def test_where_an_account_was_opened_is_said_by_its_own_exchanges_field(
+    provider: str, fields: dict[str, str], region: str
+) -> None:
+    api = without(API, "bybitHost") | {"provider": provider} | fields
+    it = asked({"event": "open stream", "uuid": "u", "data": api})
+    assert it.credentials.region == region
+
+
 # --- ours ---------------------------------------------------------------------------------------
 
 
