@@ -105,7 +105,7 @@ class AccountCommands:
         problems = self._problems(asked)
         if problems or vault is None:
             return refused(problems[0][0], [text for _, text in problems], account_id)
-        kept = (await self._accounts.all()).get(account_id)
+        kept = await self._accounts.one(account_id)
         record = AccountRecord(
             account_id,
             asked.exchange,
@@ -157,14 +157,14 @@ class AccountCommands:
         if await self._accounts.close(account_id, asked.subscriber):
             self._wake()
             return AccountAnswer("closed", "closed", account_id)
-        if account_id in await self._accounts.all():
+        if await self._accounts.one(account_id) is not None:
             return self._stands("still_wanted", account_id)
         return AccountAnswer("closed", "not_open", account_id)
 
     async def _restart(self, asked: Restart) -> AccountAnswer:
         # It may have been changed by somebody else in that moment; then it is tried again.
         while not await self._accounts.restart(asked.account_id):
-            if asked.account_id not in await self._accounts.all():
+            if await self._accounts.one(asked.account_id) is None:
                 problems = ["there is no such account: nobody wants it"]
                 return refused("not_open", problems, asked.account_id)
         self._wake()

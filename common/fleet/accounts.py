@@ -161,7 +161,7 @@ class Accounts:
                 raise ValueError(
                     f"{name!r:.60} is no name: 1 to {LONGEST_NAME} characters, no space"
                 )
-        kept = (await self.all()).get(record.account_id)
+        kept = await self.one(record.account_id)
         if kept is not None and _is_same(kept, record):
             record = kept
         until_ms = 0 if lease_s is None else wall_ms() + round(lease_s * 1000)
@@ -225,6 +225,16 @@ class Accounts:
                 wants[name] = {text(who): int(until) for who, until in found.items()}
         return wants
 
+    async def one(self, account_id: str) -> AccountRecord | None:
+        """An account as it is kept; None if there is none.
+
+        Raises:
+            RedisAway: nothing is known.
+        """
+        async with answered():
+            body = await self._redis.hget(self._keys.accounts, account_id)
+        return None if body is None else _record(body)
+
     async def all(self) -> Mapping[str, AccountRecord]:
         """Every account that is wanted, by its id: one small call while nothing changes.
 
@@ -253,7 +263,7 @@ class Accounts:
         return closed
 
     async def _change(self, account_id: str, change: Change) -> bool:
-        kept = (await self.all()).get(account_id)
+        kept = await self.one(account_id)
         if kept is None:
             return False
         after = msgspec.structs.replace(kept, **change(kept))
@@ -273,10 +283,13 @@ def _is_same(kept: AccountRecord, record: AccountRecord) -> bool:
 
 
 def _records(pairs: Mapping[bytes, bytes]) -> Mapping[str, AccountRecord]:
-    found = {}
-    for name, body in pairs.items():
-        try:
-            found[text(name)] = _decoder.decode(body)
-        except msgspec.DecodeError as error:
-            logger.bind(reason=str(error)[:200]).error("an account in redis is not readable")
-    return found
+    found = {text(name): _record(body) for name, body in pairs.items()}
+    return {name: record for name, record in found.items() if record is not None}
+
+
+def _record(body: bytes | str) -> AccountRecord | None:
+    try:
+        return _decoder.decode(body)
+    except msgspec.DecodeError as error:
+        logger.bind(reason=str(error)[:200]).error("an account in redis is not readable")
+        return None

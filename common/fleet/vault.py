@@ -100,6 +100,11 @@ class Vault:
         """Whether it was sealed with the first key."""
         return sealed.startswith(f"{_FORM}.{self._current}.")
 
+    def has_key_of(self, sealed: str) -> bool:
+        """Whether it was sealed with one of the keys."""
+        form, _, rest = sealed.partition(".")
+        return form == _FORM and rest.partition(".")[0] in self._ciphers
+
     def fingerprint(self, credentials: Credentials) -> str:
         """Which credentials these are, without telling anything about them."""
         plain = msgspec.json.encode(_plain(credentials))

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from scripts.fleet import budget, exchanges, last, plan, replay, status, wants
+from scripts.fleet import account_arguments, budget, exchanges, last, plan, replay, status, wants
 from scripts.fleet.command import Command, NoAnswer
 
 EXIT_INTERRUPTED = 130
@@ -23,6 +23,7 @@ COMMANDS: tuple[Command, ...] = (
     status.COMMAND,
     plan.COMMAND,
     *wants.COMMANDS,
+    account_arguments.COMMAND,
     budget.COMMAND,
     replay.COMMAND,
 )
@@ -30,7 +31,12 @@ COMMANDS: tuple[Command, ...] = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Answer one question."""
-    asked = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
+    parser = _parser()
+    words = _joined(sys.argv[1:] if arguments is None else arguments)
+    asked, strays = parser.parse_known_args(words)
+    if strays:
+        quoted = "not repeated here, for they may be secret" if asked.discreet else " ".join(strays)
+        parser.error(f"unrecognized arguments: {quoted}")
     try:
         told, status = asked.run(asked), 0
     except NoAnswer as nothing:
@@ -66,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         if command.arguments is not None:
             command.arguments(one)
         one.add_argument("--json", action="store_true", help="JSON instead of text")
-        one.set_defaults(run=command.answer)
+        one.set_defaults(run=command.answer, discreet=command.discreet)
     return parser
 
 

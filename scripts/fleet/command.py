@@ -30,13 +30,17 @@ class WrongQuestion(NoAnswer):
 
 
 class Command(Struct, frozen=True):
-    """One command: what answers it with the text for stdout, and its arguments beside ``--json``."""
+    """One command: what answers it with the text for stdout, and its arguments beside ``--json``.
+
+    ``discreet``: arguments that are not understood may be secrets, and are not repeated.
+    """
 
     name: str
     help: str
     answer: Callable[[Namespace], str]
     arguments: Callable[[ArgumentParser], None] | None = None
     epilog: str = ""
+    discreet: bool = False
 
 
 def of_fleet(ask: Callable[[Namespace, Settings], Awaitable[str]]) -> Callable[[Namespace], str]:

@@ -134,3 +134,11 @@ async def test_a_record_that_nobody_can_read_hides_no_other(
     await redis.hset(keys.accounts, "broken", "{")
     await accounts.open(ONE, "bot-1")
     assert await Accounts(redis, keys).all() == {"one": ONE}
+    assert await accounts.one("broken") is None
+
+
+async def test_one_account_is_read_without_the_others(accounts: Accounts) -> None:
+    assert await accounts.one("one") is None
+    await accounts.open(ONE, "bot-1")
+    await accounts.open(TWO, "bot-1")
+    assert await accounts.one("one") == ONE

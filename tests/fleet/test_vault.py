@@ -97,3 +97,10 @@ def test_no_error_holds_what_is_inside() -> None:
         Vault([key(1)]).open("other", sealed)
     assert "canary" not in "".join(traceback.format_exception(refused.value))
     assert "canary" not in sealed
+
+
+def test_it_knows_without_opening_whether_one_of_its_keys_would_open() -> None:
+    sealed = Vault([key(1)]).seal("acc", CANARY)
+    assert Vault([key(2), key(1)]).has_key_of(sealed)
+    assert not Vault([key(2)]).has_key_of(sealed)
+    assert not Vault([key(1)]).has_key_of("canary")
