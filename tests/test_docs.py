@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from common.exchanges.registry import EXCHANGES
+from common.publish.account_answers import CODES
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = [DOCS / "exchanges.md", *sorted((DOCS / "exchanges").glob("*.md"))]
+PAGES = [DOCS / "exchanges.md", DOCS / "accounts.md", *sorted((DOCS / "exchanges").glob("*.md"))]
 
 
 @pytest.mark.parametrize("name", EXCHANGES)
@@ -32,3 +33,10 @@ def test_a_page_names_the_hosts_that_are_dialled(name: str) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_every_code_of_an_answer_is_explained() -> None:
+    page = (DOCS / "accounts.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    explained = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+    assert set(CODES) <= explained
