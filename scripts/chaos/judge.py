@@ -2,8 +2,8 @@
 
 What is owed: every closed candle of a stream from the first one delivered on, or from the bar on
 that ran when the fleet first said that the stream is live, if that was before the faults began; up
-to those that ended ``SETTLED_S`` before the end. A wanted stream owes all since the faults began at
-the latest, whenever the first of it came; a symbol listed later, since the fleet must have noticed.
+to those that ended ``LATE_S`` before the end, for what ended after that was not late yet. A wanted
+stream owes all since the faults began at the latest, whenever the first of it came; a symbol listed later, since the fleet must have noticed.
 
 The counts, and when each is not zero:
 
@@ -38,7 +38,6 @@ from scripts.chaos.carried import Carried
 from scripts.chaos.causes import explained, mute, ownerless
 from scripts.chaos.consumer import Delivery
 from scripts.chaos.evidence import CLOSED, STATUS, Evidence, Verdict, asked_from, stream_of
-from scripts.chaos.schedule import SETTLED_S
 from scripts.chaos.statements import Statements
 from scripts.quick.compare import Body, agree, candle_id, difference
 
@@ -90,7 +89,7 @@ class _StreamJudge:
         arrived = {one.body["startMs"]: one for one in firsts if one.body["revision"] == 0}
         self._check_words(arrived, words)
         self._check_bodies({one.body["startMs"] for one in words})
-        settled_ms = self._evidence.ended_ms - SETTLED_S * 1000
+        settled_ms = self._evidence.ended_ms - LATE_S * 1000
         until_ms = self._owed_until_ms()
         self._born_ms = self._heard_of_ms(firsts)
         for start_ms, row in self._rows.items():
