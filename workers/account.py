@@ -138,9 +138,7 @@ class AccountLife:
         private, market = self._venue.private, self._record.market
         await self._wait_for_catalog()
         url = await self._ask(private.open(market, self._opened()))
-        line = self._means.sockets.join(
-            self._venue, url, self._record.account_id, self._opened()
-        )
+        line = self._means.sockets.join(self._venue, url, self._record.account_id, self._opened())
         try:
             told = await self._until_opened(line)
             self._opened_s = machine_s()
@@ -179,7 +177,7 @@ class AccountLife:
 
     async def _wait_for_catalog(self) -> None:
         """Sizes are counted in contracts whose size the instrument list tells."""
-        while not self._means.catalog(self._record.exchange, self._record.market):
+        while not self._means.catalog(self._record.exchange, self._record.market):  # noqa: ASYNC110
             await asyncio.sleep(1.0)
 
     async def _until_opened(self, line: Line) -> list[Told]:

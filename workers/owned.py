@@ -100,6 +100,16 @@ class OwnedShard:
     def _is_certain(self) -> bool:
         return not self._is_lost and (self.away or self.lease.fenced(machine_s()))
 
+    @property
+    def hopeless(self) -> bool:
+        """See ``workers.shards.Owned``."""
+        return self.session.hopeless
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """See ``workers.shards.Owned``."""
+        return self.feed.counts
+
     # --- what it carries ----------------------------------------------------------------------
 
     def want(self, streams: Iterable[Stream]) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from common.fleet.client import WrongRedis
 from common.model.streams import ROLES, Role
 from config.settings import EXIT_BAD_SETTINGS, Settings, load_or_exit
+from workers.prices import PriceWorker
 from workers.process import run_until_stopped
-from workers.worker import PriceWorker
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

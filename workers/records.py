@@ -70,7 +70,7 @@ def worker_record(
     state: WorkerState,
     redis: RedisState,
     stats: Stats,
-    shards: Shards,
+    shards: Shards[OwnedShard],
     returned: int,
 ) -> WorkerRecord:
     """The worker as health and people see it. ``stats`` are the pipeline's."""
@@ -135,7 +135,7 @@ def shard_record(owned: OwnedShard) -> ShardRecord:
     )
 
 
-def verdict_counts(shards: Shards) -> dict[str, int]:
+def verdict_counts(shards: Shards[OwnedShard]) -> dict[str, int]:
     """What became of all candles here: ``candles_closed``, ``candles_late``, and so on."""
     counts = Counter(shards.past)
     for owned in shards.owned.values():

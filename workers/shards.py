@@ -11,16 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 from loguru import logger
 
 from common.clocks import machine_s
 from common.fleet import placement
+from common.fleet.checkpoints import Taken
 from common.fleet.client import RedisAway
 from common.fleet.leases import Lease, Leases, Renewal
-from common.model.streams import SERVED, Role, Shard, Stream
-from workers.owned import OwnedShard
-from workers.progress import Progress
+from common.model.streams import SERVED, Role, Shard
 
 # What a shard that is given back may take to have its messages confirmed.
 FLUSH_S = 5.0
@@ -29,12 +29,75 @@ ANSWER_S = 15.0
 # A shard that comes back after it was sent to another process stays: it is parked where it is.
 SENT_AWAY_S = 1800.0
 
-Wanted = Mapping[Shard, Collection[Stream]]
-Open = Callable[[Shard, Lease], OwnedShard]
+# What each shard is to carry: streams, or the record of its account.
+Wanted = Mapping[Shard, Collection[Any]]
 Flush = Callable[[float], Awaitable[bool]]
 
 
-class Shards:
+class Owned(Protocol):
+    """A shard while it is owned here.
+
+    Attributes:
+        away: Redis cannot be reached: it is ours though its lease may have run out.
+        unsure: the answer to a taking was lost.
+    """
+
+    shard: Shard
+    lease: Lease
+    away: bool
+    unsure: bool
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether this process has tried long enough, and another one should."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What it has counted here."""
+
+    @property
+    def untaken(self) -> Collection[Any]:
+        """What is wanted of it and has to be taken before it is carried."""
+
+    async def take(self) -> Taken:
+        """Take what is wanted and free. Raises ``RedisAway``."""
+
+    def want(self, what: Any) -> None:
+        """What it is to carry."""
+
+    def start(self) -> None:
+        """Begin to stream."""
+
+    async def stop(self) -> None:
+        """Close its connections; nothing of it is published afterwards."""
+
+    def crash(self) -> BaseException | None:
+        """What ended it by itself; None while it runs."""
+
+    def holds(self, lease: Lease) -> None:
+        """The lease was renewed, perhaps under a new epoch."""
+
+    async def hush(self, limit_s: float) -> bool:
+        """What has not left does not leave; whether RabbitMQ has answered the rest in time."""
+
+    def let_go(self) -> None:
+        """It is free as soon as all of it is confirmed."""
+
+    def lost(self) -> None:
+        """It is another's, or nobody's."""
+
+
+OwnedT = TypeVar("OwnedT", bound=Owned)
+
+
+class Keeper(Protocol):
+    """Who keeps how far the shards have come."""
+
+    async def flush(self) -> None:
+        """Write what has moved. Raises ``RedisAway``."""
+
+
+class Shards(Generic[OwnedT]):
     """What this worker owns, and its way to its fair share.
 
     Args:
@@ -42,7 +105,7 @@ class Shards:
         leases: its leases.
         open_shard: makes the runner of a shard that was claimed.
         flush: waits until what was published is confirmed.
-        progress: where the candle streams stand.
+        progress: how far they have come.
         is_calm: whether what is published is confirmed: only then a shard is given back that might
             stay as well.
     """
@@ -51,9 +114,9 @@ class Shards:
         self,
         worker_id: str,
         leases: Leases,
-        open_shard: Open,
+        open_shard: Callable[[Shard, Lease], OwnedT],
         flush: Flush,
-        progress: Progress,
+        progress: Keeper,
         is_calm: Callable[[], bool] = lambda: True,
     ) -> None:
         self._is_calm = is_calm
@@ -62,7 +125,7 @@ class Shards:
         self._leases = leases
         self._open = open_shard
         self._flush = flush
-        self.owned: dict[Shard, OwnedShard] = {}
+        self.owned: dict[Shard, OwnedT] = {}
         # What the feeds of shards counted that were here once.
         self.past: Counter[str] = Counter()
         self._leaving: dict[Shard, asyncio.Task[None]] = {}
@@ -99,7 +162,7 @@ class Shards:
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
 
-    def _note_away(self, shards: Iterable[OwnedShard], *, away: bool) -> None:
+    def _note_away(self, shards: Iterable[OwnedT], *, away: bool) -> None:
         for owned in shards:
             owned.away = away
 
@@ -146,7 +209,7 @@ class Shards:
         return [
             shard
             for shard in shards
-            if self.owned[shard].session.hopeless
+            if self.owned[shard].hopeless
             and shard.channel in others
             and shard not in self._sent_away_s
         ]
@@ -191,7 +254,7 @@ class Shards:
             if taken.outdated and await self._claim_anew(owned):
                 await owned.take()
 
-    async def _claim_anew(self, owned: OwnedShard) -> bool:
+    async def _claim_anew(self, owned: OwnedT) -> bool:
         """Have the lease under a new epoch, and keep what is carried under it; whether it is ours."""
         async with self._lease_calls:
             lease = await self._leases.claim(owned.lease.shard)
@@ -201,7 +264,7 @@ class Shards:
         await self._progress.flush()
         return True
 
-    def _begin(self, shard: Shard, lease: Lease, streams: Collection[Stream]) -> None:
+    def _begin(self, shard: Shard, lease: Lease, streams: Collection[Any]) -> None:
         owned = self.owned[shard] = self._open(shard, lease)
         owned.want(streams)
         owned.start()
@@ -235,7 +298,7 @@ class Shards:
             self._leave(self.owned[shard]), name=f"give back {shard.key}"
         )
 
-    async def _leave(self, owned: OwnedShard) -> None:
+    async def _leave(self, owned: OwnedT) -> None:
         """Its lease is renewed until all of it is confirmed: nobody else starts before."""
         log = logger.bind(shard=owned.shard.key)
         try:
@@ -253,16 +316,16 @@ class Shards:
             self._forget(owned)
             self._leaving.pop(owned.shard, None)
 
-    async def _release(self, owned: OwnedShard) -> None:
+    async def _release(self, owned: OwnedT) -> None:
         async with self._lease_calls:
             self._forget(owned)
             await self._leases.release([owned.lease])
 
-    def _forget(self, owned: OwnedShard) -> None:
+    def _forget(self, owned: OwnedT) -> None:
         if self.owned.get(owned.shard) is owned:
             del self.owned[owned.shard]
             owned.lost()
-            self.past.update(owned.feed.counts)
+            self.past.update(owned.counts)
 
     async def drain(self, limit_s: float) -> None:
         """Give everything back."""

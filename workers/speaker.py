@@ -48,7 +48,7 @@ class Speaker:
 
     async def ready(self) -> None:
         """Return when an event would be taken: until then nothing is to be concluded from anything."""
-        while not (self._is_certain() and self._pipeline.has_room):
+        while not (self._is_certain() and self._pipeline.has_room):  # noqa: ASYNC110 - asked, not told
             await asyncio.sleep(LOOK_S)
 
     async def publish(self, event: AccountEvent, origin: Origin) -> None:
@@ -118,7 +118,7 @@ class Speaker:
         self.withdraw()
         try:
             async with asyncio.timeout(limit_s):
-                while self._pipeline.is_under_way(self._stream):
+                while self._pipeline.is_under_way(self._stream):  # noqa: ASYNC110 - as above
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             return False

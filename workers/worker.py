@@ -1,4 +1,7 @@
-"""The price worker: engines, plan, shards and commands wired together, one tick after the other."""
+"""What every worker is: engines, leases and shards wired together, one tick after the other.
+
+What it streams, and how, is its kind's (``workers.prices``, ``workers.users``).
+"""
 
 from __future__ import annotations
 
@@ -7,48 +10,37 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from typing import Any, Generic
 
 from loguru import logger
 from msgspec import Raw
 
 from common.clocks import machine_s, wall_ms
-from common.exchanges.place import Place
 from common.exchanges.registry import EXCHANGES
-from common.fleet.buckets import Buckets
 from common.fleet.budgets import Budgets
-from common.fleet.checkpoints import Checkpoints
 from common.fleet.client import RedisAway, connect, drop_idle, wait_for_redis
-from common.fleet.desired import Desired
 from common.fleet.directory import Directory, FetchFailed
 from common.fleet.keys import Keys
-from common.fleet.last import LastValues
 from common.fleet.leases import Lease, Leases
 from common.fleet.members import Member, Members, takers
-from common.fleet.plan import Plan, Planner
+from common.fleet.placement import Workers
 from common.model.instruments import Catalog, Instrument
-from common.model.streams import SERVED, Market, Role, Shard, Stream
+from common.model.streams import Market, Role, Shard
 from common.ops import records
-from common.ops.records import RedisState, WorkerState
-from common.publish.candle_commands import CandleCommands
+from common.ops.records import RedisState, WorkerRecord, WorkerState
 from common.publish.commands import Commands
+from common.publish.durable import Subject
+from common.publish.messages import Outcome
 from common.publish.pipeline import Pipeline
-from common.publish.queues import CANDLE_REQUESTS
-from common.recovery.reading import CandleReader
 from common.recovery.rest import Rest, RestError
-from common.recovery.resuming import Reach
 from common.session.address import Addresses
-from common.session.transport import dial
 from config.settings import Settings
 from workers.broker import Returns, rabbit_state
 from workers.instruments import fetch_instruments
-from workers.news import News
-from workers.outlets import Outlets
-from workers.owned import OwnedShard
-from workers.progress import Progress
-from workers.records import Identity, worker_record
-from workers.shards import Shards
-from workers.wants import Wants
+from workers.records import Identity
+from workers.shards import Keeper, OwnedT, Shards, Wanted
 
 # Workers that start together see each other before they claim, so that little moves afterwards.
 JOIN_S = 3.0
@@ -62,8 +54,19 @@ TICK_JITTER = 0.1
 WOKEN_S = 0.3
 
 
-class PriceWorker:
-    """One process's work. ``run`` returns when it has given everything back."""
+class Worker(ABC, Generic[OwnedT]):
+    """One process's work. ``run`` returns when it has given everything back.
+
+    Args:
+        settings: what the operator has set.
+        role: what it serves.
+
+    Attributes:
+        _shards, _commands: made by the kind, at the end of its own ``__init__``.
+    """
+
+    _shards: Shards[OwnedT]
+    _commands: Commands
 
     def __init__(self, settings: Settings, role: Role) -> None:
         self._settings = settings
@@ -72,55 +75,59 @@ class PriceWorker:
         self._id = self._who.worker_id
         self._state: WorkerState = "starting"
         self._redis_state: RedisState = "away"
-        self._plan = Plan()
+        self._wanted: Wanted = {}
         self._wake = asyncio.Event()
-        keys = Keys(settings.redis_prefix)
+        self._keys = keys = Keys(settings.redis_prefix)
         self._redis = connect(settings.redis_url.reveal())
         self._budgets = Budgets(self._redis, keys, settings.egress, settings.worker_name)
         self._rest = Rest(settings.exchange_gateway, self._budgets)
-        self._reader = CandleReader(self._rest, self._catalog, settings.market_clock)
         self._addresses = Addresses(settings.exchange_gateway, self._rest.answer, self._budgets)
         self._members = Members(self._redis, keys, settings.lease_ttl_s)
         self._leases = Leases(self._redis, keys, self._id, settings.lease_ttl_s)
-        desired = Desired(self._redis, keys)
         self._directory = Directory(self._redis, keys, self._fetch)
-        self._planner = Planner(
-            settings.streams,
-            desired,
-            self._directory,
-            Buckets(self._redis, keys),
-            enabled=settings.exchanges,
-        )
-        checkpoints = Checkpoints(self._redis, keys)
-        self._progress = Progress(checkpoints)
-        self._pipeline = _pipeline(settings, self._progress.outcome)
-        self._reach = _reach(settings)
-        ttl_s = settings.last_values_ttl_s
-        self._last = LastValues(self._redis, keys, ttl_s) if ttl_s else None
-        self._outlets = Outlets(self._pipeline, self._progress, self._last)
-        self._returns = Returns()
-        wants = Wants(
-            desired,
-            checkpoints,
-            self._directory,
-            self._planner,
-            settings.market_clock,
-            settings.exchanges,
-            self._is_any_live,
-            self._wake.set,
-        )
-        self._commands = Commands(
+        self._pipeline = Pipeline(
             settings.rabbit_url.reveal(),
-            CANDLE_REQUESTS,
-            CandleCommands(wants.want),
-            post=self._pipeline.post,
             topology=settings.topology,
-            transient=(RedisAway,),
+            on_outcome=self._outcome,
+            durable_limit=settings.publish_buffer,
+            linger_s=settings.publish_linger_ms / 1000,
         )
-        self._shards = Shards(
-            self._id, self._leases, self._open, self._flush, self._progress, self._is_calm
-        )
-        self._news = News(self._id, self._outlets, settings.lease_ttl_s)
+        self._returns = Returns()
+
+    def _make_shards(self, keeper: Keeper) -> Shards[OwnedT]:
+        return Shards(self._id, self._leases, self._open, self._flush, keeper, self._is_calm)
+
+    # --- what differs between kinds -------------------------------------------------------------
+
+    @abstractmethod
+    def _outcome(self, subject: Subject, outcome: Outcome) -> None:
+        """RabbitMQ has answered for a durable message."""
+
+    @abstractmethod
+    def _open(self, shard: Shard, lease: Lease) -> OwnedT:
+        """The runner of a shard that was claimed."""
+
+    @abstractmethod
+    async def _plan(self, workers: Workers) -> Wanted:
+        """What is to be streamed, by all who serve the same as this worker.
+
+        Raises:
+            RedisAway: nothing is known; everything goes on.
+        """
+
+    @property
+    def _follows_commands(self) -> bool:
+        return True
+
+    @abstractmethod
+    def _beside(self) -> Sequence[Coroutine[Any, Any, None]]:
+        """What runs for ever beside the ticks."""
+
+    @abstractmethod
+    def _record(self, returned: int) -> WorkerRecord:
+        """What it says about itself."""
+
+    # --- working ------------------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain.
@@ -140,23 +147,19 @@ class PriceWorker:
             await asyncio.wait({work})
             await self._end()
 
-    # --- working ------------------------------------------------------------------------------
-
     async def _work(self) -> None:
         logger.bind(role=self._role, ttl_s=self._settings.lease_ttl_s).info("worker starts")
         self._tell_exchanges()
         await self._pipeline.start()
         await wait_for_redis(self._redis)
         self._redis_state = "ok"
-        if "candle" in SERVED[self._role]:
+        if self._follows_commands:
             await self._commands.start()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._directory.keep_fresh(self._planner.markets))
             group.create_task(self._tick_for_ever())
             group.create_task(self._renew_for_ever())
-            group.create_task(self._progress.run())
-            if self._last is not None:
-                group.create_task(self._last.run())
+            for each in self._beside():
+                group.create_task(each)
 
     def _tell_exchanges(self) -> None:
         for name in EXCHANGES:
@@ -199,10 +202,10 @@ class PriceWorker:
             await self._members.write(self._member())
             members = await self._members.all()
             self._budgets.sharers = sum(m.egress == self._settings.egress for m in members)
-            self._plan = await self._planner.plan()
-            self._news.tell(self._plan, takers(members), self._shards.owned, self._directory.known)
+            workers = self._kin(takers(members))
+            self._wanted = await self._plan(workers)
             if claiming:
-                await self._shards.settle(self._plan.shards, takers(members))
+                await self._shards.settle(self._wanted, workers)
                 self._state = "running"
                 await self._members.write(self._member())
         except RedisAway as away:
@@ -215,20 +218,10 @@ class PriceWorker:
                 logger.info("redis is back")
             self._redis_state = "ok"
 
-    def _open(self, shard: Shard, lease: Lease) -> OwnedShard:
-        place = Place(shard.exchange, shard.market, shard.channel)
-        return OwnedShard(
-            shard,
-            lease,
-            self._outlets,
-            self._progress,
-            address=self._addresses.of(place),
-            dial=self._addresses.dialling(place.protocol, dial),
-            reader=self._reader,
-            reach=self._reach,
-            clock=self._settings.market_clock,
-            catalog=lambda: self._catalog(shard.exchange, shard.market),
-        )
+    def _kin(self, workers: Workers) -> Workers:
+        """Those among whom the shards are divided."""
+        users = self._role == "user"
+        return {worker: role for worker, role in workers.items() if (role == "user") == users}
 
     def _catalog(self, exchange: str, market: Market) -> Catalog:
         return self._directory.known(exchange, market) or {}
@@ -247,18 +240,11 @@ class PriceWorker:
         except RestError as error:
             raise FetchFailed(f"{type(error).__name__}: {error}", error.wait_s) from error
 
-    # --- what it says about itself --------------------------------------------------------------
-
-    def _is_any_live(self, streams: Iterable[Stream]) -> bool:
-        owned = list(self._shards.owned.values())
-        return any(shard.feed.is_live(stream) for stream in streams for shard in owned)
-
     def _member(self) -> Member:
-        stats = {**self._pipeline.stats, **self._budgets.counts}
-        returned = self._returns.recent(int(stats["candles_returned"] or 0), machine_s())
-        record = worker_record(
-            self._who, self._state, self._redis_state, stats, self._shards, returned
+        returned = self._returns.recent(
+            int(self._pipeline.stats["candles_returned"] or 0), machine_s()
         )
+        record = self._record(returned)
         return Member(
             worker_id=record.worker_id,
             role=self._role,
@@ -303,7 +289,7 @@ class PriceWorker:
     async def _release_strays(self) -> None:
         """A stop in the middle of a claim leaves leases that no shard here knows of."""
         try:
-            released = await self._leases.release_mine(shard.key for shard in self._plan.shards)
+            released = await self._leases.release_mine(shard.key for shard in self._wanted)
         except RedisAway as away:
             logger.bind(error=str(away)).info("leases are left to run out")
             return
@@ -320,22 +306,4 @@ def _identity(settings: Settings, role: Role) -> Identity:
         host=socket.gethostname(),
         pid=os.getpid(),
         started_ms=wall_ms(),
-    )
-
-
-def _reach(settings: Settings) -> Reach:
-    return Reach(
-        most_bars=settings.backfill_bars,
-        history_bars=settings.history_bars,
-        look_back_ms=int(settings.look_back_s * 1000 * settings.market_clock.speed),
-    )
-
-
-def _pipeline(settings: Settings, on_outcome: Callable[..., None]) -> Pipeline:
-    return Pipeline(
-        settings.rabbit_url.reveal(),
-        topology=settings.topology,
-        on_outcome=on_outcome,
-        durable_limit=settings.publish_buffer,
-        linger_s=settings.publish_linger_ms / 1000,
     )

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from common.exchanges.binance import BINANCE
 from common.exchanges.binance.private import BINANCE_PRIVATE
 from common.exchanges.bitget import BITGET
+from common.exchanges.bitget.private import BITGET_PRIVATE
 from common.exchanges.bybit import BYBIT
+from common.exchanges.bybit.private import BYBIT_PRIVATE
 from common.exchanges.coinbase import COINBASE
+from common.exchanges.coinbase.private import COINBASE_PRIVATE
 from common.exchanges.kucoin import KUCOIN
+from common.exchanges.kucoin.private import KUCOIN_PRIVATE
 from common.exchanges.okx import OKX
+from common.exchanges.okx.private import OKX_PRIVATE
 from common.exchanges.private import Private
 from common.exchanges.protocol import Exchange
 from common.model.streams import Market
@@ -30,6 +35,11 @@ EXCHANGES: Mapping[str, Exchange] = {
 # Those whose accounts can be streamed.
 PRIVATE: Mapping[str, Private] = {
     BINANCE.name: BINANCE_PRIVATE,
+    BITGET.name: BITGET_PRIVATE,
+    BYBIT.name: BYBIT_PRIVATE,
+    COINBASE.name: COINBASE_PRIVATE,
+    KUCOIN.name: KUCOIN_PRIVATE,
+    OKX.name: OKX_PRIVATE,
 }
 
 

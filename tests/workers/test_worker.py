@@ -19,7 +19,8 @@ from config.settings import load
 from tests.fleet.test_members import member
 from tests.support.virtual_time import virtual_time
 from workers import worker
-from workers.worker import WOKEN_S, PriceWorker
+from workers.prices import PriceWorker
+from workers.worker import WOKEN_S
 
 
 def make() -> PriceWorker:
