@@ -53,6 +53,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     exchange_gateway: str | None
     market_clock: MarketClock
     credentials_key: tuple[Secret, ...] | None
+    account_reconcile_s: float
     price_role: Role
     worker_name: str
     egress: str

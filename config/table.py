@@ -90,6 +90,14 @@ TABLE: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        name="ACCOUNT_RECONCILE_S",
+        group=_ACCOUNTS,
+        read=values.number(10, 86_400),
+        allowed="10 to 86400",
+        meaning="How often a live account is compared with what REST says of it.",
+        default="600",
+    ),
+    Setting(
         name="PRICEROLE",
         group=_FLEET,
         read=values.one_of(ROLES),

@@ -114,6 +114,8 @@ class AccountLife:
         self._refused = False
         self._last_ms = 0
         self.state: State = "opening"
+        # Since when it has not been live, in machine seconds.
+        self.since_s = machine_s()
         self.trouble: Trouble | None = None
         self.reconciles = 0
 
@@ -135,6 +137,7 @@ class AccountLife:
         self._open_credentials()
         if self._book is None:
             self._book = await self._load()
+            self._speaker.everything = self._book.everything
         private, market = self._venue.private, self._record.market
         await self._wait_for_catalog()
         url = await self._ask(private.open(market, self._opened()))
@@ -358,6 +361,8 @@ class AccountLife:
 
     async def _rest(self, ended: Ended) -> None:
         flowed_s = 0.0 if self._opened_s is None else machine_s() - self._opened_s
+        if self.state == "live":
+            self.since_s = machine_s()
         self._opened_s = None
         self.trouble = ended.trouble
         wait_s = await self._wait_s(ended, flowed_s)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from common.exchanges.registry import EXCHANGES
+from common.fleet.accounts import AccountRecord
 from common.fleet.members import Member
 from common.fleet.plan import Plan
 from common.fleet.sharding import Problem
@@ -24,10 +26,13 @@ class Picture(Struct, frozen=True):
     wanted: tuple[WantedShard, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    accounts: Mapping[str, int] = {}
 
     def verdict(self, now_ms: int, ttl_s: float) -> Health:
         """What to think of it at ``now_ms`` (wall)."""
-        return health.verdict(self.records, self.wanted, now_ms, ttl_s, self.problems, self.notes)
+        return health.verdict(
+            self.records, self.wanted, now_ms, ttl_s, self.problems, self.notes, self.accounts
+        )
 
 
 def picture(
@@ -35,11 +40,12 @@ def picture(
     plan: Plan,
     from_settings: Collection[str],
     wanted: tuple[WantedShard, ...] | None = None,
+    accounts: Iterable[AccountRecord] = (),
 ) -> Picture:
     """The picture of these members and this plan.
 
     ``from_settings`` are the patterns that the operator wrote; ``wanted`` what ``wanted_of`` made of
-    the same plan before, if it did.
+    the same plan before, if it did; ``accounts`` those that are to be streamed.
     """
     found, unreadable = _read(members)
     told = [f"{problem.subject}: {problem.detail}" for problem in plan.problems]
@@ -50,6 +56,7 @@ def picture(
         wanted_of(plan) if wanted is None else wanted,
         (*unreadable, *broken),
         tuple(text for text, fault in zip(told, faults, strict=True) if not fault),
+        Counter(f"{account.exchange}:{account.market}" for account in accounts),
     )
 
 

@@ -29,7 +29,7 @@ from workers.news import News
 from workers.outlets import Outlets
 from workers.owned import OwnedShard
 from workers.progress import Progress
-from workers.records import worker_record
+from workers.records import shard_record, verdict_counts, worker_record
 from workers.shards import Wanted
 from workers.wants import Wants
 from workers.worker import Worker
@@ -114,7 +114,13 @@ class PriceWorker(Worker[OwnedShard]):
     def _record(self, returned: int) -> WorkerRecord:
         stats = {**self._pipeline.stats, **self._budgets.counts}
         return worker_record(
-            self._who, self._state, self._redis_state, stats, self._shards, returned
+            self._who,
+            self._state,
+            self._redis_state,
+            stats,
+            returned,
+            shards=tuple(map(shard_record, list(self._shards.owned.values()))),
+            counts=verdict_counts(self._shards),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from math import isinf
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from common.clocks import machine_s, wall_ms
 from common.model.streams import Role
 from common.ops.records import (
     MOST_NAMED,
+    AccountsRecord,
     RedisState,
     ShardRecord,
     WorkerRecord,
@@ -70,10 +72,13 @@ def worker_record(
     state: WorkerState,
     redis: RedisState,
     stats: Stats,
-    shards: Shards[OwnedShard],
     returned: int,
+    *,
+    shards: tuple[ShardRecord, ...] = (),
+    accounts: tuple[AccountsRecord, ...] = (),
+    counts: Mapping[str, int],
 ) -> WorkerRecord:
-    """The worker as health and people see it. ``stats`` are the pipeline's."""
+    """The worker as health and people see it. ``stats`` are the pipeline's, ``counts`` its kind's."""
     numbers = {name: number for name, number in stats.items() if type(number) in (int, float)}
     known = {name: number for name, number in numbers.items() if number is not None}
     return WorkerRecord(
@@ -87,10 +92,11 @@ def worker_record(
         state=state,
         redis=redis,
         rabbit=rabbit_state(stats),
-        shards=tuple(shard_record(owned) for owned in list(shards.owned.values())),
+        shards=shards,
+        accounts=accounts,
         counters={
             **{name: int(number) for name, number in known.items() if name not in _LEVELS},
-            **verdict_counts(shards),
+            **counts,
         },
         gauges={name: number for name, number in known.items() if name in _LEVELS},
         returned=returned,

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from loguru import logger
 
 from common.clocks import machine_s, wall_ms
+from common.fleet.accounts import Accounts
 from common.fleet.buckets import Buckets
 from common.fleet.client import RedisAway, WrongRedis, check_policy, connect
 from common.fleet.desired import Desired
@@ -56,6 +57,8 @@ class FleetWatch:
             enabled=settings.exchanges,
             raises=False,
         )
+        self._accounts = Accounts(self._redis, keys)
+        self._enabled = settings.exchanges
         self._picture = Picture()
         self._plan: Plan | None = None
         self._policy_checked = False
@@ -127,7 +130,12 @@ class FleetWatch:
         members = await self._members.all()
         plan = await self._planner.plan()
         wanted = self._picture.wanted if plan is self._plan else None
-        self._picture = picture(members, plan, self._from_settings, wanted)
+        accounts = [
+            account
+            for account in (await self._accounts.all()).values()
+            if account.exchange in self._enabled
+        ]
+        self._picture = picture(members, plan, self._from_settings, wanted, accounts)
         self._plan = plan
         self._totals.add(self._picture.records)
 

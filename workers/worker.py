@@ -241,10 +241,11 @@ class Worker(ABC, Generic[OwnedT]):
             raise FetchFailed(f"{type(error).__name__}: {error}", error.wait_s) from error
 
     def _member(self) -> Member:
-        returned = self._returns.recent(
-            int(self._pipeline.stats["candles_returned"] or 0), machine_s()
+        stats = self._pipeline.stats
+        lost = sum(
+            int(stats[name] or 0) for name in ("candles_returned", "account_events_returned")
         )
-        record = self._record(returned)
+        record = self._record(self._returns.recent(lost, machine_s()))
         return Member(
             worker_id=record.worker_id,
             role=self._role,

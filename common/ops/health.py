@@ -8,6 +8,7 @@ names who, what and for how long. What is not known is not ok.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -25,6 +26,8 @@ _FRESH_SHARE_OF_TTL = 2 / 3
 # A worker whose clock is ahead by more would look fresh for ever.
 _CLOCK_AHEAD_MS = 5_000
 MOST_REASONS = 100
+
+NO_ACCOUNTS: Mapping[str, int] = {}
 
 
 class WantedShard(Struct, frozen=True):
@@ -72,8 +75,12 @@ def verdict(
     ttl_s: float,
     problems: Sequence[str] = (),
     notes: Sequence[str] = (),
+    accounts: Mapping[str, int] = NO_ACCOUNTS,
 ) -> Health:
-    """The verdict on these workers, given what is wanted and what is wrong with the plan."""
+    """The verdict on these workers, given what is wanted and what is wrong with the plan.
+
+    ``accounts``: how many are wanted of each market (``binance:spot``).
+    """
     late = [_lateness(record, now_ms, ttl_s) for record in records]
     fresh = [record for record, reason in zip(records, late, strict=True) if reason is None]
     starting = [f"{record.label} is starting" for record in fresh if record.state == "starting"]
@@ -81,8 +88,10 @@ def verdict(
     faults += [reason for record in fresh for reason in _engines(record)]
     faults += list(problems)
     faults += list(_coverage(fresh, plan_shards)) if fresh or late else ["no worker has reported"]
-    if not plan_shards and not problems:
+    if not plan_shards and not problems and not accounts:
         faults.append("nothing is wanted: the plan has no shard")
+    parked, faulty = account_reasons(fresh, accounts)
+    faults += faulty
     owners = _owners(fresh)
     flowing = 0
     for wanted in plan_shards:
@@ -95,7 +104,8 @@ def verdict(
     elif faults:
         status = "starting"
     bounded = _bounded([*starting, *faults])
-    return Health(status, bounded, tuple(records), len(plan_shards), flowing, _bounded(notes))
+    told = _bounded([*notes, *parked])
+    return Health(status, bounded, tuple(records), len(plan_shards), flowing, told)
 
 
 def _only_starting(fresh: Sequence[WorkerRecord], late: Sequence[str | None]) -> bool:
@@ -126,8 +136,9 @@ def _engines(record: WorkerRecord) -> Iterator[str]:
         yield f"{record.label}: RabbitMQ is {record.rabbit}{_MEANS.get(record.rabbit, '')}"
     if record.returned:
         were = "was" if record.returned == 1 else "were"
-        candles = f"{_count(record.returned, 'closed candle')} {were} returned by RabbitMQ"
-        yield f"{record.label}: {candles}: no queue is bound"
+        thing = "account event" if record.role == "user" else "closed candle"
+        events = f"{_count(record.returned, thing)} {were} returned by RabbitMQ"
+        yield f"{record.label}: {events}: no queue is bound"
 
 
 def _coverage(fresh: Sequence[WorkerRecord], wanted: Sequence[WantedShard]) -> Iterator[str]:
@@ -196,6 +207,37 @@ def _streams(wanted: WantedShard, own: ShardRecord) -> Iterator[str]:
         yield f"{key}: {own.live} of {_count(own.streams, 'stream')} live"
     if own.streams < wanted.streams:
         yield f"{key}: its owner carries {own.streams} of {_count(wanted.streams, 'wanted stream')}"
+
+
+def account_reasons(
+    fresh: Sequence[WorkerRecord], wanted: Mapping[str, int]
+) -> tuple[list[str], list[str]]:
+    """What is to be known of accounts, and what is wrong with them; none is named.
+
+    A parked account waits for its owner to mend its key: the fleet does all it can.
+    """
+    notes, faults = [], []
+    if wanted and all(record.role != "user" for record in fresh):
+        return [], [f"no worker serves accounts, {sum(wanted.values())} are wanted"]
+    for place in sorted(wanted):
+        reports = [one for record in fresh for one in record.accounts if one.place == place]
+        states, troubles = Counter[str](), Counter[str]()
+        for one in reports:
+            states.update(one.states)
+            troubles.update(one.troubles)
+        why = ", ".join(f"{word} {count}" for word, count in sorted(troubles.items()))
+        because = f" ({why})" if why else ""
+        if states["parked"]:
+            notes.append(f"{place}: {_count(states['parked'], 'account')} parked{because}")
+        missing = wanted[place] - states["live"] - states["parked"]
+        if missing > 0:
+            owned = sum(one.owned for one in reports)
+            oldest_s = max((one.oldest_s for one in reports), default=0.0)
+            faults.append(
+                f"{place}: {missing} of {_count(wanted[place], 'account')} not live{because}; "
+                f"{owned} owned, the oldest waits for {oldest_s:.0f} s"
+            )
+    return notes, faults
 
 
 def _bounded(reasons: Sequence[str]) -> tuple[str, ...]:

@@ -71,12 +71,27 @@ class ShardRecord(Struct, frozen=True, rename="camel", omit_defaults=True):
     unreadable: Mapping[str, int] = {}
 
 
+class AccountsRecord(Struct, frozen=True, rename="camel"):
+    """The accounts of one market as their owner sees them; none of them is named.
+
+    ``states`` counts them by how they stand (``opening``, ``reconciling``, ``live``, ``waiting``,
+    ``parked``), ``troubles`` those that wait or are parked by why. ``oldest_s``: for how long the one
+    has not been live that has not been for the longest.
+    """
+
+    place: str
+    owned: int
+    states: Mapping[str, int]
+    troubles: Mapping[str, int] = {}
+    oldest_s: float = 0.0
+
+
 class WorkerRecord(Struct, frozen=True, rename="camel"):
     """One worker.
 
     ``counters`` only grow during a worker's life, ``gauges`` are values of the moment; both are
     named in snake_case with the unit at the end (``published``, ``confirm_age_s``). ``returned``
-    counts the closed candles that RabbitMQ lately found no queue for.
+    counts the closed candles, or account events, that RabbitMQ lately found no queue for.
     """
 
     worker_id: str
@@ -89,6 +104,7 @@ class WorkerRecord(Struct, frozen=True, rename="camel"):
     redis: RedisState
     rabbit: RabbitState
     shards: tuple[ShardRecord, ...] = ()
+    accounts: tuple[AccountsRecord, ...] = ()
     counters: Mapping[str, int] = {}
     gauges: Mapping[str, float] = {}
     name: str = ""

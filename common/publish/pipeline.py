@@ -100,6 +100,7 @@ class Pipeline:
         self._published = 0
         self._refused = 0
         self._candles_returned = 0
+        self._account_events_returned = 0
 
     async def start(self) -> None:
         """Begin to connect. Returns at once: a broker that is away is waited for, not died of."""
@@ -243,6 +244,7 @@ class Pipeline:
             "blocked_times": publisher.blocked_times,
             "reconnects": publisher.reconnects,
             "candles_returned": self._candles_returned,
+            "account_events_returned": self._account_events_returned,
             "refusing": self._refusing,
             "last_confirm_age_s": _age_s(publisher.last_confirm_s, now_s),
             "durable_waiting_s": _age_s(durable.oldest_sent_s, now_s),
@@ -320,8 +322,9 @@ class Pipeline:
             logger.bind(subject=name[:300], reason=str(error)).error("message cannot be written")
 
     def _report(self, subject: Subject, outcome: Outcome) -> None:
-        if outcome == "returned" and isinstance(subject, Candle):
-            self._candles_returned += 1
+        if outcome == "returned":
+            self._candles_returned += isinstance(subject, Candle)
+            self._account_events_returned += isinstance(subject, AccountEvent)
         if self._on_outcome is None:
             return
         try:

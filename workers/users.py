@@ -1,0 +1,194 @@
+"""The user worker: accounts, each a shard of its own, streamed for whoever wants them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+
+from loguru import logger
+
+from common.clocks import machine_s
+from common.exchanges.registry import EXCHANGES, PRIVATE
+from common.fleet.accounts import AccountRecord, Accounts
+from common.fleet.breaker import Breaker
+from common.fleet.client import RedisAway, keep_flushed
+from common.fleet.leases import Lease
+from common.fleet.ledgers import Ledgers
+from common.fleet.placement import Workers
+from common.fleet.vault import Vault
+from common.model.account import AccountEvent
+from common.model.streams import Shard
+from common.ops.records import AccountsRecord, WorkerRecord
+from common.publish.commands import Commands
+from common.publish.durable import Subject
+from common.publish.messages import Outcome
+from common.publish.queues import ACCOUNT_REQUESTS
+from common.recovery.inquiring import Clocks, Inquirer
+from common.session.sockets import Sockets
+from common.session.transport import dial
+from config.settings import Settings
+from workers.account_commands import AccountCommands
+from workers.means import Means
+from workers.owned_account import OwnedAccount
+from workers.records import worker_record
+from workers.shards import Wanted
+from workers.worker import Worker
+
+# How often what is confirmed is kept.
+KEEP_S = 0.5
+# So many ledgers are written at once: the connections to Redis are few.
+AT_ONCE = 4
+# How often wants that have run out are looked for.
+PRUNE_S = 30.0
+
+
+class UserWorker(Worker[OwnedAccount]):
+    """See ``Worker``. Without a key for credentials it follows commands, and opens nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, "user")
+        keys = settings.credentials_key
+        self._vault = Vault(keys) if keys else None
+        self._accounts = Accounts(self._redis, self._keys)
+        clocks = Clocks(self._rest, settings.market_clock)
+        self._sockets = Sockets(self._addresses, dial, self._budgets, self._catalog, clocks.now_ms)
+        self._means = (
+            None
+            if self._vault is None
+            else Means(
+                self._vault,
+                Breaker(self._redis, self._keys),
+                Ledgers(self._redis, self._keys),
+                Inquirer(self._rest, clocks),
+                clocks,
+                self._sockets,
+                self._catalog,
+                settings.account_reconcile_s,
+                int(settings.look_back_s * 1000 * settings.market_clock.speed),
+            )
+        )
+        handler = AccountCommands(
+            self._accounts,
+            self._vault,
+            settings.exchanges,
+            state_of=self._state_of,
+            wake=self._wake.set,
+        )
+        self._commands = Commands(
+            settings.rabbit_url.reveal(),
+            ACCOUNT_REQUESTS,
+            handler,
+            post=self._pipeline.post,
+            topology=settings.topology,
+            transient=(RedisAway,),
+            name="account-commands",
+        )
+        self._shards = self._make_shards(self)
+        self._by_id: dict[str, OwnedAccount] = {}
+
+    def _outcome(self, subject: Subject, outcome: Outcome) -> None:  # noqa: ARG002 - all are answers
+        if isinstance(subject, AccountEvent):
+            owned = self._by_id.get(subject.account_id)
+            if owned is not None:
+                owned.answered(subject)
+
+    def _beside(self) -> Sequence[Coroutine[Any, Any, None]]:
+        markets = [
+            (name, market)
+            for name in PRIVATE
+            if name in self._settings.exchanges
+            for market in EXCHANGES[name].markets
+        ]
+        return (
+            self._directory.keep_fresh(markets),
+            keep_flushed(self.flush, KEEP_S, "accounts"),
+            self._prune_for_ever(),
+        )
+
+    async def _plan(self, workers: Workers) -> Wanted:  # noqa: ARG002
+        if self._means is None:
+            return {}
+        records = await self._accounts.all()
+        return {
+            Shard(record.exchange, record.market, "account", record.account_id): (record,)
+            for record in records.values()
+            if self._is_served(record)
+        }
+
+    def _is_served(self, record: AccountRecord) -> bool:
+        private = PRIVATE.get(record.exchange)
+        enabled = record.exchange in self._settings.exchanges
+        return enabled and private is not None and record.market in private.markets
+
+    def _open(self, shard: Shard, lease: Lease) -> OwnedAccount:
+        assert self._means is not None
+        owned = OwnedAccount(shard, lease, self._pipeline, self._means)
+        self._by_id[str(shard.index)] = owned
+        return owned
+
+    # --- keeping --------------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Keep what is confirmed, of all accounts.
+
+        Raises:
+            RedisAway: what was not kept is kept the next time.
+        """
+        waiting = list(self._by_id.items())
+        for at in range(0, len(waiting), AT_ONCE):
+            some = waiting[at : at + AT_ONCE]
+            await asyncio.gather(*(owned.keep() for _, owned in some))
+        for account_id, owned in waiting:
+            if owned.is_over and self._by_id.get(account_id) is owned:
+                del self._by_id[account_id]
+
+    async def _prune_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_S * random.uniform(0.5, 1.0))
+            try:
+                closed = await self._accounts.prune()
+            except RedisAway as away:
+                logger.bind(error=str(away)).debug("wants not pruned")
+                continue
+            if closed:
+                logger.bind(accounts=closed).info("accounts closed: nobody wants them any more")
+
+    # --- what it says about itself --------------------------------------------------------------
+
+    def _state_of(self, account_id: str) -> str | None:
+        owned = self._by_id.get(account_id)
+        return None if owned is None or owned.life is None else owned.life.state
+
+    def _record(self, returned: int) -> WorkerRecord:
+        stats = {**self._pipeline.stats, **self._budgets.counts}
+        counts = {f"private_{name}": number for name, number in self._sockets.counts.items()}
+        owned = list(self._shards.owned.values())
+        return worker_record(
+            self._who,
+            self._state,
+            self._redis_state,
+            stats,
+            returned,
+            accounts=tuple(_accounts_records(owned)),
+            counts={**counts, "account_events": sum(one.speaker.events for one in owned)},
+        )
+
+
+def _accounts_records(owned: Sequence[OwnedAccount]) -> list[AccountsRecord]:
+    places: Mapping[str, list[OwnedAccount]] = defaultdict(list)
+    for one in owned:
+        places[f"{one.shard.exchange}:{one.shard.market}"].append(one)
+    now_s = machine_s()
+    return [
+        AccountsRecord(
+            place,
+            len(there),
+            Counter(one.state for one in there),
+            Counter(one.life.trouble for one in there if one.life and one.life.trouble),
+            round(max((one.behind_s(now_s) for one in there), default=0.0), 1),
+        )
+        for place, there in sorted(places.items())
+    ]
