@@ -38,7 +38,7 @@ WRONG = {
     "MARKET_CLOCK": "30",
     "HISTORY_BARS": "-1",
     "LOOK_BACK_S": "a while",
-    "ACCOUNT_RECONCILE_S": ["9", "often"],
+    "ACCOUNT_RECONCILE_S": "9",
     "BACKFILL_BARS": "0",
     "CREDENTIALS_KEY": "c2hvcnQ=",
     "PRICEROLE": "candles",
