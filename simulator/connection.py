@@ -84,7 +84,10 @@ class Connection:
 
     def deliver(self, topic: str, payload: str) -> None:
         """Send a push under its topic, spoiled as the faults want it."""
-        for text in self.faults.swap(self.dialect.wrap(topic, payload)):
+        wrapped = self.dialect.wrap(topic, payload)
+        if wrapped is None:
+            return
+        for text in self.faults.swap(wrapped):
             for frame in self._spoiled(text):
                 for _ in range(self.faults.copies()):
                     self._put(frame)

@@ -45,6 +45,13 @@ class Wanted(NamedTuple):
     make: Callable[[], Feed]
 
 
+class Push(NamedTuple):
+    """A payload for everyone who listens to the feed of this key."""
+
+    key: str
+    payload: str
+
+
 class Pace:
     """Due every ``every_s`` machine seconds."""
 
@@ -176,6 +183,10 @@ class Hub:
         if entry is not None:
             for subscriber, topic in tuple(entry.subscribers):
                 subscriber.deliver(topic, payload)
+
+    def deafen(self, key: str) -> None:
+        """Who listens to this feed now hears it no more; who joins anew does."""
+        self._entries.pop(key, None)
 
     def subscribed(self, key: str) -> bool:
         """Whether somebody listens to this feed."""

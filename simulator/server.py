@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
+import msgspec
 from aiohttp import web
 from loguru import logger
 
@@ -135,6 +136,7 @@ class Simulator:
         exchange, call = called
         if _is_handshake(request):
             return await self._handshake(request, exchange, call)
+        call = msgspec.structs.replace(call, body=await request.read())
         refused = self._refusal("rest", exchange, call)
         answer = exchange.rest(call) if refused is None else refused
         self.world.meters.answered(exchange.name, "rest", answer.status)
@@ -152,7 +154,11 @@ class Simulator:
         if exchange is None:
             return None
         query = dict(request.query.items())
-        call = HttpCall(host, path, query, request.remote or "", request.method, door)
+        call = HttpCall(
+            host, path, query, request.remote or "", request.method, door,
+            request.rel_url.raw_query_string,
+            {name.lower(): value for name, value in request.headers.items()},
+        )  # fmt: skip
         return exchange, call
 
     def _refusal(self, on: str, exchange: Exchange, call: HttpCall) -> HttpAnswer | None:

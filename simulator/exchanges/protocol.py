@@ -15,8 +15,11 @@ from msgspec import Struct
 
 from common.model.events import Candle, Ticker
 from common.model.streams import Market
+from simulator.accounts.account import Account
+from simulator.accounts.keys import Key, KeyKind
+from simulator.accounts.model import Fact, Fill, Order
 from simulator.faults import Spoiling
-from simulator.feeds import Wanted
+from simulator.feeds import Push, Wanted
 from simulator.listing import Listed
 
 
@@ -24,7 +27,8 @@ class HttpCall(Struct, frozen=True):
     """A request or a handshake. ``host`` is the production name it is meant for.
 
     ``door`` is the address (``127.0.0.1:8080``) it came by where that is not ``host`` itself: an
-    exchange that tells where to dial tells a way through it.
+    exchange that tells where to dial tells a way through it. ``raw_query`` is the query as it was sent,
+    which is what is signed; the names of ``headers`` are lower case.
     """
 
     host: str
@@ -33,6 +37,9 @@ class HttpCall(Struct, frozen=True):
     address: str
     method: str = "GET"
     door: str = ""
+    raw_query: str = ""
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
 
 
 class HttpAnswer(Struct, frozen=True):
@@ -130,17 +137,54 @@ class Dialect(Protocol):
     def feed(self, topic: str) -> Wanted | None:
         """Where a topic's data comes from; None if it will never send anything."""
 
-    def wrap(self, topic: str, payload: str) -> str:
-        """A payload as it is sent on this socket."""
+    def wrap(self, topic: str, payload: str) -> str | None:
+        """A payload as it is sent on this socket; None where this one is not sent here."""
 
     def shutdown_notice(self) -> str | None:
         """How this exchange announces that it will go; None where it does not."""
 
 
+class PrivateSide(Protocol):
+    """How an exchange speaks of its accounts. Requests and sockets are its ``rest`` and ``open``.
+
+    Attributes:
+        key_kinds: keys that it gives out.
+        modes: its words for the kinds of account, the usual one first.
+    """
+
+    key_kinds: Collection[KeyKind]
+    modes: Sequence[str]
+
+    def wallet(self, market: Market) -> str:
+        """The wallet that a market draws on: its own, or one for several."""
+
+    def key(self, seed: int, account: str, kind: KeyKind) -> Key:
+        """The key of an account, as this exchange's keys look."""
+
+    def order_id(self, order: Order) -> str:
+        """How it spells an order's number."""
+
+    def trade_id(self, fill: Fill) -> str:
+        """How it spells a trade's number."""
+
+    def pushes(self, account: Account, fact: Fact) -> Sequence[Push]:
+        """The events that tell a fact, each for the feed of those who may hear it."""
+
+    def feeds(self, account: Account) -> Sequence[str]:
+        """The keys of all feeds on which the account is told of now."""
+
+    def expire(self, account: Account, told: bool) -> Sequence[Push]:
+        """What was opened for the account ends now: what is said of it, and nothing after that."""
+
+    def due(self) -> Sequence[Push]:
+        """What has to be said by now, because time has passed."""
+
+
 class Exchange(Protocol):
-    """An exchange as the server sees it."""
+    """An exchange as the server sees it. ``private`` is None where it serves no accounts."""
 
     name: str
+    private: PrivateSide | None
     hosts: Collection[str]
     markets: Collection[Market]
 

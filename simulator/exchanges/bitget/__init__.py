@@ -24,6 +24,7 @@ class Bitget:
     name = names.NAME
     hosts: Collection[str] = (names.SOCKET_HOST, names.REST_HOST)
     markets: Collection[Market] = MARKETS
+    private = None
 
     def __init__(self, world: World) -> None:
         self._world = world

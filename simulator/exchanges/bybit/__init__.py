@@ -25,6 +25,7 @@ class Bybit:
     name = names.NAME
     hosts: Collection[str] = (names.SOCKET_HOST, *names.REST_HOSTS)
     markets: Collection[Market] = MARKETS
+    private = None
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -26,6 +26,7 @@ class Okx:
     name = names.NAME
     hosts: Collection[str] = names.HOSTS
     markets: Collection[Market] = MARKETS
+    private = None
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -1,0 +1,69 @@
+"""All accounts of one simulator, by name and by key."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+
+from common.model.streams import Market
+from simulator.accounts.account import Account, Impossible, Numbers
+from simulator.accounts.keys import Key
+
+# More accounts than any test needs; a control client cannot fill the memory.
+MAX_ACCOUNTS = 10_000
+FUNDS: Mapping[str, Decimal] = {
+    "USDT": Decimal(1_000_000),
+    "BTC": Decimal(50),
+    "ETH": Decimal(1_000),
+    "SOL": Decimal(20_000),
+    "BNB": Decimal(5_000),
+}
+
+
+class Accounts:
+    """Who there is."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Account] = {}
+        self._by_key: dict[tuple[str, str], Account] = {}
+        self._numbers: defaultdict[str, Numbers] = defaultdict(Numbers)
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(tuple(self._by_name.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def get(self, name: str) -> Account | None:
+        """The account of this name."""
+        return self._by_name.get(name)
+
+    def of_key(self, exchange: str, key: str) -> Account | None:
+        """The account that a key of an exchange opens, revoked or not."""
+        return self._by_key.get((exchange, key))
+
+    def open(
+        self, name: str, exchange: str, key: Key, *, markets: Iterable[Market],
+        wallet_of: Callable[[Market], str], time_ms: int, funds: Mapping[str, Decimal] = FUNDS,
+        mode: str = "", hedged: bool = False,
+    ) -> Account:  # fmt: skip
+        """A new account with so much in each of its wallets.
+
+        Raises:
+            Impossible: there is one of this name or key, or there are too many.
+        """
+        if name in self._by_name or (exchange, key.key) in self._by_key:
+            raise Impossible(f"there is an account {name} already")
+        if len(self._by_name) >= MAX_ACCOUNTS:
+            raise Impossible(f"no more than {MAX_ACCOUNTS} accounts")
+        account = Account(
+            name=name, exchange=exchange, key=key, numbers=self._numbers[exchange],
+            wallet_of=wallet_of, mode=mode, hedged=hedged,
+        )  # fmt: skip
+        for market in {wallet_of(market): market for market in markets}.values():
+            for asset, amount in funds.items():
+                account.transfer(market, asset, amount, time_ms)
+        self._by_name[name] = account
+        self._by_key[exchange, key.key] = account
+        return account
