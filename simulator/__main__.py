@@ -16,7 +16,7 @@ import uvloop
 from loguru import logger
 
 from common.clocks import MarketClock, parse_market_clock
-from simulator import control, truth
+from simulator import account_control, control, truth
 from simulator.server import Simulator, market_clock
 
 _EPILOG = f"""
@@ -24,6 +24,7 @@ A client is pointed at it as at a gateway: ws://127.0.0.1:PORT/stream.binance.co
 wss://stream.binance.com/stream, http://127.0.0.1:PORT/api.binance.com/api/v3/time likewise.
 
 {control.__doc__}
+{account_control.__doc__}
 {truth.__doc__}
 """
 

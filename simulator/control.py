@@ -20,6 +20,8 @@
                                 {"action": "delist" | "halt", "exchange", "market", "symbol"}
     POST /control/replay/start  do not wait for subscriptions any longer
 
+Accounts have their own part: ``simulator.account_control``.
+
 A request that is not understood is answered 400 with the reason.
 """
 
@@ -40,6 +42,7 @@ from simulator.faults import Ban, Fault, FrameFaults, Refuse, Reject, Shutdown, 
 from simulator.listing import Listed, Listing
 from simulator.world import World
 
+Healing = Callable[[], None]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 _Seconds = Annotated[float, Meta(gt=0)]
 _Count = Annotated[int, Meta(ge=1)]
@@ -100,26 +103,30 @@ class BadRequest(Exception):  # noqa: N818 - the caller's, not ours
     """A request that cannot be carried out, and why."""
 
 
-def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Exchange]) -> None:
-    """Serve ``/control``."""
+def add_routes(
+    app: web.Application, world: World, exchanges: Mapping[str, Exchange], heal_more: Healing
+) -> None:
+    """Serve ``/control``. ``heal_more`` heals what is not sockets' and requests'."""
     _add_reports(app, world)
 
     async def fault(request: web.Request) -> web.Response:
-        hit = apply_fault(world, await _read(request, Fault))
+        hit = apply_fault(world, await read(request, Fault))
         return web.json_response({"hit": hit})
 
     async def heal(request: web.Request) -> web.Response:
         told = (await request.read()) not in (b"", b"{}")
-        one = await _read(request, Reject | Silence) if told else None
+        one = await read(request, Reject | Silence) if told else None
         _heal(world, one)
+        if one is None:
+            heal_more()
         return web.json_response({})
 
     async def limits(request: web.Request) -> web.Response:
-        _change_limits(world, exchanges, await _read(request, Limits))
+        _change_limits(world, exchanges, await read(request, Limits))
         return web.json_response({})
 
     async def symbol(request: web.Request) -> web.Response:
-        change = await _read(request, SymbolChange)
+        change = await read(request, SymbolChange)
         return web.json_response({"symbol": change_symbol(world, exchanges, change)})
 
     async def start_replay(_: web.Request) -> web.Response:
@@ -128,12 +135,12 @@ def add_routes(app: web.Application, world: World, exchanges: Mapping[str, Excha
         world.replay.start()
         return web.json_response({})
 
-    app.router.add_post("/control/fault", _answering(fault))
-    app.router.add_post("/control/heal", _answering(heal))
-    app.router.add_post("/control/limits", _answering(limits))
-    app.router.add_post("/control/symbol", _answering(symbol))
-    app.router.add_post("/control/replay/start", _answering(start_replay))
-    app.router.add_route("*", "/control/{rest:.*}", _answering(_unknown))
+    app.router.add_post("/control/fault", answering(fault))
+    app.router.add_post("/control/heal", answering(heal))
+    app.router.add_post("/control/limits", answering(limits))
+    app.router.add_post("/control/symbol", answering(symbol))
+    app.router.add_post("/control/replay/start", answering(start_replay))
+    app.router.add_route("*", "/control/{rest:.*}", answering(_unknown))
 
 
 def _add_reports(app: web.Application, world: World) -> None:
@@ -150,10 +157,10 @@ def _add_reports(app: web.Application, world: World) -> None:
     async def meters(_: web.Request) -> web.Response:
         return web.json_response(world.meters.told())
 
-    app.router.add_get("/control", _answering(help_))
-    app.router.add_get("/control/connections", _answering(connections))
-    app.router.add_get("/control/counts", _answering(counts))
-    app.router.add_get("/control/meters", _answering(meters))
+    app.router.add_get("/control", answering(help_))
+    app.router.add_get("/control/connections", answering(connections))
+    app.router.add_get("/control/counts", answering(counts))
+    app.router.add_get("/control/meters", answering(meters))
 
 
 def apply_fault(world: World, fault: Any) -> list[str]:
@@ -269,15 +276,20 @@ async def _unknown(request: web.Request) -> web.Response:
     raise BadRequest(f"no {request.method} {request.path}; GET /control tells what there is")
 
 
-async def _read(request: web.Request, kind: Any) -> Any:
+async def read(request: web.Request, kind: Any) -> Any:
+    """The body of a request as a ``kind``.
+
+    Raises:
+        BadRequest: it is none.
+    """
     try:
         return msgspec.json.decode(await request.read(), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(str(error)) from None
 
 
-def _answering(handler: Handler) -> Handler:
-    """A refused request is told why."""
+def answering(handler: Handler) -> Handler:
+    """A handler whose refusals are answered 400 with the reason."""
 
     async def answer(request: web.Request) -> web.Response:
         try:

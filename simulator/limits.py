@@ -85,6 +85,10 @@ class Weights:
             return 418, used, ban_s
         return 429, used, ((minute + 1) * MINUTE_MS - now_ms) // 1000 + 1
 
+    def used(self, address: str, minute: int) -> int:
+        """What an address has used of a minute."""
+        return self._used.get(address, 0) if minute == self._minute else 0
+
 
 class Meters:
     """All counters of the simulator, made when first needed."""

@@ -18,7 +18,8 @@ from aiohttp import web
 from loguru import logger
 
 from common.clocks import MarketClock, machine_s, wall_ms
-from simulator import control, truth
+from simulator import account_control, control, truth
+from simulator.accounts.desk import Desk
 from simulator.connection import Connection
 from simulator.exchanges.protocol import Exchange, HttpAnswer, HttpCall, json_answer
 from simulator.exchanges.registry import create_exchanges, load_recording
@@ -49,6 +50,7 @@ class Simulator:
             for name, exchange in create_exchanges(self.world).items()
             if recorded in (None, name)
         }
+        self.desk = Desk(self.world, self.exchanges)
         self._by_host = {
             name: exchange for exchange in self.exchanges.values() for name in exchange.hosts
         }
@@ -75,7 +77,8 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        control.add_routes(app, self.world, self.exchanges)
+        account_control.add_routes(app, self.world, self.exchanges, self.desk)
+        control.add_routes(app, self.world, self.exchanges, self.desk.heal)
         truth.add_routes(app, self.world, self.exchanges)
         app.router.add_route("*", "/{path:.*}", self._route)
         app.on_shutdown.append(self._cut_all)
@@ -85,7 +88,10 @@ class Simulator:
         self.port = await self._listen(port)
         if control_port is not None:
             await self._listen(control_port)
-        self._tasks = [asyncio.create_task(self.world.hub.run())]
+        self._tasks = [
+            asyncio.create_task(self.world.hub.run()),
+            asyncio.create_task(self.desk.run()),
+        ]
         if self.world.replay is not None:
             self._tasks.append(asyncio.create_task(self.world.replay.run()))
         return self

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from common.clocks import MarketClock
 from common.model.intervals import DAY_MS
+from simulator.accounts.book import Accounts
 from simulator.faults import Faults
 from simulator.feeds import Hub
 from simulator.limits import Meters
@@ -32,6 +33,8 @@ class World:
         replay: recorded frames that take the place of the market, where there are.
         counts: what clients did since the start, by exchange: ``sockets`` opened, topics
             ``subscribed`` and ``unsubscribed``.
+        accounts: who trades, and what they own.
+        skews: how many ms an exchange's clock is ahead of the market's, by exchange.
     """
 
     clock: MarketClock
@@ -45,6 +48,12 @@ class World:
     weight_limits: dict[str, int] = field(default_factory=dict)
     replay: Replay | None = None
     counts: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    accounts: Accounts = field(default_factory=Accounts)
+    skews: dict[str, int] = field(default_factory=dict)
+
+    def time_of(self, exchange: str) -> int:
+        """What an exchange takes for the time, in milliseconds UTC."""
+        return self.clock.now_ms() + self.skews.get(exchange, 0)
 
 
 def create_world(clock: MarketClock, seed: int) -> World:

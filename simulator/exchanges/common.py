@@ -29,7 +29,7 @@ class PlainDialect:
         """Nothing: it waits to be asked."""
         return ()
 
-    def wrap(self, topic: str, payload: str) -> str:  # noqa: ARG002 - as all dialects
+    def wrap(self, topic: str, payload: str) -> str | None:  # noqa: ARG002 - as all dialects
         """As it is: a push names its topic itself."""
         return payload
 

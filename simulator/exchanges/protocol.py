@@ -181,12 +181,15 @@ class PrivateSide(Protocol):
 
 
 class Exchange(Protocol):
-    """An exchange as the server sees it. ``private`` is None where it serves no accounts."""
+    """An exchange as the server sees it."""
 
     name: str
-    private: PrivateSide | None
     hosts: Collection[str]
     markets: Collection[Market]
+
+    @property
+    def private(self) -> PrivateSide | None:
+        """Its accounts; None where it serves none."""
 
     def market_of(self, call: HttpCall) -> Market | None:
         """The market a call is about; None where that cannot be told from its address."""

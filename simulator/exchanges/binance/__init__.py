@@ -12,6 +12,8 @@ from common.model.intervals import end_of
 from common.model.streams import MARKETS, Market
 from simulator.digits import decimal_text
 from simulator.exchanges.binance import names, rest, topics
+from simulator.exchanges.binance.accounts import BinanceAccounts
+from simulator.exchanges.binance.accounts.api import ApiSocket, open_api
 from simulator.exchanges.binance.sockets import BinanceSocket, open_socket
 from simulator.exchanges.common import final_candles
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
@@ -30,18 +32,21 @@ class Binance:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.private = BinanceAccounts(world)
 
     def market_of(self, call: HttpCall) -> Market | None:
         """The market a call is about."""
         return names.HOSTS[call.host]
 
-    def open(self, call: HttpCall) -> BinanceSocket | HttpAnswer:
+    def open(self, call: HttpCall) -> BinanceSocket | ApiSocket | HttpAnswer:
         """A handshake."""
-        return open_socket(self._world, call)
+        if call.host == names.API_HOST:
+            return open_api(self._world, self.private, call)
+        return open_socket(self._world, self.private, call)
 
     def rest(self, call: HttpCall) -> HttpAnswer:
         """A REST call."""
-        return rest.answer(self._world, call)
+        return rest.answer(self._world, self.private, call)
 
     def symbol(self, listed: Listed) -> str:
         """How it spells a listing."""

@@ -12,6 +12,8 @@ from simulator.listing import Listing
 
 NAME = "binance"
 
+# Where accounts are subscribed on spot; a protocol of its own.
+API_HOST = "ws-api.binance.com"
 SOCKET_HOSTS: Mapping[str, Market] = {
     "stream.binance.com": "spot",
     "data-stream.binance.vision": "spot",
@@ -29,7 +31,7 @@ REST_HOSTS: Mapping[str, Market] = {
     "fapi.binance.com": "linear",
     "dapi.binance.com": "inverse",
 }
-HOSTS: Mapping[str, Market] = {**SOCKET_HOSTS, **REST_HOSTS}
+HOSTS: Mapping[str, Market] = {**SOCKET_HOSTS, **REST_HOSTS, API_HOST: "spot"}
 
 # Since 2026-04-23: a stream comes on its own route only. No route behaves like /public.
 ROUTES = ("public", "market", "private")
@@ -48,6 +50,12 @@ RULES: Mapping[Market, SocketRules] = {
     "linear": _FUTURES,
     "inverse": _FUTURES,
 }  # fmt: skip
+
+# No limit of messages is documented here: every one has a weight instead.
+API_RULES = SocketRules(
+    messages_per_s=1_000_000, streams=1_000, ping_every_s=20, pong_within_s=60, lifetime_s=_DAY_S,
+    handshakes=300, handshakes_within_s=300,
+)  # fmt: skip
 
 # Weight per minute and address. Both futures markets share one pool since 2026-06-30.
 POOLS: Mapping[Market, tuple[str, int]] = {

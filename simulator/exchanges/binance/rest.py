@@ -1,4 +1,4 @@
-"""Binance's public REST: weights per pool, tickers, times, errors as on the wire."""
+"""Binance's REST: weights per pool, tickers, times, errors as on the wire; accounts are next door."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 from common.model.streams import Market
 from simulator.exchanges.binance import frames
+from simulator.exchanges.binance.accounts import BinanceAccounts
 from simulator.exchanges.binance.info import exchange_info
 from simulator.exchanges.binance.klines import klines
 from simulator.exchanges.binance.names import (
+    NAME,
     POOLS,
     REST_HOSTS,
     pair_of,
@@ -29,18 +31,18 @@ _PREFIX: Mapping[Market, str] = {"spot": "/api/v3", "linear": "/fapi/v1", "inver
 _Answer = tuple[int, Callable[[], object]]
 
 
-def answer(world: World, call: HttpCall) -> HttpAnswer:
+def answer(world: World, private: BinanceAccounts, call: HttpCall) -> HttpAnswer:
     """One call: charged first, then carried out."""
     market = REST_HOSTS.get(call.host)
-    prefix = _PREFIX.get(market, "") if market else ""
-    name = call.path.removeprefix(prefix)
-    route = _ROUTES.get(name) if call.path.startswith(prefix) and market else None
-    if market is None or route is None or call.method not in ("GET", "HEAD"):
+    weighed = None
+    if market is not None:
+        weighed = private.call(market, call) or _public(world, market, call)
+    if market is None or weighed is None:
         message = f"Path {call.path}, Method {call.method} is invalid"
         return json_answer({"code": -5000, "msg": message}, 404)
     pool, limit = POOLS[market]
     limit = world.weight_limits.get(pool, limit)
-    weight, carry_out = route(world, market, call.query)
+    weight, carry_out = weighed
     status, used, wait_s = world.meters.weights(pool).charge(call.address, weight, limit)
     headers = {"X-MBX-USED-WEIGHT": str(used), "X-MBX-USED-WEIGHT-1M": str(used)}
     if status != 200:
@@ -52,6 +54,14 @@ def answer(world: World, call: HttpCall) -> HttpAnswer:
     except Refused as refused:
         body = {"code": refused.code, "msg": refused.message}
         return json_answer(body, refused.status, **headers)
+
+
+def _public(world: World, market: Market, call: HttpCall) -> _Answer | None:
+    prefix = _PREFIX[market]
+    if not call.path.startswith(prefix) or call.method not in ("GET", "HEAD"):
+        return None
+    route = _ROUTES.get(call.path.removeprefix(prefix))
+    return None if route is None else route(world, market, call.query)
 
 
 # --- tickers --------------------------------------------------------------------------------
@@ -185,7 +195,7 @@ def _info(world: World, market: Market, query: Mapping[str, str]) -> _Answer:
 
 
 def _time(world: World, market: Market, query: Mapping[str, str]) -> _Answer:
-    return 1, lambda: {"serverTime": world.clock.now_ms()}
+    return 1, lambda: {"serverTime": world.time_of(NAME)}
 
 
 def _ping(world: World, market: Market, query: Mapping[str, str]) -> _Answer:

@@ -1,0 +1,119 @@
+"""The truth about an account, in the exchange's own names and ids: what must have been told of it.
+
+Sizes are in the base asset, on inverse in contracts; ``value`` in the quote asset, on inverse in the base.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+from common.model.streams import Market
+from simulator.accounts.account import Account
+from simulator.accounts.model import Fill, Order
+from simulator.exchanges.protocol import Exchange, PrivateSide
+from simulator.listing import Listed, Listing
+
+_Paths = dict[tuple[Market, int], list[dict[str, Any]]]
+
+
+def account_truth(exchange: Exchange, account: Account) -> dict[str, Any]:
+    """Everything that ever happened to an account, and how it stands."""
+    paths: _Paths = defaultdict(list)
+    for fact in account.log:
+        if fact.order is not None:
+            state = {
+                "status": fact.order.status,
+                "cumulative": _text(fact.order.filled),
+                "timeMs": fact.time_ms,
+            }
+            paths[fact.market, fact.order.number].append(state)
+    return {
+        "account": account.name,
+        "exchange": account.exchange,
+        "facts": len(account.log),
+        "orders": [
+            order_truth(exchange, account, order) | {"path": paths[order.market, order.number]}
+            for order in account.orders.values()
+        ],
+        "fills": [
+            _fill(exchange, fact.fill) for fact in account.log if fact.fill is not None
+        ],
+        "balances": [
+            {
+                "wallet": wallet,
+                "asset": asset,
+                "total": _text(balance.total),
+                "free": _text(balance.free),
+                "locked": _text(balance.locked),
+            }
+            for (wallet, asset), balance in account.wallets.items()
+        ],
+        "positions": [
+            {
+                "market": position.listing.market,
+                "symbol": _symbol(exchange, position.listing),
+                "side": position.side,
+                "size": _text(position.size),
+                "entryPrice": _text(position.entry_price),
+            }
+            for position in account.positions.values()
+        ],
+    }  # fmt: skip
+
+
+def order_truth(exchange: Exchange, account: Account, order: Order) -> dict[str, Any]:
+    """An order as it stands. ``order`` is its number for control, ``orderId`` the exchange's id."""
+    return {
+        "account": account.name,
+        "market": order.market,
+        "symbol": _symbol(exchange, order.listing),
+        "order": order.number,
+        "orderId": _private(exchange).order_id(order),
+        "clientOrderId": order.client_id,
+        "side": order.side,
+        "type": order.type,
+        "price": None if order.price is None else _text(order.price),
+        "quantity": _text(order.quantity),
+        "status": order.status,
+        "cumulative": _text(order.filled),
+        "value": _text(order.value),
+        "averagePrice": _text(order.average_price),
+        "positionSide": order.position_side,
+        "liquidation": order.liquidation,
+        "createdMs": order.created_ms,
+        "updatedMs": order.updated_ms,
+    }
+
+
+def _fill(exchange: Exchange, fill: Fill) -> dict[str, Any]:
+    return {
+        "market": fill.listing.market,
+        "symbol": _symbol(exchange, fill.listing),
+        "order": fill.order,
+        "tradeId": _private(exchange).trade_id(fill),
+        "side": fill.side,
+        "price": _text(fill.price),
+        "quantity": _text(fill.quantity),
+        "value": _text(fill.value),
+        "fee": _text(fill.fee),
+        "feeAsset": fill.fee_asset,
+        "maker": fill.maker,
+        "realized": _text(fill.realized),
+        "liquidation": fill.liquidation,
+        "timeMs": fill.time_ms,
+    }
+
+
+def _private(exchange: Exchange) -> PrivateSide:
+    assert exchange.private is not None
+    return exchange.private
+
+
+def _symbol(exchange: Exchange, listing: Listing) -> str:
+    return exchange.symbol(Listed(listing, 0))
+
+
+def _text(number: Decimal) -> str:
+    return f"{number:f}"
