@@ -59,7 +59,7 @@ class Place(_Doing, frozen=True, tag="place", kw_only=True):
     client_id: str = ""
     reduce_only: bool = False
     position_side: PositionSide = "BOTH"
-    time_in_force: str = ""
+    time_in_force: str = "GTC"
 
 
 class FillOrder(_Doing, frozen=True, tag="fill", kw_only=True):

@@ -11,7 +11,7 @@ from typing import Any
 
 from common.model.streams import Market
 from simulator.accounts.account import Account
-from simulator.accounts.model import Fill, Order
+from simulator.accounts.model import Fill, Order, rounded
 from simulator.exchanges.protocol import Exchange, PrivateSide
 from simulator.listing import Listed, Listing
 
@@ -78,7 +78,7 @@ def order_truth(exchange: Exchange, account: Account, order: Order) -> dict[str,
         "quantity": _text(order.quantity),
         "status": order.status,
         "cumulative": _text(order.filled),
-        "value": _text(order.value),
+        "value": _text(rounded(order.value)),
         "averagePrice": _text(order.average_price),
         "positionSide": order.position_side,
         "liquidation": order.liquidation,

@@ -29,6 +29,7 @@ from simulator.accounts.model import (
     Rates,
     Side,
     Status,
+    rounded,
     value_of,
 )
 from simulator.accounts.positions import fill_position, margin_of
@@ -113,7 +114,7 @@ class Account:
     def place(
         self, listing: Listing, side: Side, quantity: Decimal, price: Decimal | None, time_ms: int,
         *, client_id: str = "", reduce_only: bool = False, position_side: PositionSide = "BOTH",
-        time_in_force: str = "",
+        time_in_force: str = "GTC",
     ) -> Fact:  # fmt: skip
         """A new order: a limit order, or a market order where there is no price.
 
@@ -133,7 +134,7 @@ class Account:
             number=number, client_id=client_id or f"sim{number}", listing=listing, side=side,
             type=kind, price=price, quantity=quantity, created_ms=time_ms, updated_ms=time_ms,
             held=held, reduce_only=reduce_only, position_side=position_side,
-            time_in_force=time_in_force or ("GTC" if price is not None else "IOC"),
+            time_in_force=time_in_force,
         )  # fmt: skip
         return self._placed(order)
 
@@ -318,7 +319,7 @@ class Account:
     ) -> Fill:  # fmt: skip
         return Fill(
             trade=self.numbers.trade(order.market), order=order.number, client_id=order.client_id,
-            listing=order.listing, side=order.side, price=price, quantity=quantity, value=value,
+            listing=order.listing, side=order.side, price=price, quantity=quantity, value=rounded(value),
             fee=fee, fee_asset=fee_asset, maker=maker, time_ms=order.updated_ms, realized=realized,
             position_side=order.position_side, liquidation=order.liquidation,
         )  # fmt: skip

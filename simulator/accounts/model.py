@@ -1,7 +1,8 @@
 """What there is to say about an account, as records. Amounts are exact decimals, times market ms.
 
 Sizes are in the base asset; on inverse markets they are contracts. ``value`` is what a size is worth:
-in the quote asset, on inverse in the base asset (eight decimals, rounded down).
+in the quote asset, on inverse in the base asset. What an order or a position is worth is not rounded, so
+that averages are right; money that moves is, to eight decimals.
 """
 
 from __future__ import annotations
@@ -161,7 +162,12 @@ class Rates(Struct, frozen=True):
 
 
 def value_of(listing: Listing, price: Decimal, size: Decimal) -> Decimal:
-    """What so much is worth at a price."""
+    """What so much is worth at a price, not rounded."""
     if listing.contract_size is None:
         return price * size
-    return (size * listing.contract_size / price).quantize(UNIT, ROUND_DOWN)
+    return size * listing.contract_size / price
+
+
+def rounded(value: Decimal) -> Decimal:
+    """As money moves: to eight decimals, down."""
+    return value.quantize(UNIT, ROUND_DOWN)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from simulator.accounts.model import UNIT, ZERO, Position, value_of
+from simulator.accounts.model import UNIT, ZERO, Position, rounded, value_of
 
 # Every account trades with the same leverage.
 LEVERAGE = 20
@@ -29,13 +29,12 @@ def fill_position(
         cost = before.cost + value_of(before.listing, price, abs(size))
         return _position(before, before.size + size, cost, ZERO, time_ms), ZERO
     closed = min(abs(size), abs(before.size))
-    part = (before.cost * closed / abs(before.size)).quantize(UNIT)
-    if closed == abs(before.size):
-        part = before.cost
+    whole = closed == abs(before.size)
+    part = before.cost if whole else before.cost * closed / abs(before.size)
     worth = value_of(before.listing, price, closed)
     gain = worth - part if before.size > 0 else part - worth
     # An inverse position is worth less of the base asset the dearer that is.
-    gain = -gain if before.listing.contract_size is not None else gain
+    gain = rounded(-gain if before.listing.contract_size is not None else gain)
     left = before.size + size
     opened = abs(size) - closed
     cost = value_of(before.listing, price, opened) if opened else before.cost - part
@@ -48,7 +47,7 @@ def unrealized(position: Position, mark: Decimal) -> Decimal:
         return ZERO
     gain = value_of(position.listing, mark, abs(position.size)) - position.cost
     falls = (position.size < 0) != (position.listing.contract_size is not None)
-    return -gain if falls else gain
+    return rounded(-gain if falls else gain)
 
 
 def _position(

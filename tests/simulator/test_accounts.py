@@ -85,6 +85,7 @@ def assert_adds_up(account: Account) -> None:
     for (key, side), position in account.positions.items():
         assert position.size == sizes[key, side]
         assert position.margin == margin_of(position.cost) >= 0
+        assert (position.size == 0) == (position.cost == 0) == (position.entry_price == 0)
 
 
 def held_in(order: Order) -> str:

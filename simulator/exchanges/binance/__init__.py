@@ -114,17 +114,22 @@ class Binance:
     def spoil(self, kind: Spoiling, text: str) -> str:
         """A push with an unknown type, a missing field, or a word where a time was."""
         message = msgspec.json.decode(text)
-        event = message["data"] if isinstance(message, dict) and "data" in message else message
+        event = message
+        if isinstance(message, dict):
+            event = message.get("data", message.get("event", message))
         event = event[0] if isinstance(event, list) else event
-        inner = event.get("k", event)
+        inner = event.get("k", event.get("o"))
+        inner = inner if isinstance(inner, dict) else event
         if kind == "unknown_type":
             event["e"] = "somethingNew"
         elif kind == "missing_field":
-            inner.pop("c", None)
+            inner.pop(next((name for name in ("c", "B", "a") if name in inner), ""), None)
         elif "k" in event:
             inner["t"] = "soon"
         else:
-            event["E"] = "soon"
+            for part, name in ((event, "E"), (event, "T"), (event, "u"), (inner, "T")):
+                if name in part:
+                    part[name] = "soon"
         return msgspec.json.encode(message).decode()
 
 

@@ -116,8 +116,7 @@ def _orders(asked: _Asked, listing: Listing | None = None) -> list[Order]:
         order
         for order in asked.account.orders.values()
         if order.market == asked.market
-        and listing in (None, order.listing)
-        and order.status != "REJECTED"
+        and (listing is None or listing.key == order.listing.key)
         and remembered(asked.market, order, now_ms)
     ]
 
@@ -159,7 +158,7 @@ def _fills(asked: _Asked) -> object:
     fills = [
         fill
         for fill in asked.account.fills(asked.market)
-        if fill.listing is listing and order in (None, fill.order)
+        if fill.listing.key == listing.key and order in (None, fill.order)
     ]
     usual = 50 if asked.market == "inverse" else 500
     found = _page(asked, fills, first, lambda fill: fill.trade, lambda fill: fill.time_ms, usual)

@@ -132,18 +132,37 @@ def _balance(balance: Balance) -> Fields:
 def futures_events(account: Account, fact: Fact, now_ms: int) -> list[Fields]:
     """One fact: what it changed of wallet and positions, then what happened to the order.
 
-    An order that is only placed or over changes no wallet: what it holds is not told.
+    An order that is only placed or over changes no wallet: what it holds is not told. On USD-M a fill is
+    told in short before all else.
     """
     head: Fields = {"E": now_ms, "T": fact.time_ms}
     if fact.market == "inverse":
         head["i"] = alias(account)
     events: list[Fields] = []
+    if fact.fill is not None and fact.order is not None and fact.market == "linear":
+        events.append({"e": "TRADE_LITE", **head, **_short(fact.order, fact.fill)})
     if fact.fill is not None or fact.delta:
         events.append({"e": "ACCOUNT_UPDATE", **head, "a": _changes(account, fact)})
     if fact.order is not None:
         order = _order(fact, fact.order, fact.fill)
         events.append({"e": "ORDER_TRADE_UPDATE", **head, "o": order})
     return events
+
+
+def _short(order: Order, fill: Fill) -> Fields:
+    listing = order.listing
+    return {
+        "s": symbol_of(listing),
+        "q": size(listing, order.quantity),
+        "p": price(listing, order.price),
+        "m": fill.maker,
+        "c": client_id(order),
+        "S": order.side,
+        "L": price(listing, fill.price),
+        "l": size(listing, fill.quantity),
+        "t": fill.trade,
+        "i": order.number,
+    }
 
 
 def alias(account: Account) -> str:

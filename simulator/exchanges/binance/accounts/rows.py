@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from simulator.accounts.account import Account
-from simulator.accounts.model import Balance, Fill, Order, Position
+from simulator.accounts.model import Balance, Fill, Order, Position, rounded
 from simulator.accounts.positions import LEVERAGE, unrealized
 from simulator.exchanges.binance.accounts.events import (
     NOTHING,
@@ -54,7 +54,7 @@ def order_row(order: Order) -> Row:
     return row | {
         **({"pair": pair_of(listing)} if inverse else {}),
         "avgPrice": plain(order.average_price),
-        "cumBase" if inverse else "cumQuote": plain(order.value),
+        "cumBase" if inverse else "cumQuote": plain(rounded(order.value)),
         "reduceOnly": order.reduce_only,
         "closePosition": False,
         "positionSide": order.position_side,
