@@ -34,8 +34,8 @@ Owners = Mapping[tuple[str, str, int], frozenset[int]]
 _SUCCEEDS_S = LEASE_TTL_S + 9.0
 # That, the longest wait between attempts to connect, and backfilling.
 RECOVERY_S = 60.0
-# Until a message has gone through the broker, and the consumer is back.
-ARRIVES_S = 5.0
+# Until a message has gone through a busy broker that writes it to disk, and the consumer is back.
+ARRIVES_S = 10.0
 # Three heartbeats of RabbitMQ's, after which a dead connection is given up.
 HEARTBEATS_S = 45.0
 # From an outage's end until workers are connected and what waited has left.
