@@ -496,7 +496,7 @@ def test_who_could_not_speak_when_it_was_late_has_to_speak_as_soon_as_it_can() -
         return run.fault("rabbit_alarm", end_s(7) - 1, end_s(7) + 30)
 
     assert away().judge().unsaid > 0
-    assert away().said("gap", end_s(7) + 40).judge().unsaid > 0
+    assert away().said("gap", end_s(7) + 45).judge().unsaid > 0
     assert away().said("gap", end_s(7) + 33).judge().unsaid == 0
 
 
