@@ -1,21 +1,28 @@
 """Control of accounts, as JSON over HTTP.
 
-POST /control/accounts         {"exchange": "binance", "count": 200}: opens accounts; also name, kind (hmac,
-ed25519, es256), permissions, addresses, funds, mode, hedged. Answers
-{"accounts": [{"account", "exchange", "key", "secret", "passphrase", "kind", …}]}
-GET  /control/accounts         the same of all there are
-POST /control/account          {"action": "place", "account", "market", "symbol", "side", "quantity", "price"},
-{"action": "fill" | "cancel" | "reject" | "expire", "account", "market", "order"},
-{"action": "liquidate", "account", "market", "symbol"},
-{"action": "deposit" | "withdraw", "account", "market", "asset", "amount"}.
-Answers the order as it stands then
-POST /control/trader           {"ordersPerMin": 600}: trades for all accounts, by the market's clock; 0 stops,
-with "settle" everything still open ends now. Answers {"placed", "pending"}
-POST /control/account/fault    {"kind": "missEvents", "exchange": "binance", "account": "…", "events": 3};
-without an account all of the exchange. On events: missEvents
-repeatEvents reorderEvents delayEvents silenceAccount; on access: expireAccess
-revokeKey takePermission takeAddress skewClock. Answers {"hit": [accounts]}
-GET  /truth/accounts           ?account=|exchange=: orders with their paths, fills, balances, positions
+    GET  /control/account         this text, and the schema of every request
+    POST /control/accounts        {"exchange": "binance", "count": 200} opens accounts; also name, kind (hmac,
+                                  ed25519, es256), permissions, addresses, funds, mode, hedged; answers
+                                  {"accounts": [{"account", "exchange", "key", "secret", "passphrase", …}]}
+    GET  /control/accounts        the same of all there are
+    POST /control/account         {"action", "account", "market", …}; the actions:
+                                  place                   symbol, side, quantity [, price, clientId, …]
+                                  fill                    order [, quantity, price, maker]
+                                  cancel reject expire    order [, reason]
+                                  liquidate               symbol [, price, positionSide]
+                                  deposit withdraw        asset, amount
+                                  answers the order as it stands then
+    POST /control/trader          {"ordersPerMin": 600} trades for all accounts by the market's clock; 0: no
+                                  more orders, with "settle" what is open ends now; answers {"placed", "pending"}
+    POST /control/account/fault   {"kind": "missEvents", "exchange": "binance", "account": "…", "events": 3},
+                                  without an account all of the exchange; the kinds:
+                                  on events   missEvents repeatEvents reorderEvents delayEvents silenceAccount
+                                  on access   expireAccess revokeKey takePermission takeAddress skewClock
+                                  answers {"hit": [accounts]}
+    GET  /truth/accounts          ?account=|exchange=: orders with their paths, fills, balances, positions
+
+What cannot be carried out is answered 400 with the reason. POST /control/heal ends every fault; what is
+revoked, expired or missed stays so.
 """
 
 from __future__ import annotations
@@ -31,10 +38,10 @@ from msgspec import Meta, Struct
 from common.model.streams import Market
 from simulator.account_truth import account_truth, order_truth
 from simulator.accounts.account import Account, Impossible
-from simulator.accounts.desk import Desk, Opening
 from simulator.accounts.faults import AccountFault
 from simulator.accounts.model import Fact, Order, PositionSide, Side, Status
 from simulator.control import BadRequest, Handler, answering, read
+from simulator.desk import Desk, Opening
 from simulator.exchanges.protocol import Exchange
 from simulator.listing import Listing
 from simulator.world import World
@@ -221,6 +228,10 @@ def add_routes(
     async def list_(_: web.Request) -> Any:
         return {"accounts": [_described(account) for account in world.accounts]}
 
+    async def help_(_: web.Request) -> Any:
+        _names, schemas = msgspec.json.schema_components([Opening, Doing, Trading, AccountFault])
+        return {"help": (__doc__ or "").splitlines(), "schemas": schemas}
+
     async def do(request: web.Request) -> Any:
         return clerk.do(await read(request, Doing))
 
@@ -244,6 +255,7 @@ def add_routes(
 
     app.router.add_post("/control/accounts", _json(open_))
     app.router.add_get("/control/accounts", _json(list_))
+    app.router.add_get("/control/account", _json(help_))
     app.router.add_post("/control/account", _json(do))
     app.router.add_post("/control/trader", _json(trade))
     app.router.add_post("/control/account/fault", _json(fault))

@@ -43,12 +43,12 @@ def account_truth(exchange: Exchange, account: Account) -> dict[str, Any]:
         "balances": [
             {
                 "wallet": wallet,
-                "asset": asset,
+                "asset": balance.asset,
                 "total": _text(balance.total),
                 "free": _text(balance.free),
                 "locked": _text(balance.locked),
             }
-            for (wallet, asset), balance in account.wallets.items()
+            for wallet, balance in account.wallets
         ],
         "positions": [
             {

@@ -20,7 +20,7 @@
                                 {"action": "delist" | "halt", "exchange", "market", "symbol"}
     POST /control/replay/start  do not wait for subscriptions any longer
 
-Accounts have their own part: ``simulator.account_control``.
+Accounts have a part of their own: GET /control/account tells it.
 
 A request that is not understood is answered 400 with the reason.
 """

@@ -19,8 +19,8 @@ from loguru import logger
 
 from common.clocks import MarketClock, machine_s, wall_ms
 from simulator import account_control, control, truth
-from simulator.accounts.desk import Desk
 from simulator.connection import Connection
+from simulator.desk import Desk
 from simulator.exchanges.protocol import Exchange, HttpAnswer, HttpCall, json_answer
 from simulator.exchanges.registry import create_exchanges, load_recording
 from simulator.faults import Refuse

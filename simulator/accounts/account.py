@@ -6,7 +6,6 @@ everything that ever happened can be told again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -22,6 +21,7 @@ from simulator.accounts.model import (
     Fact,
     Fill,
     Kind,
+    Numbers,
     Order,
     OrderType,
     Position,
@@ -33,6 +33,7 @@ from simulator.accounts.model import (
     value_of,
 )
 from simulator.accounts.positions import fill_position, margin_of
+from simulator.accounts.wallets import Wallets
 from simulator.listing import Listing
 
 changed = msgspec.structs.replace
@@ -43,31 +44,12 @@ class Impossible(Exception):  # noqa: N818 - an operation that makes no sense no
     """An operation that cannot be carried out, and why; nothing was changed."""
 
 
-@dataclass(slots=True)
-class Numbers:
-    """The ids that an exchange gives out, by market."""
-
-    orders: dict[Market, int] = field(default_factory=dict)
-    trades: dict[Market, int] = field(default_factory=dict)
-
-    def order(self, market: Market) -> int:
-        """The next order's."""
-        self.orders[market] = self.orders.get(market, 1_000_000) + 1
-        return self.orders[market]
-
-    def trade(self, market: Market) -> int:
-        """The next trade's."""
-        self.trades[market] = self.trades.get(market, 5_000_000) + 1
-        return self.trades[market]
-
-
 @dataclass(slots=True, kw_only=True)
 class Account:
     """An account of one exchange.
 
     Attributes:
         name: unique among all accounts.
-        wallet_of: the wallet a market draws on; an exchange may have one for all of them.
         mode: the exchange's own word for the kind of account.
         hedged: long and short positions are kept apart.
     """
@@ -76,25 +58,15 @@ class Account:
     exchange: str
     key: Key
     numbers: Numbers
-    wallet_of: Callable[[Market], str]
+    wallets: Wallets
     mode: str = ""
     hedged: bool = False
     rates: Rates = field(default_factory=Rates)
-    wallets: dict[tuple[str, str], Balance] = field(default_factory=dict)
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
     orders: dict[tuple[Market, int], Order] = field(default_factory=dict)
     log: list[Fact] = field(default_factory=list)
 
     # --- what there is ----------------------------------------------------------------------
-
-    def balance(self, market: Market, asset: str) -> Balance:
-        """What the market's wallet has of an asset."""
-        return self.wallets.get((self.wallet_of(market), asset), Balance(asset))
-
-    def balances(self, market: Market) -> list[Balance]:
-        """Everything in the market's wallet."""
-        wallet = self.wallet_of(market)
-        return [balance for (name, _), balance in self.wallets.items() if name == wallet]
 
     def order(self, market: Market, number: int) -> Order | None:
         """An order by its number."""
@@ -126,7 +98,7 @@ class Account:
         if self.hedged != (position_side != "BOTH") and listing.market != "spot":
             raise Impossible(f"position side {position_side} does not go with this account")
         held = ZERO if reduce_only else self._held(listing, side, price, quantity)
-        if held > self.balance(listing.market, _paid_with(listing, side)).free:
+        if held > self.wallets.balance(listing.market, _paid_with(listing, side)).free:
             raise Impossible(f"not enough {_paid_with(listing, side)} for this order")
         kind: OrderType = "MARKET" if price is None else "LIMIT"
         number = self.numbers.order(listing.market)
@@ -141,7 +113,7 @@ class Account:
     def _placed(self, order: Order) -> Fact:
         self.orders[order.market, order.number] = order
         asset = _paid_with(order.listing, order.side)
-        held = self._hold(order.market, asset, order.held, order.updated_ms)
+        held = self.wallets.hold(order.market, asset, order.held, order.updated_ms)
         return self._append(order.updated_ms, order.market, "placed", order=order, balances=held)
 
     def fill(
@@ -182,16 +154,19 @@ class Account:
         value = after.value - order.value
         got, asset = (quantity, listing.base) if order.side == "BUY" else (value, listing.quote)
         paid, with_ = (value, listing.quote) if order.side == "BUY" else (quantity, listing.base)
-        wallet = self.balance("spot", with_)
+        wallet = self.wallets.balance("spot", with_)
         if paid > wallet.free + order.held:
             raise Impossible(f"not enough {with_} for this trade")
         rate = self.rates.maker if maker else self.rates.taker
         fee = (got * rate).quantize(UNIT)
         fill = self._fill_of(after, quantity, price, value, maker, fee=fee, fee_asset=asset)
-        self._pay("spot", asset, got - fee, ZERO, time_ms)
-        self._pay("spot", with_, -paid, after.held - order.held, time_ms)
+        self.wallets.pay("spot", asset, got - fee, ZERO, time_ms)
+        self.wallets.pay("spot", with_, -paid, after.held - order.held, time_ms)
         self.orders["spot", order.number] = after
-        balances = (self.balance("spot", listing.base), self.balance("spot", listing.quote))
+        balances = (
+            self.wallets.balance("spot", listing.base),
+            self.wallets.balance("spot", listing.quote),
+        )
         return self._append(time_ms, "spot", "filled", order=after, fill=fill, balances=balances)
 
     def _fill_future(
@@ -211,12 +186,12 @@ class Account:
             realized=realized,
         )  # fmt: skip
         locked = after.held - order.held + position.margin - before.margin
-        self._pay(order.market, listing.settle, realized - fee, locked, time_ms)
+        self.wallets.pay(order.market, listing.settle, realized - fee, locked, time_ms)
         self.positions[listing.key, order.position_side] = position
         self.orders[order.market, order.number] = after
         return self._append(
             time_ms, order.market, "filled", order=after, fill=fill,
-            balances=(self.balance(order.market, listing.settle),), positions=(position,),
+            balances=(self.wallets.balance(order.market, listing.settle),), positions=(position,),
         )  # fmt: skip
 
     def end(self, order: Order, status: Status, time_ms: int, reason: str = "") -> Fact:
@@ -233,7 +208,7 @@ class Account:
         after = changed(order, status=status, updated_ms=time_ms, held=ZERO, reason=reason)
         self.orders[order.market, order.number] = after
         asset = _paid_with(order.listing, order.side)
-        freed = self._hold(order.market, asset, -order.held, time_ms)
+        freed = self.wallets.hold(order.market, asset, -order.held, time_ms)
         return self._append(time_ms, order.market, _ENDS[status], order=after, balances=freed)
 
     def liquidate(
@@ -270,11 +245,11 @@ class Account:
         Raises:
             Impossible: nothing, or more than there is free.
         """
-        if not delta or -delta > self.balance(market, asset).free:
+        if not delta or -delta > self.wallets.balance(market, asset).free:
             raise Impossible(f"{delta} {asset} cannot be moved")
-        self._pay(market, asset, delta, ZERO, time_ms)
+        self.wallets.pay(market, asset, delta, ZERO, time_ms)
         kind: Kind = "deposit" if delta > 0 else "withdrawal"
-        balances = (self.balance(market, asset),)
+        balances = (self.wallets.balance(market, asset),)
         return self._append(time_ms, market, kind, balances=balances, delta=delta)
 
     # --- parts ------------------------------------------------------------------------------
@@ -295,23 +270,6 @@ class Account:
         if listing.market != "spot":
             return margin_of(value)
         return value if side == "BUY" else quantity
-
-    def _hold(
-        self, market: Market, asset: str, locked: Decimal, time_ms: int
-    ) -> tuple[Balance, ...]:
-        """Lock so much more of an asset; the balance if that changes it."""
-        if not locked:
-            return ()
-        self._pay(market, asset, ZERO, locked, time_ms)
-        return (self.balance(market, asset),)
-
-    def _pay(
-        self, market: Market, asset: str, total: Decimal, locked: Decimal, time_ms: int
-    ) -> None:
-        now = self.balance(market, asset)
-        self.wallets[self.wallet_of(market), asset] = Balance(
-            asset, now.total + total, now.locked + locked, time_ms
-        )
 
     def _fill_of(
         self, order: Order, quantity: Decimal, price: Decimal, value: Decimal, maker: bool, *,

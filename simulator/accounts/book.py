@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from common.model.streams import Market
-from simulator.accounts.account import Account, Impossible, Numbers
+from simulator.accounts.account import Account, Impossible
 from simulator.accounts.keys import Key
+from simulator.accounts.model import Numbers
+from simulator.accounts.wallets import Wallets
 
 # More accounts than any test needs; a control client cannot fill the memory.
 MAX_ACCOUNTS = 10_000
@@ -59,7 +61,7 @@ class Accounts:
             raise Impossible(f"no more than {MAX_ACCOUNTS} accounts")
         account = Account(
             name=name, exchange=exchange, key=key, numbers=self._numbers[exchange],
-            wallet_of=wallet_of, mode=mode, hedged=hedged,
+            wallets=Wallets(wallet_of), mode=mode, hedged=hedged,
         )  # fmt: skip
         for market in {wallet_of(market): market for market in markets}.values():
             for asset, amount in funds.items():

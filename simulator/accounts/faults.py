@@ -35,7 +35,7 @@ class RepeatEvents(_AccountFault, frozen=True, tag="repeatEvents", kw_only=True)
 
 
 class ReorderEvents(_AccountFault, frozen=True, tag="reorderEvents", kw_only=True):
-    """The next events are swapped in pairs."""
+    """The next events are swapped in pairs; the last one may wait for another, or for ``heal``."""
 
     events: _Count = 2
 
@@ -77,12 +77,7 @@ class SkewClock(_AccountFault, frozen=True, tag="skewClock", kw_only=True):
 
 
 EventFault = MissEvents | RepeatEvents | ReorderEvents | DelayEvents
-AccountFault = (
-    EventFault
-    | SilenceAccount
-    | ExpireAccess
-    | RevokeKey
-    | TakePermission
-    | TakeAddress
-    | SkewClock
+OneAccountsFault = (
+    EventFault | SilenceAccount | ExpireAccess | RevokeKey | TakePermission | TakeAddress
 )
+AccountFault = OneAccountsFault | SkewClock

@@ -7,6 +7,7 @@ that averages are right; money that moves is, to eight decimals.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 from typing import Literal
 
@@ -152,6 +153,24 @@ class Fact(Struct, frozen=True, kw_only=True):
     balances: tuple[Balance, ...] = ()
     positions: tuple[Position, ...] = ()
     delta: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class Numbers:
+    """The ids that an exchange gives out, by market."""
+
+    orders: dict[Market, int] = field(default_factory=dict)
+    trades: dict[Market, int] = field(default_factory=dict)
+
+    def order(self, market: Market) -> int:
+        """The next order's."""
+        self.orders[market] = self.orders.get(market, 1_000_000) + 1
+        return self.orders[market]
+
+    def trade(self, market: Market) -> int:
+        """The next trade's."""
+        self.trades[market] = self.trades.get(market, 5_000_000) + 1
+        return self.trades[market]
 
 
 class Rates(Struct, frozen=True):

@@ -74,6 +74,13 @@ async def test_what_makes_no_sense_is_refused_with_the_reason() -> None:
             assert reason in await refused(exchange, what, body), body
 
 
+async def test_control_tells_what_there_is() -> None:
+    async with simulator() as exchange, aiohttp.ClientSession() as http:
+        async with http.get(f"{exchange.url}/control/account") as answer:
+            told = await answer.json()
+    assert {"Place", "MissEvents", "Opening", "Trading"} <= set(told["schemas"])
+
+
 # --- faults of events -----------------------------------------------------------------------
 
 

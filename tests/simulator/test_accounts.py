@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.model.streams import MARKETS
-from simulator.accounts.account import Account, Impossible, Numbers
+from simulator.accounts.account import Account, Impossible
 from simulator.accounts.book import FUNDS, Accounts
 from simulator.accounts.keys import make_key
-from simulator.accounts.model import OPEN, ZERO, Order
+from simulator.accounts.model import OPEN, ZERO, Numbers, Order
 from simulator.accounts.plans import plan
 from simulator.accounts.positions import margin_of
 from simulator.accounts.trader import Trader
@@ -65,7 +65,8 @@ def assert_adds_up(account: Account) -> None:
         else:
             totals[fact.market, fill.listing.settle] += fill.realized
             sizes[fill.listing.key, fill.position_side] += sign * fill.quantity
-    for (wallet, asset), balance in account.wallets.items():
+    for wallet, balance in account.wallets:
+        asset = balance.asset
         assert balance.total == totals[wallet, asset]
         open_ = [order for order in account.orders.values() if order.open]
         held = sum(
@@ -154,12 +155,12 @@ def do(account: Account, doing: Any, time_ms: int) -> None:
 def test_whatever_is_done_the_sums_are_right_and_an_order_ends_once(doings: Any) -> None:
     account = an_account()
     for count, doing in enumerate(doings):
-        before = (len(account.log), dict(account.wallets), dict(account.orders))
+        before = (len(account.log), list(account.wallets), dict(account.orders))
         try:
             do(account, doing, NOW_MS + count)
         except Impossible:
             if doing[0] != "liquidate":
-                assert before == (len(account.log), account.wallets, account.orders)
+                assert before == (len(account.log), list(account.wallets), account.orders)
     assert_adds_up(account)
     assert_paths(account)
 
@@ -167,17 +168,19 @@ def test_whatever_is_done_the_sums_are_right_and_an_order_ends_once(doings: Any)
 def test_a_spot_buy_locks_pays_and_takes_its_fee_of_what_it_gets() -> None:
     account = an_account()
     order = placed(account, BTC_SPOT, "BUY", "0.5", "64000")
-    assert account.balance("spot", "USDT").locked == 32_000
+    assert account.wallets.balance("spot", "USDT").locked == 32_000
     part = account.fill(order, dec("0.2"), dec("63000"), NOW_MS + 1, maker=True)
     assert part.order is not None
     assert part.fill is not None
     assert (part.order.status, part.order.filled) == ("PARTIALLY_FILLED", dec("0.2"))
     assert (part.fill.fee, part.fill.fee_asset) == (dec("0.00004"), "BTC")
-    assert account.balance("spot", "USDT").locked == 19_200
-    assert account.balance("spot", "USDT").total == FUNDS["USDT"] - 12_600
+    assert account.wallets.balance("spot", "USDT").locked == 19_200
+    assert account.wallets.balance("spot", "USDT").total == FUNDS["USDT"] - 12_600
     account.end(order, "CANCELED", NOW_MS + 2)
-    assert account.balance("spot", "USDT").locked == 0
-    assert account.balance("spot", "BTC").total == FUNDS["BTC"] + dec("0.2") - dec("0.00004")
+    assert account.wallets.balance("spot", "USDT").locked == 0
+    assert account.wallets.balance("spot", "BTC").total == FUNDS["BTC"] + dec("0.2") - dec(
+        "0.00004"
+    )
     assert_adds_up(account)
 
 

@@ -26,7 +26,7 @@ from common.exchanges.private import (
     PositionsTold,
     Said,
 )
-from common.exchanges.protocol import RestFailure, RestRequest
+from common.exchanges.protocol import RestFailure, RestRequest, Unreadable
 from common.model.instruments import Catalog
 from common.model.secret import Secret
 from common.model.streams import MARKETS, Market
@@ -35,6 +35,11 @@ from tests.simulator.wire import Wire, dial
 from tests.support.simulator import RunningSimulator, simulator
 
 _T = TypeVar("_T")
+SIZES = {
+    "spot": ("0.5", "60000.00"),
+    "linear": ("0.5", "60000.00"),
+    "inverse": ("10", "60000.0"),
+}
 
 
 class Desk:
@@ -117,8 +122,7 @@ async def test_an_order_is_heard_and_read_as_it_was(market: Market, kind: str) -
             for text in conversation.join("mine", desk.credentials, now_ms):
                 await wire.say(text)
             await hear(wire, conversation, catalog, Opened)
-            size, price = ("10", "60000.0") if market == "inverse" else ("0.5", "60000.00")
-            placed = await owner.place(market, size, price)
+            placed = await owner.place(market, *SIZES[market])
             await owner.do("fill", market, order=placed["order"], maker=True)
             heard = await hear(wire, conversation, catalog, OrderTold, 2)
         truth = await owner.truth()
@@ -145,6 +149,29 @@ async def test_an_order_is_heard_and_read_as_it_was(market: Market, kind: str) -
                 fill.trade_id, fill.price, fill.quantity,
             )  # fmt: skip
             assert order.filled == orders[-1].filled
+
+
+@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("spoil", ["unknown_type", "missing_field", "wrong_type", "truncated"])
+async def test_a_spoiled_event_is_told_as_unreadable_and_the_next_one_is_read(
+    market: Market, spoil: str
+) -> None:
+    async with simulator() as exchange:
+        owner = await an_owner(exchange)
+        desk = Desk(exchange, owner)
+        url = await desk.ask(BINANCE_PRIVATE.open(market, desk.credentials))
+        async with dial(exchange, "/" + url.removeprefix("wss://")) as wire:
+            conversation = BINANCE_PRIVATE.converse(market)
+            for text in conversation.join("mine", desk.credentials, exchange.clock.now_ms()):
+                await wire.say(text)
+            await hear(wire, conversation, {}, Opened)
+            await exchange.control("fault", kind="garble", spoil=spoil, insert=True)
+            await owner.place(market, *SIZES[market])
+            heard = [
+                conversation.receive((await wire.raw()).data.encode(), {}, 0) for _ in range(2)
+            ]
+        kinds = [type(said.what) for turn in heard for said in turn.said]
+        assert kinds == [Unreadable, OrderTold]
 
 
 async def test_a_deleted_key_and_a_lost_subscription_are_noticed_by_a_probe() -> None:

@@ -212,12 +212,12 @@ def _stretch(asked: _Asked) -> tuple[int | None, int | None]:
 
 def _spot_account(asked: _Asked) -> object:
     omit_zero = asked.query.get("omitZeroBalances") == "true"
-    return rows.spot_account(asked.account.balances("spot"), omit_zero=omit_zero)
+    return rows.spot_account(asked.account.wallets.of("spot"), omit_zero=omit_zero)
 
 
 def _wallets(asked: _Asked) -> object:
     account = asked.account
-    return [rows.wallet_row(account, one) for one in account.balances(asked.market)]
+    return [rows.wallet_row(account, one) for one in account.wallets.of(asked.market)]
 
 
 def _futures_account(asked: _Asked) -> object:

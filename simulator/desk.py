@@ -20,6 +20,7 @@ from simulator.accounts.delivery import Delivery
 from simulator.accounts.faults import (
     AccountFault,
     ExpireAccess,
+    OneAccountsFault,
     RevokeKey,
     SilenceAccount,
     SkewClock,
@@ -175,7 +176,7 @@ class Desk:
             self._hit(account, fault)
         return [account.name for account in hit]
 
-    def _hit(self, account: Account, fault: AccountFault) -> None:
+    def _hit(self, account: Account, fault: OneAccountsFault) -> None:
         private, key = self.private(account.exchange), account.key
         match fault:
             case RevokeKey():
@@ -191,8 +192,6 @@ class Desk:
                     self._world.hub.deafen(feed)
             case ExpireAccess():
                 self._publish(private.expire(account, fault.told))
-            case SkewClock():
-                self._world.skews[account.exchange] = fault.ms
             case _:
                 self._delivery.spoil(account, fault)
 
