@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -60,6 +61,12 @@ class Accounts:
             subscriber="test",
             credentials=credentials,
         )
+
+    async def news(self, limit_s: float) -> None:
+        """Wait until something more is heard, at most so long."""
+        heard = len(self.heard.messages)
+        with contextlib.suppress(TimeoutError):
+            await self.heard.until(lambda it: len(it.messages) > heard, limit_s)
 
     # --- what was heard -------------------------------------------------------------------------
 
@@ -125,8 +132,12 @@ async def accounts(
             "STREAMS": "",
             **settings,
         }
-        heard = await stack.enter_async_context(collecting(rabbit_url, amqp_exchange=ACCOUNT_EXCHANGE))
-        fleet = await stack.enter_async_context(collecting(rabbit_url, amqp_exchange=FLEET_EXCHANGE))
+        heard = await stack.enter_async_context(
+            collecting(rabbit_url, amqp_exchange=ACCOUNT_EXCHANGE)
+        )
+        fleet = await stack.enter_async_context(
+            collecting(rabbit_url, amqp_exchange=FLEET_EXCHANGE)
+        )
         connection = await aio_pika.connect(rabbit_url)
         stack.push_async_callback(connection.close)
         channel = await connection.channel()
