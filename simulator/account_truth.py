@@ -38,7 +38,7 @@ def account_truth(exchange: Exchange, account: Account) -> dict[str, Any]:
             for order in account.orders.values()
         ],
         "fills": [
-            _fill(exchange, fact.fill) for fact in account.log if fact.fill is not None
+            _fill(exchange, account, fact.fill) for fact in account.log if fact.fill is not None
         ],
         "balances": [
             {
@@ -71,7 +71,7 @@ def order_truth(exchange: Exchange, account: Account, order: Order) -> dict[str,
         "symbol": _symbol(exchange, order.listing),
         "order": order.number,
         "orderId": _private(exchange).order_id(order),
-        "clientOrderId": order.client_id,
+        "clientOrderId": _private(exchange).client_id(order),
         "side": order.side,
         "type": order.type,
         "price": None if order.price is None else _text(order.price),
@@ -87,11 +87,13 @@ def order_truth(exchange: Exchange, account: Account, order: Order) -> dict[str,
     }
 
 
-def _fill(exchange: Exchange, fill: Fill) -> dict[str, Any]:
+def _fill(exchange: Exchange, account: Account, fill: Fill) -> dict[str, Any]:
+    order = account.orders[fill.listing.market, fill.order]
     return {
         "market": fill.listing.market,
         "symbol": _symbol(exchange, fill.listing),
         "order": fill.order,
+        "orderId": _private(exchange).order_id(order),
         "tradeId": _private(exchange).trade_id(fill),
         "side": fill.side,
         "price": _text(fill.price),

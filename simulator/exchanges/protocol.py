@@ -164,6 +164,9 @@ class PrivateSide(Protocol):
     def order_id(self, order: Order) -> str:
         """How it spells an order's number."""
 
+    def client_id(self, order: Order) -> str:
+        """The client's id of an order, or what it has instead of one where the exchange made it."""
+
     def trade_id(self, fill: Fill) -> str:
         """How it spells a trade's number."""
 

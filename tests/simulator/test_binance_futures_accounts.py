@@ -90,6 +90,9 @@ async def test_a_liquidation_is_an_order_of_the_exchanges_own() -> None:
             "-1500.00000000",
         )
         assert float(closed["a"]["P"][0]["pa"]) == 0
+        truth = await owner.truth()
+        assert truth["orders"][-1]["clientOrderId"] == new["o"]["c"]
+        assert truth["fills"][-1]["orderId"] == str(new["o"]["i"])
 
 
 @pytest.mark.parametrize("market", FUTURES)

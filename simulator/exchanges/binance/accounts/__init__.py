@@ -46,6 +46,10 @@ class BinanceAccounts:
         """The number."""
         return str(order.number)
 
+    def client_id(self, order: Order) -> str:
+        """Its own; the exchange's orders have a prefix that says why."""
+        return events.client_id(order)
+
     def trade_id(self, fill: Fill) -> str:
         """The number."""
         return str(fill.trade)

@@ -59,6 +59,7 @@ class ApiSocket:
         self._subscriptions: dict[int, _Subscription] = {}
         self._numbers = 0
         self._session: Account | None = None
+        self._opened_ms = self._logged_on_ms = world.time_of(NAME)
         self._methods: Mapping[str, tuple[int, Callable[[dict[str, Any]], _Result]]] = {
             "ping": (1, lambda _: ({}, ())),
             "time": (1, lambda _: ({"serverTime": world.time_of(NAME)}, ())),
@@ -157,7 +158,7 @@ class ApiSocket:
         account = message_signer(self._world, params, self._address)
         if account.key.kind != "ed25519":
             raise Refused(-4056, "HMAC_SHA256 API key is not supported.")
-        self._session = account
+        self._session, self._logged_on_ms = account, self._world.time_of(NAME)
         return self._status(), ()
 
     def _logout(self, _: dict[str, Any]) -> _Result:
@@ -166,13 +167,12 @@ class ApiSocket:
 
     def _status(self) -> object:
         session = self._session
-        now_ms = self._world.time_of(NAME)
         return {
             "apiKey": None if session is None else session.key.key,
-            "authorizedSince": None if session is None else now_ms,
-            "connectedSince": now_ms,
+            "authorizedSince": None if session is None else self._logged_on_ms,
+            "connectedSince": self._opened_ms,
             "returnRateLimits": True,
-            "serverTime": now_ms,
+            "serverTime": self._world.time_of(NAME),
             "userDataStream": bool(self._subscriptions),
         }
 
