@@ -28,9 +28,10 @@ from rich.console import Console
 from common.clocks import MarketClock, wall_ms
 from common.exchanges.registry import EXCHANGES
 from common.model.streams import Pattern, parse_pattern
+from scripts.chaos.accounts import CREDENTIALS_KEY, RECONCILE_S
 from scripts.chaos.evidence import Evidence, Verdict
 from scripts.chaos.judge import judge
-from scripts.chaos.kinds import LEASE_TTL_S, LOOK_BACK_S
+from scripts.chaos.kinds import ALL_KINDS, KINDS, LEASE_TTL_S, LOOK_BACK_S
 from scripts.chaos.run import ChaosRun, Plan
 from scripts.chaos.schedule import Fault, make_schedule
 from scripts.chaos.screen import Screen
@@ -69,6 +70,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--seed", type=int, default=1, metavar="N", help="another schedule and market"
     )
     parser.add_argument("--workers", type=int, choices=range(1, 33), default=3, metavar="N")
+    parser.add_argument(
+        "--accounts",
+        type=int,
+        choices=range(10_001),
+        default=0,
+        metavar="N",
+        help="stream about N accounts as well, traded by a seeded trader (0)",
+    )
+    parser.add_argument("--users", type=int, choices=range(1, 33), default=2, metavar="N")
     parser.add_argument("--streams", type=_patterns, default=_patterns(STREAMS), metavar="PATTERNS")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on stdout")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
@@ -97,7 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status."""
     options = _options(arguments)
     schedule = make_schedule(
-        options.seed, options.minutes * 60, _places(options.streams), options.workers
+        options.seed,
+        options.minutes * 60,
+        _places(options.streams),
+        options.workers + (options.users if options.accounts else 0),
+        ALL_KINDS if options.accounts else KINDS,
     )
     if options.plan:
         sys.stdout.writelines(f"{fault}\n" for fault in schedule)
@@ -149,11 +163,15 @@ def _run(
                 # Long enough for what a lost Redis forgets, in market time twenty bars or so.
                 "LOOK_BACK_S": f"{LOOK_BACK_S:g}",
                 "LOG_FORMAT": "json",
+                "CREDENTIALS_KEY": CREDENTIALS_KEY,
+                "ACCOUNT_RECONCILE_S": f"{RECONCILE_S:g}",
             },
             patterns=options.streams,
             schedule=schedule,
             duration_s=options.minutes * 60,
             workers=options.workers,
+            users=options.users if options.accounts else 1,
+            accounts=options.accounts,
         )
         run = ChaosRun(stack, redis, rabbit, plan, Screen(console))
         evidence = asyncio.run(run.run())
@@ -197,7 +215,8 @@ def _report(
         sys.stdout.flush()
     counts = {name: value for name, value in summary.items() if isinstance(value, int | float)}
     console.print(counts, highlight=False)
-    return 0 if verdict.clean and not problems else 1
+    accounts_clean = run.account_verdict is None or run.account_verdict.clean
+    return 0 if verdict.clean and accounts_clean and not problems else 1
 
 
 def _summary(
@@ -205,6 +224,9 @@ def _summary(
 ) -> dict[str, Any]:
     felt = [one for one in evidence.carried if one.hit]
     assert run.sampler is not None
+    accounts = {} if run.account_verdict is None else msgspec.to_builtins(run.account_verdict)
+    if accounts:
+        accounts["accountReasons"] = accounts.pop("reasons")
     return {
         "faults": len(felt),
         "faultsByKind": dict(sorted(Counter(one.fault.kind for one in felt).items())),
@@ -230,6 +252,7 @@ def _summary(
         "seed": options.seed,
         "speed": options.speed,
         "minutes": options.minutes,
+        **accounts,
         "reasons": _reasons(verdict, MOST_TOLD),
     }
 

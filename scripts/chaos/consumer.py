@@ -28,7 +28,7 @@ from common.clocks import wall_ms
 from common.publish.connection import transport_of
 
 QUEUE = "chaos"
-BINDINGS = (("market", "candle.closed.#"), ("fleet", "stream.#"))
+BINDINGS = (("market", "candle.closed.#"), ("account", "#"), ("fleet", "stream.#"))
 TIMEOUT_S = 15.0
 HEARTBEAT_S = 10
 PREFETCH = 1_000

@@ -80,6 +80,12 @@ class Exchanges:
         rows: list[Body] = await self._truth("candles", **place, **{"from": from_ms, "to": to_ms})
         return rows
 
+    async def accounts(self, exchange: str) -> list[Body]:
+        """The truth of all accounts of an exchange."""
+        told = await self._truth("accounts", exchange=exchange)
+        rows: list[Body] = told["accounts"]
+        return rows
+
     async def _truth(self, name: str, **query: str | int) -> Any:
         url = f"{self._url}/truth/{name}"
         async with self._http.get(url, params=query, raise_for_status=True) as answer:

@@ -12,6 +12,7 @@ from loguru import logger
 from common.clocks import machine_s, wall_ms
 from scripts.chaos.carried import Carried, Carry
 from scripts.chaos.exchanges import Exchanges
+from scripts.chaos.on_accounts import OnAccounts
 from scripts.chaos.on_exchanges import OnExchanges
 from scripts.chaos.on_processes import OnProcesses
 from scripts.chaos.on_wires import OnWires
@@ -55,6 +56,7 @@ class Faults:
             **OnExchanges(exchanges).carry,
             **OnWires(wires).carry,
             **OnProcesses(workers, rabbit, redis).carry,
+            **OnAccounts(exchanges).carry,
         }
 
     @property
@@ -65,7 +67,7 @@ class Faults:
     async def carry(self, fault: Fault) -> None:
         """Let one fault happen and heal; what became of it is in ``carried`` or ``failed``."""
         lock = asyncio.Lock()
-        if fault.family != "exchange":
+        if fault.family not in ("exchange", "account"):
             lock = self._taken.setdefault(fault.target, lock)
         try:
             async with asyncio.timeout(FAULT_S), lock:

@@ -10,8 +10,9 @@ from msgspec import Struct
 from common.fleet.directory import LOOK_S as LIST_LOOK_S
 from common.fleet.directory import MAX_AGE_S as LIST_AGE_S
 
-# What a fault is done to. An ``exchange`` is one market of one exchange, ``net`` all ways to them.
-Family = Literal["exchange", "net", "worker", "rabbit", "redis"]
+# What a fault is done to. An ``exchange`` is one market of one exchange, ``net`` all ways to them,
+# ``account`` what one of the exchanges tells of its accounts.
+Family = Literal["exchange", "net", "worker", "rabbit", "redis", "account"]
 Choice = str | int | float | bool
 
 LEASE_TTL_S = 6.0
@@ -126,6 +127,32 @@ _ON_REDIS: Mapping[str, Kind] = {
     ),
 }
 
+# What an exchange fails to tell is found by the next comparison with REST.
+_COMPARED_S = 45.0
+
+ON_ACCOUNTS: Mapping[str, Kind] = {
+    "miss_events": Kind(family="account", weight=6, felt_s=_COMPARED_S, how={"events": (1, 4, 20)}),
+    "repeat_events": Kind(family="account", weight=4, how={"events": (1, 5, 40)}),
+    "reorder_events": Kind(
+        family="account", weight=4, felt_s=_COMPARED_S, how={"events": (2, 6, 20)}
+    ),
+    "delay_events": Kind(
+        family="account",
+        weight=3,
+        lasts_s=(3, 12),
+        felt_s=_COMPARED_S,
+        how={"ms": (200, 900, 2_500)},
+    ),
+    "silence_account": Kind(family="account", weight=3, felt_s=_COMPARED_S),
+    "expire_access": Kind(
+        family="account", weight=4, felt_s=_COMPARED_S, how={"told": (True, False)}
+    ),
+    "skew_clock": Kind(
+        family="account", weight=1, lasts_s=(3, 10), felt_s=_COMPARED_S, how={"ms": (-9_000, 9_000)}
+    ),
+}
+
+# Those of candles alone.
 KINDS: Mapping[str, Kind] = {
     **_ON_EXCHANGES,
     **_ON_THE_NET,
@@ -136,3 +163,5 @@ KINDS: Mapping[str, Kind] = {
 
 # What happens when everything happens at once.
 AT_ONCE = ("net_cut", "kill", "rabbit_kill", "redis_kill", "rest_5xx", "refuse_429", "garble")
+
+ALL_KINDS: Mapping[str, Kind] = {**KINDS, **ON_ACCOUNTS}

@@ -47,7 +47,7 @@ class OnProcesses:
         Raises:
             TimeoutError: supervisord has not started it again in time.
         """
-        name = f"price-{fault.target.removeprefix('worker ')}"
+        name = self._workers.names[int(fault.target.removeprefix("worker "))]
         until_s = machine_s() + WORKER_S
         while True:
             pid = self._workers.pids().get(name)

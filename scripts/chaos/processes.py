@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.children import Child, ChildError
@@ -18,11 +19,18 @@ CTL_S = 70.0
 
 
 class Workers:
-    """The price workers of a fleet under supervisord."""
+    """The workers of a fleet under supervisord.
 
-    def __init__(self, fleet: Child, conf: Path) -> None:
+    Args:
+        fleet: supervisord.
+        conf: what it was started with.
+        names: of the workers, as the schedule counts them.
+    """
+
+    def __init__(self, fleet: Child, conf: Path, names: Sequence[str]) -> None:
         self._fleet = fleet
         self._conf = conf
+        self.names = names
 
     def pids(self) -> dict[str, int]:
         """The living ones, by their name (``price-0``)."""
@@ -30,9 +38,10 @@ class Workers:
         for pid in self._fleet.family.members():
             process = Path(f"/proc/{pid}")
             with contextlib.suppress(OSError):  # it ended while we looked
-                if b"workers.price" in (process / "cmdline").read_bytes():
+                command = (process / "cmdline").read_bytes()
+                if b"workers.price" in command or b"workers.user" in command:
                     name = _variable(process, "WORKER_NAME")
-                    if name:
+                    if name in self.names:
                         found[name] = pid
         return found
 
@@ -57,7 +66,7 @@ class Workers:
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "supervisor.supervisorctl", "-c", str(self._conf), verb, f"price:{name}"),
+            *("-m", "supervisor.supervisorctl", "-c", str(self._conf), verb, _group(name)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -70,6 +79,11 @@ class Workers:
                 process.kill()
         if process.returncode:
             raise ChildError(f"supervisorctl {verb} {name}: {told.decode().strip()}")
+
+
+def _group(name: str) -> str:
+    """``price:price-0``, as supervisord calls a process of several."""
+    return f"{name.partition('-')[0]}:{name}"
 
 
 def rss_mb(pid: int) -> float:

@@ -15,6 +15,8 @@ from msgspec import Struct
 from common.clocks import MarketClock, machine_s, wall_ms
 from common.model.intervals import length_ms
 from common.model.streams import MARKETS, Pattern, Stream
+from scripts.chaos.account_judge import AccountVerdict
+from scripts.chaos.accounts import Accounts
 from scripts.chaos.carried import ended
 from scripts.chaos.consumer import Consumer
 from scripts.chaos.evidence import CLOSED, Evidence, asked_from, stream_of
@@ -50,6 +52,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     schedule: Sequence[Fault]
     duration_s: float
     workers: int
+    users: int
+    accounts: int
 
 
 class ChaosRun:
@@ -67,6 +71,7 @@ class ChaosRun:
         self._seen = 0
         self._flowing: set[str] = set()
         self._began_s = 0.0
+        self.account_verdict: AccountVerdict | None = None
         self.faults: Faults | None = None
         self.sampler: Sampler | None = None
         self.problems: list[str] = []
@@ -91,16 +96,23 @@ class ChaosRun:
                 "RABBIT_URL": f"amqp://guest:guest@127.0.0.1:{rabbit_wire.port}/",
                 "EXCHANGE_GATEWAY": f"http://127.0.0.1:{net.port}",
             }
-            fleet = self._stack.start_fleet(settings, workers=self._plan.workers)
-            workers = Workers(fleet, self._stack.conf)
+            plan = self._plan
+            fleet = self._stack.start_fleet(settings, workers=plan.workers, users=plan.users)
+            names = [f"price-{i}" for i in range(plan.workers)]
+            names += [f"user-{i}" for i in range(plan.users)]
+            workers = Workers(fleet, self._stack.conf, names)
+            accounts = Accounts(exchanges, self._rabbit.url, plan.accounts)
+            await accounts.open()
             wires = {"net": net, "rabbit": rabbit_wire, "redis": redis_wire}
             health_url = f"http://127.0.0.1:{self._stack.health_port}/health"
             faults = self.faults = Faults(exchanges, workers, self._rabbit, self._redis, wires)
             sampler = self.sampler = Sampler(http, health_url, workers)
             with self._screen:
                 async with _running(sampler.run()):
-                    started_ms = await self._disturb(fleet, exchanges, faults, sampler)
+                    started_ms = await self._disturb(fleet, exchanges, faults, sampler, accounts)
                 evidence = await self._evidence(exchanges, faults, sampler, started_ms)
+                if accounts.opened:
+                    self.account_verdict = await accounts.verdict(evidence.deliveries)
             await self._stop_fleet(fleet)
             return evidence
 
@@ -114,7 +126,12 @@ class ChaosRun:
     # --- the run ------------------------------------------------------------------------------
 
     async def _disturb(
-        self, fleet: Child, exchanges: Exchanges, faults: Faults, sampler: Sampler
+        self,
+        fleet: Child,
+        exchanges: Exchanges,
+        faults: Faults,
+        sampler: Sampler,
+        accounts: Accounts,
     ) -> int:
         """From the fleet's start to the end of the quiet; when the faults began."""
         wanted = await self._wanted(exchanges)
@@ -131,6 +148,7 @@ class ChaosRun:
             silent = sorted(wanted - self._flowing)
             self.problems.append(f"not everything flowed within {FLOWS_S:g} s: {silent[:5]}")
             return started_ms
+        await accounts.trade()
         quiet_at_s = started_s + self._plan.duration_s - quiet_s(self._plan.duration_s)
         faults.begin_until_s = quiet_at_s
         async with _running(self._carry_out(faults, started_s)) as carrying:
@@ -141,6 +159,7 @@ class ChaosRun:
                 if not await self._look("healing", fleet, quiet_at_s + HEALED_S):
                     break
         await faults.heal()
+        await accounts.settle()
         while await self._look("quiet", fleet, started_s + self._plan.duration_s):
             pass
         return started_ms

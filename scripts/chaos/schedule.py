@@ -14,7 +14,7 @@ from random import Random
 
 from msgspec import Struct
 
-from scripts.chaos.kinds import AT_ONCE, KINDS, Choice, Family
+from scripts.chaos.kinds import ALL_KINDS, AT_ONCE, KINDS, Choice, Family, Kind
 
 # The quiet end, as a share of the run, and what it is at least.
 QUIET_SHARE = 0.2
@@ -51,7 +51,7 @@ class Fault(Struct, frozen=True, rename="camel", kw_only=True):
     @property
     def family(self) -> Family:
         """What it is done to."""
-        return KINDS[self.kind].family
+        return ALL_KINDS[self.kind].family
 
     def __str__(self) -> str:
         lasts = f" for {self.lasts_s:.1f} s" if self.lasts_s else ""
@@ -64,7 +64,13 @@ def quiet_s(duration_s: float) -> float:
     return max(QUIET_AT_LEAST_S, QUIET_SHARE * duration_s)
 
 
-def make_schedule(seed: int, duration_s: float, places: Places, workers: int) -> tuple[Fault, ...]:
+def make_schedule(
+    seed: int,
+    duration_s: float,
+    places: Places,
+    workers: int,
+    kinds: Mapping[str, Kind] = KINDS,
+) -> tuple[Fault, ...]:
     """The faults of a run, in the order in which they happen.
 
     Args:
@@ -72,13 +78,22 @@ def make_schedule(seed: int, duration_s: float, places: Places, workers: int) ->
         duration_s: of the run, its quiet end included.
         places: exchange and market of what is streamed.
         workers: how many there are.
+        kinds: what can happen.
     """
-    return _Maker(Random(f"chaos {seed}"), duration_s, places, workers).make()
+    return _Maker(Random(f"chaos {seed}"), duration_s, places, workers, kinds).make()
 
 
 class _Maker:
-    def __init__(self, rng: Random, duration_s: float, places: Places, workers: int) -> None:
+    def __init__(
+        self,
+        rng: Random,
+        duration_s: float,
+        places: Places,
+        workers: int,
+        kinds: Mapping[str, Kind],
+    ) -> None:
         self._rng = rng
+        self._kinds = kinds
         self._active_s = duration_s - quiet_s(duration_s)
         self._end_s = duration_s - SETTLED_S
         self._places, self._workers = sorted(places), workers
@@ -112,7 +127,7 @@ class _Maker:
 
     def _each_kind_once(self, moments: Sequence[float]) -> None:
         """What is felt longest comes first: it has the fewest places to be."""
-        for kind in sorted(KINDS, key=lambda kind: -KINDS[kind].felt_s):
+        for kind in sorted(self._kinds, key=lambda kind: -self._kinds[kind].felt_s):
             if not self._counts[kind]:
                 for at_s in self._rng.sample(moments, len(moments)):
                     if self._place(kind, at_s):
@@ -120,7 +135,7 @@ class _Maker:
 
     def _any(self, at_s: float) -> None:
         """A kind by its weight, of those that have room here."""
-        left = {kind: rules.weight for kind, rules in KINDS.items()}
+        left = {kind: rules.weight for kind, rules in self._kinds.items()}
         while left:
             kind = self._rng.choices(list(left), list(left.values()))[0]
             if self._place(kind, at_s):
@@ -129,7 +144,7 @@ class _Maker:
 
     def _place(self, kind: str, at_s: float) -> bool:
         """Let it happen, if there is time for it, and a target that is left alone then."""
-        rules = KINDS[kind]
+        rules = self._kinds[kind]
         lasts_s = round(self._rng.uniform(*rules.lasts_s), 2)
         if rules.most is not None and self._counts[kind] >= rules.most:
             return False
@@ -157,7 +172,7 @@ class _Maker:
 
     def _targets(self, family: Family) -> list[str]:
         match family:
-            case "exchange":
+            case "exchange" | "account":
                 return [f"{exchange}:{market}" for exchange, market in self._places]
             case "worker":
                 return [f"worker {index}" for index in range(self._workers)]

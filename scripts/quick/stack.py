@@ -30,7 +30,7 @@ from scripts.engines import RabbitServer, RedisServer
 
 SIMULATOR_READY_S = 30.0
 # What supervisord.conf says.
-WORKERS = 2
+WORKERS, USERS = 2, 1
 # Longer than stopwaitsecs in supervisord.conf: the workers drain first.
 FLEET_STOP_S = 60.0
 
@@ -119,13 +119,18 @@ class Stack:
         """What supervisord and supervisorctl are started with."""
         return self.folder / "supervisord.conf"
 
-    def start_fleet(self, settings: Mapping[str, str], *, workers: int = WORKERS) -> Child:
-        """The fleet, by the project's own supervisord.conf, with so many price workers."""
+    def start_fleet(
+        self, settings: Mapping[str, str], *, workers: int = WORKERS, users: int = USERS
+    ) -> Child:
+        """The fleet, by the project's own supervisord.conf, with so many price and user workers."""
         self.health_port = free_port()
         conf = self.conf
         text = (PROJECT / "supervisord.conf").read_text()
-        assert f"numprocs={WORKERS}\n" in text
-        conf.write_text(text.replace(f"numprocs={WORKERS}\n", f"numprocs={workers}\n"))
+        # The space keeps what was replaced from being replaced again.
+        for there, wanted in ((WORKERS, workers), (USERS, users)):
+            assert f"numprocs={there}\n" in text
+            text = text.replace(f"numprocs={there}\n", f"numprocs={wanted} \n")
+        conf.write_text(text)
         health = {"HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": str(self.health_port)}
         self.fleet = Child(
             "fleet",

@@ -65,7 +65,7 @@ async def test_a_process_that_is_gone_cannot_be_killed_or_paused(tmp_path: Path)
             return {"price-0": 2**22 + 1}  # above the kernel's highest
 
     nothing: Any = Mock()
-    on = OnProcesses(Gone(nothing, tmp_path), nothing, nothing)
+    on = OnProcesses(Gone(nothing, tmp_path, ["price-0"]), nothing, nothing)
     for kind in ("kill", "pause_long"):
         assert await on.carry[kind](fault(kind, "worker 0")) == NOTHING
 

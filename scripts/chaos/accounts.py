@@ -1,0 +1,112 @@
+"""The accounts of a run: opened as a backend opens them, traded by a seeded trader, judged at the end."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import aio_pika
+from msgspec import Struct
+
+from common.exchanges.registry import PRIVATE
+from common.publish.topology import USERS_STREAM_ACTION
+from scripts.chaos.account_judge import AccountVerdict, Told, judge_account
+from scripts.chaos.consumer import Delivery
+from scripts.chaos.exchanges import Exchanges
+
+# A key for credentials that protects nothing: the accounts are the simulator's.
+CREDENTIALS_KEY = base64.b64encode(hashlib.sha256(b"chaos").digest()).decode()
+# How often a live account is compared with REST: what no socket tells has to be found within the quiet.
+RECONCILE_S = 15.0
+# Orders of all accounts together in a market minute.
+ORDERS_PER_MIN = 60
+SENT_S = 15.0
+
+
+class Opened(Struct, frozen=True):
+    """One account as the fleet streams it: one market of one of the simulator's."""
+
+    account_id: str
+    name: str
+    exchange: str
+    market: str
+
+
+class Accounts:
+    """The accounts of one run; where ``count`` is 0 there are none, and nothing happens."""
+
+    def __init__(self, exchanges: Exchanges, rabbit_url: str, count: int) -> None:
+        self._exchanges = exchanges
+        self._rabbit_url = rabbit_url
+        self._count = count
+        self.opened: list[Opened] = []
+
+    async def open(self) -> None:
+        """Make them, and have them streamed."""
+        if not self._count:
+            return
+        share = -(-self._count // sum(len(each.markets) for each in PRIVATE.values()))
+        requests = []
+        for exchange, private in PRIVATE.items():
+            told = await self._exchanges.control("accounts", {"exchange": exchange, "count": share})
+            for market in private.markets:
+                for row in told["accounts"]:
+                    one = Opened(f"{row['account']}-{market}", row["account"], exchange, market)
+                    self.opened.append(one)
+                    requests.append(_request(one, row))
+        await self._send(requests)
+
+    async def trade(self) -> None:
+        """From now on something happens to them."""
+        if self.opened:
+            await self._exchanges.control("trader", {"ordersPerMin": ORDERS_PER_MIN})
+
+    async def settle(self) -> None:
+        """Nothing more begins, and what is open ends."""
+        if self.opened:
+            await self._exchanges.control("trader", {"ordersPerMin": 0, "settle": True})
+
+    async def verdict(self, deliveries: Sequence[Delivery]) -> AccountVerdict:
+        """What was delivered, against the truth."""
+        told: defaultdict[str, list[Told]] = defaultdict(list)
+        for one in deliveries:
+            if "eventType" in one.body and not one.own:
+                told[one.body["accountId"]].append(Told(one.message_id, one.body))
+        verdict = AccountVerdict()
+        truths: dict[str, Any] = {}
+        for exchange in sorted({one.exchange for one in self.opened}):
+            for truth in await self._exchanges.accounts(exchange):
+                truths[truth["account"]] = truth
+        for one in self.opened:
+            judge_account(verdict, told[one.account_id], truths[one.name], one.market)
+        return verdict
+
+    async def _send(self, requests: Collection[bytes]) -> None:
+        connection = await aio_pika.connect(self._rabbit_url, timeout=SENT_S)
+        async with connection:
+            channel = await connection.channel()
+            await channel.declare_queue(USERS_STREAM_ACTION, durable=True, timeout=SENT_S)
+            for body in requests:
+                message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+                await channel.default_exchange.publish(
+                    message, routing_key=USERS_STREAM_ACTION, timeout=SENT_S
+                )
+
+
+def _request(one: Opened, row: Any) -> bytes:
+    credentials = {name: row[name] for name in ("key", "secret", "kind")}
+    if row.get("passphrase"):
+        credentials["passphrase"] = row["passphrase"]
+    payload = {
+        "command": "account.open",
+        "accountId": one.account_id,
+        "exchange": one.exchange,
+        "market": one.market,
+        "subscriber": "chaos",
+        "credentials": credentials,
+    }
+    return json.dumps({"payload": payload}).encode()
