@@ -51,7 +51,7 @@ class Fleet:
 async def test_a_worker_that_ends_without_our_doing_is_told(tmp_path: Path) -> None:
     child = Child("worker", [sys.executable, *WORKER], log=None, env={"WORKER_NAME": "price-0"})
     fleet: Any = Fleet(child)
-    workers = Workers(fleet, tmp_path / "none.conf")
+    workers = Workers(fleet, tmp_path / "none.conf", ["price-0"])
     async with aiohttp.ClientSession() as http:
         sampler = Sampler(http, "http://127.0.0.1:1/health", workers)
         await until(lambda: workers.pids() == {"price-0": child.pid})
