@@ -146,8 +146,8 @@ def _fits(cause: Cause, one: Carried, before: Delivery, again: Delivery, owners:
 
 
 def _succeeded_ms(one: Carried, cause: Cause, carried: Sequence[Carried]) -> float:
-    """When the fault was over, and whoever was hit by it could have a successor."""
-    if cause.why != "owner died":
+    """When the fault was over, and whoever was hit by it could have a successor that lives."""
+    if cause.why not in ("owner died", "engine lost"):
         return one.to_ms
     return max((to for at, to in ownerless(carried) if at <= one.to_ms <= to), default=one.to_ms)
 

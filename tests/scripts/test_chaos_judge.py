@@ -416,6 +416,13 @@ def test_a_death_excuses_until_there_could_be_a_successor() -> None:
     assert run.judge().duplicated_unexplained == 0
 
 
+def test_a_lost_checkpoint_excuses_until_somebody_lives_who_could_move_it() -> None:
+    run = Run().fault("redis_kill", end_s(7) + 0.3).came(7, end_s(7) + 100, epoch=9)
+    assert run.judge().duplicated_unexplained == 1
+    run.fault("kill", end_s(7) + 0.2, pid=OTHER)
+    assert run.judge().duplicated_unexplained == 0
+
+
 def test_what_was_looked_back_at_may_be_said_again_until_somebody_has_said_it_twice() -> None:
     """It counts only then: of an owner that hands over before, the next one says it once more."""
     run = Run().fault("redis_wipe", end_s(7) - 30).came(7, end_s(7) + 9, epoch=2)
