@@ -20,6 +20,8 @@ from common.fleet.keys import Keys
 from common.model.streams import Market
 
 MOST_ACCOUNTS = 100_000
+# Who wants an account that was put back, where nobody knows who had wanted it.
+UNKNOWN = "unknown"
 LONGEST_NAME = 200
 _AT_ONCE = 500
 
@@ -93,14 +95,38 @@ return 1
 """
 )
 
-# KEYS: accounts, version   ARGV: version known
-_READ = """
-local version = redis.call('GET', KEYS[2]) or '0'
+# KEYS: accounts, version, life   ARGV: version known
+# The life is when Redis began to keep accounts: another one has lost what the one before knew.
+_READ = (
+    CLOCK_LUA
+    + """
+redis.call('SETNX', KEYS[3], digits(now_ms()))
+local version, life = redis.call('GET', KEYS[2]) or '0', redis.call('GET', KEYS[3])
 if version == ARGV[1] then
-  return {version}
+  return {life, version}
 end
-return {version, redis.call('HGETALL', KEYS[1])}
+return {life, version, redis.call('HGETALL', KEYS[1])}
 """
+)
+
+# KEYS: accounts, version, ends, wanted   ARGV: account, record, (who, until in ms)...
+# Answers 1: it was put back; 0: it is there.
+_RESTORE = (
+    _CHANGED
+    + """
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
+  return 0
+end
+for i = 3, #ARGV, 2 do
+  redis.call('HSET', KEYS[4], ARGV[i], ARGV[i + 1])
+  if ARGV[i + 1] ~= '0' then
+    redis.call('ZADD', KEYS[3], ARGV[i + 1], ARGV[1] .. ' ' .. ARGV[i])
+  end
+end
+changed(KEYS[2])
+return 1
+"""
+)
 
 
 class TooManyAccounts(Exception):  # noqa: N818 - it says what there is
@@ -143,8 +169,12 @@ class Accounts:
         self._close = Lua(redis, _CLOSE)
         self._replace = Lua(redis, _REPLACE)
         self._read = Lua(redis, _READ)
+        self._restore = Lua(redis, _RESTORE)
         self._version = ""
+        self._life = ""
         self._known: Mapping[str, AccountRecord] = {}
+        # Who wanted them when that was looked up last.
+        self._wants: Mapping[str, Mapping[str, int]] = {}
 
     async def open(self, record: AccountRecord, who: str, lease_s: float | None = None) -> bool:
         """Somebody wants an account, for good or for a while; whether that changed anything.
@@ -238,18 +268,40 @@ class Accounts:
     async def all(self) -> Mapping[str, AccountRecord]:
         """Every account that is wanted, by its id: one small call while nothing changes.
 
+        What Redis has lost is put back, for those who wanted it when that was last looked up.
+
         Raises:
             RedisAway: what was read last may still be used.
         """
-        names = [self._keys.accounts, self._keys.accounts_version]
-        answer = await self._read(names, [self._version])
-        if len(answer) > 1:
-            self._version, pairs = text(answer[0]), answer[1]
+        keys = self._keys
+        names = [keys.accounts, keys.accounts_version, keys.accounts_life]
+        life, version, *changed = await self._read(names, [self._version])
+        if self._is_lost(text(life), text(version)):
+            await self._put_back()
+            life, version, *changed = await self._read(names, [""])
+        self._life, self._version = text(life), text(version)
+        if changed:
+            pairs = changed[0]
             self._known = _records(dict(zip(pairs[::2], pairs[1::2], strict=True)))
         return self._known
 
+    def _is_lost(self, life: str, version: str) -> bool:
+        """Whether Redis has lost what we know: it has begun anew, or gone back."""
+        return bool(self._known) and (life != self._life or int(version) < int(self._version))
+
+    async def _put_back(self) -> None:
+        restored = 0
+        for account_id, record in self._known.items():
+            arguments: list[Argument] = [account_id, _encode(record)]
+            for who, until_ms in (self._wants.get(account_id) or {UNKNOWN: 0}).items():
+                arguments += (who, str(until_ms))
+            restored += int(await self._restore(self._names(account_id), arguments))
+        logger.bind(known=len(self._known), restored=restored).warning(
+            "redis has lost accounts, they are put back"
+        )
+
     async def prune(self) -> int:
-        """End the wants whose lease has run out; how many accounts were closed by that.
+        """End the wants whose lease has run out, and look who wants what; how many accounts that closed.
 
         Raises:
             RedisAway: what was not ended is ended the next time.
@@ -260,6 +312,7 @@ class Accounts:
         for member in map(text, over):
             account_id, _, who = member.partition(" ")
             closed += await self.close(account_id, who)
+        self._wants = await self.wants(self._known)
         return closed
 
     async def _change(self, account_id: str, change: Change) -> bool:

@@ -142,3 +142,55 @@ async def test_one_account_is_read_without_the_others(accounts: Accounts) -> Non
     await accounts.open(ONE, "bot-1")
     await accounts.open(TWO, "bot-1")
     assert await accounts.one("one") == ONE
+
+
+# --- what redis loses ---------------------------------------------------------------------------
+
+
+async def test_what_redis_has_lost_is_put_back_for_those_who_wanted_it(
+    redis: Redis, keys: Keys, accounts: Accounts
+) -> None:
+    await accounts.open(ONE, "bot-1")
+    await accounts.open(TWO, "bot-2", lease_s=60)
+    known = await accounts.all()
+    await accounts.prune()
+    await redis.flushdb()
+    assert await accounts.all() == known
+    assert (await accounts.wanted_by("one")).keys() == {"bot-1"}
+    assert (await accounts.wanted_by("two"))["bot-2"] > 0
+    assert await Accounts(redis, keys).all() == known, "all others see them too"
+
+
+async def test_what_was_opened_since_is_not_overwritten_by_what_is_put_back(
+    redis: Redis, keys: Keys, accounts: Accounts
+) -> None:
+    await accounts.open(ONE, "bot-1")
+    await accounts.all()
+    await redis.flushdb()
+    newer = replace(ONE, sealed="sealed-9", fingerprint="print-9")
+    await Accounts(redis, keys).open(newer, "bot-9")
+    assert await accounts.all() == {"one": newer}
+
+
+async def test_a_redis_that_has_gone_back_gets_what_it_lacks(
+    redis: Redis, keys: Keys, accounts: Accounts
+) -> None:
+    await accounts.open(ONE, "bot-1")
+    before = {name: await redis.dump(name) for name in await redis.keys("*")}
+    await accounts.all()
+    await accounts.open(TWO, "bot-2")
+    await accounts.all()
+    life = await redis.get(keys.accounts_life)
+    await redis.flushdb()
+    for name, value in before.items():
+        await redis.restore(name, 0, value)
+    await redis.set(keys.accounts_life, life)
+    assert (await accounts.all()).keys() == {"one", "two"}
+
+
+async def test_what_was_closed_stays_closed(accounts: Accounts) -> None:
+    await accounts.open(ONE, "bot-1")
+    await accounts.all()
+    await accounts.close("one")
+    assert await accounts.all() == {}
+    assert await accounts.all() == {}
