@@ -17,7 +17,7 @@ from common.recovery.holdings import Holdings, Kept
 from common.recovery.orders import Account, Order, Orders
 
 # Ended orders are known so long after the moment up to which all is told: REST may tell them again.
-REMEMBERED_MS = 3_600_000
+REMEMBERED_MS = 6 * 3_600_000
 # The pieces that are no orders.
 HOLDINGS, SINCE = "holdings", "since"
 # Symbols that an account may have traded unheard: more than so many is more than can be asked for.
@@ -111,9 +111,10 @@ class Book:
     def symbols(
         self, snapshot: Iterable[Told], before: Mapping[str, Balance], catalog: Catalog
     ) -> frozenset[str]:
-        """Symbols that something may have happened in unheard.
+        """Symbols that something may have happened in unheard, at most ``MOST_SYMBOLS``.
 
-        Of open orders and of positions, and those whose base and quote have both changed since ``before``.
+        Of open orders, of positions, those whose base and quote have both changed since ``before``, and
+        those of orders that have ended, the latest first.
         """
         found = {order.about.symbol for order in self.orders.open}
         found |= {one.symbol for one in snapshot if isinstance(one, OrderTold)}
@@ -122,12 +123,12 @@ class Book:
         changed = {
             asset for asset in before.keys() | after.keys() if before.get(asset) != after.get(asset)
         }
-        traded = (
+        moved = (
             symbol
             for symbol, instrument in catalog.items()
             if instrument.base in changed and instrument.quote in changed
         )
-        for symbol in traded:
+        for symbol in (*moved, *self.orders.symbols):
             if len(found) >= MOST_SYMBOLS:
                 break
             found.add(symbol)

@@ -23,7 +23,7 @@ from common.model.decimals import EXACT, plain
 from common.model.streams import Market
 
 # Orders that have ended are forgotten the oldest first beyond so many.
-MOST_ENDED = 2_000
+MOST_ENDED = 1_000
 
 # What describes an order, and is taken over from whoever tells it.
 _DESCRIBES = (
@@ -114,6 +114,12 @@ class Orders:
     def open(self) -> Sequence[Order]:
         """Those whose end was not said."""
         return [order for order in self._orders.values() if not order.is_over]
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """Of all orders that are known, the one of the latest first."""
+        latest = sorted(self._orders.values(), key=_when, reverse=True)
+        return list(dict.fromkeys(order.about.symbol for order in latest))
 
     @property
     def owed(self) -> Sequence[Order]:

@@ -109,9 +109,39 @@ def test_fills_since_come_before_the_state_they_led_to() -> None:
 
 def test_fees_are_costs_whatever_their_sign() -> None:
     known = Known(since_ms=1569514900000, until_ms=1569515000000, symbols={"BTCUSDT"})
-    (fill,), _ = answered(since("linear", ACCOUNT, {}, known), [body([FUTURES_TRADE]), b"[]"])
+    (fill,), _ = answered(
+        since("linear", ACCOUNT, {}, known), [b"[]", body([FUTURES_TRADE]), b"[]"]
+    )
     assert isinstance(fill, FillTold)
     assert (fill.fee, fill.side, fill.position_side) == ("0.07819010", "SELL", "SHORT")
+
+
+def test_a_trade_nobody_knows_of_is_found_by_its_fee(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On futures trades are listed by symbol, and fees are not."""
+    monkeypatch.setattr(inquiries, "ROWS", 2)
+    known = Known(since_ms=1569514900000, until_ms=1569515000000)
+    fees = [
+        {"symbol": "BTCUSDT", "incomeType": "COMMISSION", "income": "-0.1", "time": 1569514960000},
+        {"symbol": "ETHUSDT", "incomeType": "COMMISSION", "income": "-0.1", "time": 1569514970000},
+    ]
+    told, asked = answered(
+        since("linear", ACCOUNT, {}, known),
+        [body(fees), body(fees[1:]), body([FUTURES_TRADE]), b"[]", b"[]", b"[]"],
+    )
+    assert [type(one) for one in told] == [FillTold]
+    assert dict(asked[0].params) == {
+        "incomeType": "COMMISSION",
+        "startTime": "1569514900000",
+        "endTime": "1569514999999",
+        "limit": "2",
+    }
+    assert asked[1].params["startTime"] == "1569514970000"
+    assert [each.params["symbol"] for each in asked[2:]] == [
+        "BTCUSDT",
+        "BTCUSDT",
+        "ETHUSDT",
+        "ETHUSDT",
+    ]
 
 
 def test_a_long_time_is_asked_day_by_day_and_a_full_answer_goes_on_by_id(

@@ -165,6 +165,20 @@ def _fills(asked: _Asked) -> object:
     return [rows.fill_row(fill) for fill in found]
 
 
+def _income(asked: _Asked) -> object:
+    """What trades have cost; of all kinds of income the one there is here."""
+    if asked.query.get("incomeType") not in (None, "COMMISSION"):
+        return []
+    symbol = asked.query.get("symbol")
+    fills = [
+        fill
+        for fill in asked.account.fills(asked.market)
+        if symbol in (None, rows.symbol_of(fill.listing))
+    ]
+    found = _page(asked, fills, None, lambda fill: fill.trade, lambda fill: fill.time_ms, 100)
+    return [rows.income_row(fill) for fill in found]
+
+
 def _page(
     asked: _Asked, found: Sequence[_T], first: int | None, id_of: Callable[[_T], int],
     time_of: Callable[[_T], int], usual: int,
@@ -279,6 +293,7 @@ _CALLS: Mapping[tuple[Market, str], tuple[_Weight, _Answer]] = {
     ("linear", "/fapi/v1/allOrders"): (5, _all_orders),
     ("linear", "/fapi/v1/userTrades"): (5, _fills),
     ("linear", "/fapi/v1/order"): (1, _one_order),
+    ("linear", "/fapi/v1/income"): (30, _income),
     ("inverse", "/dapi/v1/balance"): (1, _wallets),
     ("inverse", "/dapi/v1/account"): (5, _futures_account),
     ("inverse", "/dapi/v1/positionRisk"): (1, _positions),
@@ -286,4 +301,5 @@ _CALLS: Mapping[tuple[Market, str], tuple[_Weight, _Answer]] = {
     ("inverse", "/dapi/v1/allOrders"): (5, _all_orders),
     ("inverse", "/dapi/v1/userTrades"): (5, _fills),
     ("inverse", "/dapi/v1/order"): (1, _one_order),
+    ("inverse", "/dapi/v1/income"): (20, _income),
 }

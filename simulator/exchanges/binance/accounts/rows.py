@@ -130,6 +130,20 @@ def wallet_row(account: Account, balance: Balance) -> Row:
     }
 
 
+def income_row(fill: Fill) -> Row:
+    """What a trade has cost."""
+    return {
+        "symbol": symbol_of(fill.listing),
+        "incomeType": "COMMISSION",
+        "income": amount(-fill.fee),
+        "asset": fill.fee_asset,
+        "info": str(fill.trade),
+        "time": fill.time_ms,
+        "tranId": fill.trade,
+        "tradeId": str(fill.trade),
+    }
+
+
 def position_row(position: Position, mark: Decimal) -> Row:
     """A position. USD-M says neither leverage nor margin type here, COIN-M both."""
     listing = position.listing
