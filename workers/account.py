@@ -38,6 +38,7 @@ from common.fleet.vault import CannotOpen
 from common.model.account import AccountEvent, ExecutionReport, Fill
 from common.model.streams import Origin
 from common.recovery.book import Book
+from common.recovery.inquiring import Asker
 from common.recovery.orders import Account, Order
 from common.session.line import Line, LineEnded
 from common.session.outcome import Outcome, after
@@ -280,14 +281,16 @@ class AccountLife:
         catalog = self._means.catalog(self._record.exchange, market)
         asked_ms = self._now_ms()
         before, held = book.orders.open, book.holdings.amounts()
-        told = await self._ask(private.snapshot(market, self._opened(), catalog))
+        inquiry = private.snapshot(market, self._opened(), catalog)
+        told = await self._ask(inquiry, urgent=entire)
         listed = [one for one in told if isinstance(one, OrderTold | FillTold)]
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self._take(rest, asked_ms, entire=entire)
         since_ms = asked_ms - self._means.look_back_ms if book.since_ms is None else book.since_ms
-        symbols = book.symbols(listed, held, catalog)
+        symbols = book.symbols(listed, held, catalog, all_known=entire)
         known = Known(since_ms - OVERLAP_MS, asked_ms, symbols)
-        happened = await self._ask(private.since(market, self._opened(), catalog, known))
+        history = private.since(market, self._opened(), catalog, known)
+        happened = await self._ask(history, urgent=entire)
         await self._take([*happened, *listed], origin="reconcile")
         for order in book.vanished(listed, before):
             await self._resolve(order, asked_ms)
@@ -326,11 +329,10 @@ class AccountLife:
     def _now_ms(self) -> int:
         return self._means.clocks.now_ms(self._venue.exchange, self._record.market)
 
-    async def _ask(self, inquiry: Generator[RestRequest, bytes, _T]) -> _T:
+    async def _ask(self, inquiry: Generator[RestRequest, bytes, _T], *, urgent: bool = True) -> _T:
         venue = self._venue
-        return await self._means.inquirer.ask(
-            venue.exchange, venue.private, self._record.market, self._opened(), inquiry
-        )
+        asker = Asker(venue.exchange, venue.private, self._record.market, self._opened(), urgent)
+        return await self._means.inquirer.ask(asker, inquiry)
 
     # --- what goes out --------------------------------------------------------------------------
 

@@ -109,16 +109,24 @@ class Book:
         ]
 
     def symbols(
-        self, snapshot: Iterable[Told], before: Mapping[str, Balance], catalog: Catalog
+        self,
+        snapshot: Collection[Told],
+        before: Mapping[str, Balance],
+        catalog: Catalog,
+        *,
+        all_known: bool,
     ) -> frozenset[str]:
         """Symbols that something may have happened in unheard, at most ``MOST_SYMBOLS``.
 
-        Of open orders, of positions, those whose base and quote have both changed since ``before``, and
-        those of orders that have ended, the latest first.
+        Those whose base and quote have both changed since ``before``, and those of open orders that are
+        known here or listed in the snapshot, but not both. ``all_known`` (nobody has listened): also
+        those of all orders and positions, the latest first.
         """
-        found = {order.about.symbol for order in self.orders.open}
-        found |= {one.symbol for one in snapshot if isinstance(one, OrderTold)}
-        found |= self.holdings.symbols
+        listed = {(one.symbol, one.order_id) for one in snapshot if isinstance(one, OrderTold)}
+        known = {(order.about.symbol, order.about.order_id) for order in self.orders.open}
+        found = {symbol for symbol, _ in listed ^ known}
+        if all_known:
+            found |= {symbol for symbol, _ in listed | known} | self.holdings.symbols
         after = self.holdings.amounts()
         changed = {
             asset for asset in before.keys() | after.keys() if before.get(asset) != after.get(asset)
@@ -128,7 +136,7 @@ class Book:
             for symbol, instrument in catalog.items()
             if instrument.base in changed and instrument.quote in changed
         )
-        for symbol in (*moved, *self.orders.symbols):
+        for symbol in (*moved, *(self.orders.symbols if all_known else ())):
             if len(found) >= MOST_SYMBOLS:
                 break
             found.add(symbol)

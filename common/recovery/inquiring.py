@@ -87,6 +87,16 @@ class Clocks:
                 )
 
 
+class Asker(Struct, frozen=True):
+    """On whose behalf an inquiry is made. ``urgent``: a stream waits for it."""
+
+    exchange: Exchange
+    private: Private
+    market: Market
+    credentials: Credentials
+    urgent: bool = True
+
+
 class Inquirer:
     """Asks an account's exchange.
 
@@ -99,14 +109,7 @@ class Inquirer:
         self._rest = rest
         self._clocks = clocks
 
-    async def ask(
-        self,
-        exchange: Exchange,
-        private: Private,
-        market: Market,
-        credentials: Credentials,
-        inquiry: Generator[RestRequest, bytes, _T],
-    ) -> _T:
+    async def ask(self, asker: Asker, inquiry: Generator[RestRequest, bytes, _T]) -> _T:
         """What an inquiry found out.
 
         Raises:
@@ -116,7 +119,7 @@ class Inquirer:
             request = next(inquiry)
             while True:
                 try:
-                    body = await self._body(exchange, private, market, credentials, request)
+                    body = await self._body(asker, request)
                 except InquiryFailed as failed:
                     request = inquiry.throw(failed)
                 else:
@@ -129,22 +132,15 @@ class Inquirer:
         except STRANGE as error:
             raise _unread(error) from error
 
-    async def _body(
-        self,
-        exchange: Exchange,
-        private: Private,
-        market: Market,
-        credentials: Credentials,
-        request: RestRequest,
-    ) -> bytes:
+    async def _body(self, asker: Asker, request: RestRequest) -> bytes:
         again, patience = True, PATIENCE
         while True:
             try:
-                return await self._once(exchange, private, market, credentials, request)
+                return await self._once(asker, request)
             except InquiryFailed as failed:
                 if failed.trouble == "clock" and again:
                     again = False
-                    self._clocks.doubt(exchange, market)
+                    self._clocks.doubt(asker.exchange, asker.market)
                 elif failed.trouble == "rate" and not request.cost and patience:
                     # A limit of this account alone: nobody else waits for it.
                     patience -= 1
@@ -152,34 +148,29 @@ class Inquirer:
                 else:
                     raise
 
-    async def _once(
-        self,
-        exchange: Exchange,
-        private: Private,
-        market: Market,
-        credentials: Credentials,
-        request: RestRequest,
-    ) -> bytes:
+    async def _once(self, asker: Asker, request: RestRequest) -> bytes:
+        exchange, private, market = asker.exchange, asker.private, asker.market
+
         def ready(request: RestRequest) -> RestRequest:
-            return private.sign(request, credentials, self._clocks.now_ms(exchange, market))
+            return private.sign(request, asker.credentials, self._clocks.now_ms(exchange, market))
 
         try:
             await self._clocks.measure(exchange, market)
-            answer = await self._rest.send(exchange, request, ready=ready)
+            answer = await self._rest.send(exchange, request, urgent=asker.urgent, ready=ready)
         except RestError as error:
             trouble: Trouble = "rate" if error.failure.reason == "rate" else "transient"
             raise InquiryFailed(error.failure, trouble) from error
         except msgspec.DecodeError as error:
             raise _unread(error) from error
-        trouble_ = private.trouble(answer.status, answer.headers, answer.body)
-        if trouble_ is None:
+        meant = private.trouble(answer.status, answer.headers, answer.body)
+        if meant is None:
             return answer.body
         failure = exchange.rest_failure(answer.status, answer.headers, answer.body)
         if failure is None:
             failure = RestFailure("transient", f"HTTP {answer.status}")
         if request.cost:
             failure = await self._rest.refused(exchange, failure)
-        raise InquiryFailed(failure, trouble_)
+        raise InquiryFailed(failure, meant)
 
 
 def _unread(error: Exception) -> InquiryFailed:

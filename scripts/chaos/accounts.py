@@ -21,7 +21,7 @@ from scripts.chaos.exchanges import Exchanges
 # A key for credentials that protects nothing: the accounts are the simulator's.
 CREDENTIALS_KEY = base64.b64encode(hashlib.sha256(b"chaos").digest()).decode()
 # How often a live account is compared with REST: what no socket tells has to be found within the quiet.
-RECONCILE_S = 15.0
+RECONCILE_S = 20.0
 # Orders of all accounts together in a market minute.
 ORDERS_PER_MIN = 60
 SENT_S = 15.0

@@ -100,12 +100,27 @@ def test_what_was_traded_unheard_is_found_by_what_it_has_moved(
     book.take([holds(ETH="1", USDT="100")], T0)
     before = book.holdings.amounts()
     book.take([holds(**after)], T0 + 1)
-    assert book.symbols([], before, CATALOG) == symbols
+    assert book.symbols([], before, CATALOG, all_known=False) == symbols
 
 
-def test_open_orders_and_positions_are_asked_for_in_any_case() -> None:
+def test_of_what_was_heard_only_differences_are_asked_for() -> None:
+    book = Book(ME)
+    book.take([state("NEW"), state("NEW", symbol="BTCUSDT", order_id="2")])
+    snapshot: list[Told] = [state("NEW"), state("NEW", symbol="XRPUSDT", order_id="9")]
+    assert book.symbols(snapshot, {}, {}, all_known=False) == {"BTCUSDT", "XRPUSDT"}
+
+
+def test_where_nobody_has_listened_orders_and_positions_are_asked_for() -> None:
     book = Book(ME)
     position: Any = Position(symbol="BTCUSDT", position_side="BOTH", quantity="1")
     book.take([state("NEW"), PositionsTold(positions=(position,), time_ms=T0)])
     snapshot: list[Told] = [state("NEW", symbol="XRPUSDT", order_id="9")]
-    assert book.symbols(snapshot, {}, {}) == {"ETHUSDT", "BTCUSDT", "XRPUSDT"}
+    book.take(
+        [
+            state("NEW", symbol="SOLUSDT", order_id="3"),
+            state("CANCELED", symbol="SOLUSDT", order_id="3", at=1),
+        ]
+    )
+    assert book.symbols(snapshot, {}, {}, all_known=True) == {
+        "ETHUSDT", "BTCUSDT", "XRPUSDT", "SOLUSDT",
+    }  # fmt: skip
