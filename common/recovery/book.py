@@ -118,9 +118,10 @@ class Book:
     ) -> frozenset[str]:
         """Symbols that something may have happened in unheard, at most ``MOST_SYMBOLS``.
 
-        Those whose base and quote have both changed since ``before``, and those of open orders that are
-        known here or listed in the snapshot, but not both. ``all_known`` (nobody has listened): also
-        those of all orders and positions, the latest first.
+        Those whose base and quote have both changed since ``before``, those of open orders that are known
+        here or listed in the snapshot, but not both, and those of orders that something was told of since
+        all was told: where much happens, some of it may have been missed. ``all_known`` (nobody has
+        listened): also those of all orders and positions.
         """
         listed = {(one.symbol, one.order_id) for one in snapshot if isinstance(one, OrderTold)}
         known = {(order.about.symbol, order.about.order_id) for order in self.orders.open}
@@ -136,7 +137,8 @@ class Book:
             for symbol, instrument in catalog.items()
             if instrument.base in changed and instrument.quote in changed
         )
-        for symbol in (*moved, *(self.orders.symbols if all_known else ())):
+        since_ms = 0 if all_known else self.since_ms or 0
+        for symbol in (*moved, *self.orders.symbols(since_ms)):
             if len(found) >= MOST_SYMBOLS:
                 break
             found.add(symbol)

@@ -115,10 +115,10 @@ class Orders:
         """Those whose end was not said."""
         return [order for order in self._orders.values() if not order.is_over]
 
-    @property
-    def symbols(self) -> Sequence[str]:
-        """Of all orders that are known, the one of the latest first."""
-        latest = sorted(self._orders.values(), key=_when, reverse=True)
+    def symbols(self, since_ms: int = 0) -> Sequence[str]:
+        """Of all orders that something was told of since then, the one of the latest first."""
+        known = (order for order in self._orders.values() if order.last_ms >= since_ms)
+        latest = sorted(known, key=_when, reverse=True)
         return list(dict.fromkeys(order.about.symbol for order in latest))
 
     @property

@@ -103,11 +103,14 @@ def test_what_was_traded_unheard_is_found_by_what_it_has_moved(
     assert book.symbols([], before, CATALOG, all_known=False) == symbols
 
 
-def test_of_what_was_heard_only_differences_are_asked_for() -> None:
+def test_of_what_was_heard_differences_and_what_is_traded_are_asked_for() -> None:
     book = Book(ME)
     book.take([state("NEW"), state("NEW", symbol="BTCUSDT", order_id="2")])
+    book.told_until(T0 + 5)
+    book.take([state("NEW", symbol="ADAUSDT", order_id="4", at=5)])
     snapshot: list[Told] = [state("NEW"), state("NEW", symbol="XRPUSDT", order_id="9")]
-    assert book.symbols(snapshot, {}, {}, all_known=False) == {"BTCUSDT", "XRPUSDT"}
+    found = book.symbols(snapshot, {}, {}, all_known=False)
+    assert found == {"BTCUSDT", "XRPUSDT", "ADAUSDT"}
 
 
 def test_where_nobody_has_listened_orders_and_positions_are_asked_for() -> None:
