@@ -204,8 +204,9 @@ class AccountLife:
             if heard is None:
                 await self._do_due(agenda, url)
                 continue
-            told = _told(heard)
-            if isinstance(heard, Unreadable):
+            all_heard = [heard, *line.rest()]
+            told = [one for each in all_heard for one in _told(each)]
+            if any(isinstance(each, Unreadable) for each in all_heard):
                 # Something happened, and it is not known what: REST knows.
                 agenda.reconcile_s = min(agenda.reconcile_s, machine_s() + SOON_S)
             await self._take(told)

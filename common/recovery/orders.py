@@ -55,6 +55,8 @@ class Order(Struct):
 
     Attributes:
         about: the newest description; its status and totals are not looked at.
+        described: whether it is one: of an order that only fills have told of, price and size are not
+            known, and nothing goes out until they are.
         said: the status that was said last; None before the first.
         said_terms: price and quantity that were said last.
         filled: of the fills that were said: in contracts where it is counted so, else in the base asset.
@@ -67,6 +69,7 @@ class Order(Struct):
     """
 
     about: OrderTold
+    described: bool = False
     said: OrderStatus | None = None
     said_terms: tuple[str, str] = ("", "")
     filled: str = "0"
@@ -132,7 +135,8 @@ class Orders:
         for one in told:
             order = self._orders.get(_key(one))
             if order is None:
-                order = self._orders[_key(one)] = Order(_about(one), trades=set(), waiting={})
+                order = Order(_about(one), trades=set(), waiting={})
+                self._orders[_key(one)] = order
             touched[_key(one)] = order
             self._changed.add(_key(one))
             if isinstance(one, OrderTold):
@@ -172,6 +176,9 @@ class Orders:
         reached = order.filled
         for fill in fills:
             reached = _plus(reached, _measure(fill))
+        if not (order.described or inferred):
+            order.owed_ms = order.owed_ms or order.last_ms
+            return []
         if _number(reached) < _number(order.target):
             order.owed_ms = order.owed_ms or order.last_ms
             return self._say_new(order)
@@ -314,6 +321,7 @@ def _about(told: OrderTold | FillTold) -> OrderTold:
 
 
 def _note_state(order: Order, told: OrderTold) -> None:
+    order.described = True
     order.last_ms = max(order.last_ms, told.time_ms)
     filled = told.filled_contracts if told.filled_contracts is not UNSET else told.filled
     if filled is not UNSET and _number(filled) > _number(order.target):

@@ -75,3 +75,9 @@ class Line:
             return self._waiting.popleft()
         assert self._why is not None
         raise LineEnded(self._why)
+
+    def rest(self) -> list[Heard]:
+        """What waits beside it: what one frame says is here together."""
+        rest = list(self._waiting)
+        self._waiting.clear()
+        return rest

@@ -263,6 +263,19 @@ def test_a_path_in_order_is_said_as_it_is_told(frames: int) -> None:
     assert path([one for frame in truth.frames for one in orders.take(frame)]) == truth.path
 
 
+def test_a_fill_of_an_order_that_nobody_has_described_waits_for_it() -> None:
+    """Its report would say neither price nor size, under another name than whoever tells it next."""
+    orders = Orders(ME)
+    assert orders.take([fill(1, "0.4", 1)]) == []
+    assert [order.about.order_id for order in orders.owed] == ["1"]
+    said = orders.take([state("PARTIALLY_FILLED", "0.4", 1)])
+    assert path(said) == [("NEW", "0"), ("fill", "0.4"), ("PARTIALLY_FILLED", "0.4")]
+    assert {str(one.price) for one in said if isinstance(one, ExecutionReport)} == {"2500"}
+    again = Orders(ME).take([fill(1, "0.4", 1), state("PARTIALLY_FILLED", "0.4", 1)])
+    assert [one.message_id for one in again] == [one.message_id for one in said]
+    assert orders.owed == []
+
+
 # --- what is kept -------------------------------------------------------------------------------
 
 
