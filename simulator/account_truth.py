@@ -1,6 +1,7 @@
 """The truth about an account, in the exchange's own names and ids: what must have been told of it.
 
-Sizes are in the base asset, on inverse in contracts; ``value`` in the quote asset, on inverse in the base.
+Sizes are in the base asset, on inverse in contracts; ``value`` (of a position: what it was entered at) in
+the quote asset, on inverse in the base: there it is the size where an exchange counts no contracts.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def account_truth(exchange: Exchange, account: Account) -> dict[str, Any]:
                 "symbol": _symbol(exchange, position.listing),
                 "side": position.side,
                 "size": _text(position.size),
+                "value": _text(rounded(position.cost)),
                 "entryPrice": _text(position.entry_price),
             }
             for position in account.positions.values()

@@ -159,7 +159,7 @@ class Account:
             raise Impossible(f"not enough {with_} for this trade")
         rate = self.rates.maker if maker else self.rates.taker
         fee = (got * rate).quantize(UNIT)
-        fill = self._fill_of(after, quantity, price, value, maker, fee=fee, fee_asset=asset)
+        fill = self._fill_of(after, order, price, maker, fee=fee, fee_asset=asset)
         self.wallets.pay("spot", asset, got - fee, ZERO, time_ms)
         self.wallets.pay("spot", with_, -paid, after.held - order.held, time_ms)
         self.orders["spot", order.number] = after
@@ -182,8 +182,7 @@ class Account:
         rate = self.rates.maker if maker else self.rates.taker
         fee = (value * rate).quantize(UNIT)
         fill = self._fill_of(
-            after, quantity, price, value, maker, fee=fee, fee_asset=listing.settle,
-            realized=realized,
+            after, order, price, maker, fee=fee, fee_asset=listing.settle, realized=realized
         )  # fmt: skip
         locked = after.held - order.held + position.margin - before.margin
         self.wallets.pay(order.market, listing.settle, realized - fee, locked, time_ms)
@@ -272,12 +271,15 @@ class Account:
         return value if side == "BUY" else quantity
 
     def _fill_of(
-        self, order: Order, quantity: Decimal, price: Decimal, value: Decimal, maker: bool, *,
+        self, order: Order, before: Order, price: Decimal, maker: bool, *,
         fee: Decimal, fee_asset: str, realized: Decimal = ZERO,
     ) -> Fill:  # fmt: skip
+        # What is rounded is the order's value: so the values of its fills add up to it.
+        value = rounded(order.value) - rounded(before.value)
+        quantity = order.filled - before.filled
         return Fill(
             trade=self.numbers.trade(order.market), order=order.number, client_id=order.client_id,
-            listing=order.listing, side=order.side, price=price, quantity=quantity, value=rounded(value),
+            listing=order.listing, side=order.side, price=price, quantity=quantity, value=value,
             fee=fee, fee_asset=fee_asset, maker=maker, time_ms=order.updated_ms, realized=realized,
             position_side=order.position_side, liquidation=order.liquidation,
         )  # fmt: skip
