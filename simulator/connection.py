@@ -66,7 +66,7 @@ class Connection:
         self._ws = web.WebSocketResponse(
             autoping=False, autoclose=False, compress=False, timeout=_CLOSE_S
         )
-        self._outbox: deque[tuple[float, _Frame]] = deque()
+        self._outbox: deque[tuple[float, _Frame | Ended]] = deque()
         self._waiting = asyncio.Event()
         self._end: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._inbound = SlidingCount(dialect.rules.messages_within_s)
@@ -180,19 +180,22 @@ class Connection:
                 self.world.counts[self.exchange.name]["unsubscribed"] += 1
                 self._leave(topic)
             case End(code, reason):
-                raise Ended(code, reason)
+                # Behind what it has said before, which is why it ends.
+                self._put(Ended(code, reason))
 
     async def _write(self) -> NoReturn:
         while True:
             while not self._outbox:
                 self._waiting.clear()
                 await self._waiting.wait()
-            due_s, (kind, data) = self._outbox.popleft()
+            due_s, frame = self._outbox.popleft()
             await asyncio.sleep(max(due_s - machine_s(), 0))
             if self.faults.frozen:
                 continue
+            if isinstance(frame, Ended):
+                raise frame
             try:
-                await self._send(kind, data)
+                await self._send(*frame)
             except ConnectionError:
                 raise Ended(None, "the client is gone") from None
             self.sent += 1
@@ -263,7 +266,7 @@ class Connection:
         kind = WSMsgType.BINARY if isinstance(bad, bytes) else WSMsgType.TEXT
         return [(kind, bad), good] if fault.insert else [(kind, bad)]
 
-    def _put(self, frame: _Frame) -> None:
+    def _put(self, frame: _Frame | Ended) -> None:
         if len(self._outbox) >= _OUTBOX:
             self.end(None, "the client does not read")
             return
