@@ -11,7 +11,9 @@ The counts, and when each is not zero:
 - cumulativeFell: a total is below one before it.
 - balancesWrong, positionsWrong: the last word on an asset or position is not how it stands.
 
-What comes again under the same ``message_id`` is one message. Amounts are compared as numbers.
+What comes again under the same ``message_id`` is one message. Amounts are compared as numbers. Where
+inverse sizes come in the base asset and not in contracts, the truth's values are what they have to be.
+Exchanges have no words for some ends, and call them a cancel: that is no other end.
 """
 
 from __future__ import annotations
@@ -27,6 +29,10 @@ Body = Mapping[str, Any]
 
 TERMINAL = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED"})
 MOST_REASONS = 20
+_CALLED: Mapping[str, frozenset[str]] = {
+    "EXPIRED": frozenset({"EXPIRED", "CANCELED"}),
+    "REJECTED": frozenset({"REJECTED", "CANCELED"}),
+}
 
 
 class Told(NamedTuple):
@@ -105,7 +111,10 @@ class _Judge:
         self._market = market
         self._truth = truth
         self._name = truth["account"]
-        self._sized = "contracts" if market == "inverse" else "quantity"
+        counted = any({"contracts", "cumulativeContracts"} & body.keys() for body in bodies)
+        self._sized = "contracts" if market == "inverse" and counted else "quantity"
+        # Where contracts are not counted, what they are worth is their size in the base asset.
+        self._by_value = market == "inverse" and not counted
 
     def judge(self) -> None:
         self._verdict.accounts += 1
@@ -155,16 +164,16 @@ class _Judge:
         if last["orderStatus"] not in TERMINAL:
             words = f"{last['orderStatus']}, and is {order['status']}"
             self._blame("orders_not_terminal", f"{name}: {words}")
-        elif last["orderStatus"] != order["status"] or total != Decimal(order["cumulative"]):
-            words = f"{last['orderStatus']} {total}, and is {order['status']} {order['cumulative']}"
+            return
+        cumulative = order["value" if self._by_value else "cumulative"]
+        ends = _CALLED.get(order["status"], frozenset({order["status"]}))
+        if last["orderStatus"] not in ends or total != Decimal(cumulative):
+            words = f"{last['orderStatus']} {total}, and is {order['status']} {cumulative}"
             self._blame("ends_wrong", f"{name}: {words}")
 
     def _total(self, report: Body) -> Decimal | None:
-        names = ("cumulativeContracts",) if self._market == "inverse" else ("totalTradeQuantity",)
-        for name in names:
-            if name in report:
-                return Decimal(report[name])
-        return None
+        name = "cumulativeContracts" if self._sized == "contracts" else "totalTradeQuantity"
+        return Decimal(report[name]) if name in report else None
 
     # --- fills --------------------------------------------------------------------------------
 
@@ -190,7 +199,8 @@ class _Judge:
             self._blame("fills_wrong", f"trade {trade_id} of {order_id} never was")
 
     def _differs(self, fill: Body, body: Body) -> str:
-        pairs = [("price", "price"), ("quantity", self._sized), ("fee", "fee")]
+        size = "value" if self._by_value else "quantity"
+        pairs = [("price", "price"), (size, self._sized), ("fee", "fee")]
         for there, here in pairs:
             if here not in body:
                 return f"no {here}"
@@ -234,7 +244,7 @@ class _Judge:
                 continue
             body = last.get((position["symbol"], position["side"]))
             said = Decimal(0) if body is None else _size(body, self._sized)
-            size = Decimal(position["size"])
+            size = Decimal(position["value" if self._by_value else "size"])
             if abs(said) != abs(size):
                 self._blame("positions_wrong", f"{position['symbol']} {said}, and is {size}")
 
