@@ -15,7 +15,7 @@ from tests.workers.accounts import Accounts, accounts
 pytestmark = pytest.mark.engines
 
 # Those whose accounts the simulator serves.
-SERVED = ("binance",)
+SERVED = ("binance", "bitget")
 PLACES: list[tuple[str, Market]] = [
     (name, market) for name in SERVED for market in PRIVATE[name].markets
 ]

@@ -1,8 +1,12 @@
-"""Bitget as a server: spot, USDT-FUTURES (linear) and COIN-FUTURES (inverse) by its v2 API."""
+"""Bitget as a server: spot, USDT-FUTURES (linear) and COIN-FUTURES (inverse) by its v2 API.
+
+Accounts are served beside it, in ``accounts``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 
@@ -10,6 +14,8 @@ from common.model.events import Candle, Ticker
 from common.model.intervals import end_of
 from common.model.streams import MARKETS, Market
 from simulator.exchanges.bitget import names, rest, topics
+from simulator.exchanges.bitget.accounts import BitgetAccounts
+from simulator.exchanges.bitget.accounts.sockets import PrivateSocket, open_private
 from simulator.exchanges.bitget.sockets import BitgetSocket, open_socket
 from simulator.exchanges.common import final_candles
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
@@ -24,24 +30,26 @@ class Bitget:
     name = names.NAME
     hosts: Collection[str] = (names.SOCKET_HOST, names.REST_HOST)
     markets: Collection[Market] = MARKETS
-    private = None
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.private = BitgetAccounts(world)
 
     def market_of(self, call: HttpCall) -> Market | None:
         """The market a call is about: futures share their paths, a socket carries all."""
         if call.path.startswith("/api/v2/spot/"):
             return "spot"
-        return names.INST_TYPES.get(call.query.get("productType", "").upper())
+        product = call.query.get("productType") or call.query.get("category", "")
+        return names.INST_TYPES.get(product.upper())
 
-    def open(self, call: HttpCall) -> BitgetSocket | HttpAnswer:
+    def open(self, call: HttpCall) -> BitgetSocket | PrivateSocket | HttpAnswer:
         """A handshake."""
-        return open_socket(self._world, call)
+        private = open_private(self._world, self.private, call)
+        return open_socket(self._world, call) if private is None else private
 
     def rest(self, call: HttpCall) -> HttpAnswer:
         """A REST call."""
-        return rest.answer(self._world, call)
+        return rest.answer(self._world, self.private, call)
 
     def symbol(self, listed: Listed) -> str:
         """How it spells a listing."""
@@ -103,14 +111,26 @@ class Bitget:
     def spoil(self, kind: Spoiling, text: str) -> str:
         """A push with an unknown action, a row cut short, or a word where a time was."""
         message = msgspec.json.decode(text)
-        row = message["data"][0]
+        row = message["data"][0] if message["data"] else {}
         bar = isinstance(row, list)
         if kind == "unknown_type":
             message["action"] = "somethingNew"
+            if not bar and "ts" not in row:  # of an account: its action is always the same
+                message["arg"] |= dict.fromkeys({"channel", "topic"} & set(message["arg"]), "new")
         elif kind == "missing_field":
-            message["data"] = (
-                [row[:4]] if bar else [{name: value for name, value in row.items() if name != "ts"}]
-            )
+            message["data"] = [row[:4]] if bar else [_without(row)]
+        elif bar:
+            row[0] = "soon"
         else:
-            row[0 if bar else "ts"] = "soon"
+            row |= dict.fromkeys(_NEEDED & set(row), "soon")
         return msgspec.json.encode(message).decode()
+
+
+# What a row cannot do without: its times, of a balance its coins or what is free.
+_NEEDED = frozenset(
+    {"ts", "updatedTime", "createdTime", "execTime", "cTime", "uTime", "coin", "available"}
+)
+
+
+def _without(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _NEEDED}

@@ -1,4 +1,7 @@
-"""Bitget's public REST v2: one envelope, a budget per path and address, errors by code."""
+"""Bitget's REST: one envelope, a budget per path and address, errors by code.
+
+What is asked of accounts counts per account instead, and is answered by ``accounts``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from common.clocks import machine_s
 from common.model.intervals import DAY_MS
 from common.model.streams import Market
 from simulator.exchanges.bitget import frames, info
+from simulator.exchanges.bitget.accounts import BitgetAccounts
 from simulator.exchanges.bitget.names import EMPTY_TYPES, GRANULARITIES, INST_TYPES, NAME, REST_HOST
 from simulator.exchanges.bitget.topics import find
 from simulator.exchanges.common import Refused, integer_in, needed_in, starts_between
@@ -19,24 +23,35 @@ from simulator.world import World
 _PER_SECOND = 20
 _PER_MINUTE = 6000
 _MIX_SPAN_MS = 90 * DAY_MS
+_TOO_MANY = Refused("429", "Too Many Requests", 429)
 
 Query = Mapping[str, str]
 
 
-def answer(world: World, call: HttpCall) -> HttpAnswer:
+def answer(world: World, private: BitgetAccounts, call: HttpCall) -> HttpAnswer:
     """One call: counted first, then carried out."""
-    route = _ROUTES.get(call.path)
-    if call.host != REST_HOST or route is None or call.method not in ("GET", "HEAD"):
+    if call.host != REST_HOST:
         return _envelope(world, "40404", "Request URL NOT FOUND", None, 404)
-    now_s = machine_s()
-    of_path = world.meters.window(f"{NAME}:{call.path}", call.address, 1.0)
     of_all = world.meters.window(f"{NAME}:rest", call.address, 60.0)
-    if of_path.exceeds(_PER_SECOND, now_s) or of_all.exceeds(_PER_MINUTE, now_s):
-        return _envelope(world, "429", "Too Many Requests", None, 429)
     try:
-        return _envelope(world, "00000", "success", route(world, call.query), 200)
+        if of_all.exceeds(_PER_MINUTE, machine_s()):
+            raise _TOO_MANY
+        of_account = private.call(call)
+        if of_account is not None:
+            return _envelope(world, "00000", "success", of_account(), 200)
+        return _envelope(world, "00000", "success", _public(world, call), 200)
     except Refused as refused:
         return _envelope(world, str(refused.code), refused.message, None, refused.status)
+
+
+def _public(world: World, call: HttpCall) -> object:
+    route = _ROUTES.get(call.path)
+    if route is None or call.method not in ("GET", "HEAD"):
+        raise Refused("40404", "Request URL NOT FOUND", 404)
+    of_path = world.meters.window(f"{NAME}:{call.path}", call.address, 1.0)
+    if of_path.exceeds(_PER_SECOND, machine_s()):
+        raise _TOO_MANY
+    return route(world, call.query)
 
 
 def _envelope(world: World, code: str, message: str, data: object, status: int) -> HttpAnswer:

@@ -1,0 +1,164 @@
+"""Bitget's accounts. Each is of one of two systems, and the other's REST refuses it by a code.
+
+*unified* (v3): one wallet and one set of topics for all markets. Sockets take a login and every
+subscription of either system, and are silent on those of the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from common.clocks import machine_s
+from common.model.streams import Market
+from simulator.accounts.account import Account
+from simulator.accounts.keys import Key, KeyKind, make_key
+from simulator.accounts.model import Fact, Fill, Order
+from simulator.exchanges.bitget import frames
+from simulator.exchanges.bitget.accounts import unified, words
+from simulator.exchanges.bitget.accounts.signing import UNIFIED
+from simulator.exchanges.bitget.accounts.unified_calls import (
+    call_unified,
+    mark_of,
+    open_positions,
+)
+from simulator.exchanges.bitget.names import NAME
+from simulator.exchanges.bitget.sockets import text_of
+from simulator.exchanges.common import Refused
+from simulator.exchanges.protocol import HttpCall
+from simulator.feeds import Push, SilentFeed, Wanted
+from simulator.world import World
+
+Arg = Mapping[str, Any]
+# Of one account and path.
+_PER_SECOND = 10
+NOT_LOGGED_IN = Refused(30004, "User needs to log in")
+
+
+class BitgetAccounts:
+    """The private side of the exchange."""
+
+    key_kinds: Collection[KeyKind] = ("hmac",)
+    modes: Sequence[str] = (UNIFIED,)
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        # How often an account's logins have ended: those that come after are others.
+        self._ended: Counter[str] = Counter()
+
+    # --- what the simulator asks ------------------------------------------------------------
+
+    def wallet(self, market: Market) -> str:  # noqa: ARG002 - as all exchanges
+        """One for all markets."""
+        return UNIFIED
+
+    def key(self, seed: int, account: str, kind: KeyKind) -> Key:
+        """``bg_`` and 32 letters and digits, with a passphrase."""
+        key = make_key(seed, account, kind)
+        key.key = f"bg_{key.key[:32].lower()}"
+        return key
+
+    def order_id(self, order: Order) -> str:
+        """19 digits, unique in all markets."""
+        return words.order_id(order)
+
+    def client_id(self, order: Order) -> str:
+        """The client's, or what the exchange gave its own order."""
+        return order.client_id
+
+    def trade_id(self, fill: Fill) -> str:
+        """19 digits."""
+        return words.id_of(fill.listing.market, fill.trade)
+
+    def pushes(self, account: Account, fact: Fact) -> Sequence[Push]:
+        """The order before its fill, then what that changed."""
+        told: list[tuple[str, Sequence[Any]]] = []
+        if fact.order is not None:
+            told.append(("order", [unified.order_push(account, fact, fact.order)]))
+        if fact.fill is not None:
+            told.append(("fill", [unified.fill_push(account, fact.fill)]))
+        if fact.positions:
+            rows = [
+                unified.position_push(account, one, mark_of(self._world, one), fact.fill)
+                for one in fact.positions
+            ]
+            told.append(("position", rows))
+        if fact.balances:
+            told.append(("account", [unified.account_push(fact.balances)]))
+        return [
+            Push(self._feed(account, arg_of(topic)), self._push(arg_of(topic), rows))
+            for topic, rows in told
+        ]
+
+    def feeds(self, account: Account) -> Sequence[str]:
+        """Those of all topics."""
+        return [self._feed(account, arg_of(topic)) for topic in unified.TOPICS]
+
+    def expire(self, account: Account, told: bool) -> Sequence[Push]:
+        """Who has logged in is logged out."""
+        error = {"event": "error", "code": NOT_LOGGED_IN.code, "msg": NOT_LOGGED_IN.message}
+        said = Push(self._feed(account, arg_of("account")), text_of(error))
+        self._ended[account.name] += 1
+        return [said] if told else ()
+
+    def due(self) -> Sequence[Push]:
+        """Nothing runs out by itself."""
+        return ()
+
+    # --- what the exchange's own parts ask --------------------------------------------------
+
+    def call(self, call: HttpCall) -> Callable[[], object] | None:
+        """What answers a REST call about an account; None if it is none.
+
+        Raises:
+            Refused: it may not be answered.
+        """
+        if call.method != "GET":
+            return None
+        found = call_unified(self._world, call)
+        if found is None:
+            return None
+        account, answer = found
+        calls = self._world.meters.window(f"{NAME}:{call.path}", account.name, 1.0)
+        if calls.exceeds(_PER_SECOND, machine_s()):
+            raise Refused("429", "Too Many Requests", 429)
+        return answer
+
+    def logins(self, account: Account) -> int:
+        """Which of the account's logins are good: those that were made at this number."""
+        return self._ended[account.name]
+
+    def knows(self, arg: Arg) -> bool:
+        """Whether there is such a topic."""
+        return arg.get("instType") == unified.INST_TYPE and arg.get("topic") in unified.TOPICS
+
+    def listening(self, account: Account, arg: Arg) -> Wanted:
+        """What is heard on a topic from now on."""
+        return Wanted(self._feed(account, arg), SilentFeed)
+
+    def first_push(self, account: Account, arg: Arg) -> str | None:
+        """The whole state, which only balances and positions tell after a subscribe."""
+        if account.mode != UNIFIED:
+            return None
+        if arg["topic"] == "account":
+            balances = [one for one in account.wallets.of("spot") if one.total]
+            return self._push(arg, [unified.account_push(balances)])
+        if arg["topic"] == "position":
+            markets: tuple[Market, ...] = ("linear", "inverse")
+            held = [one for market in markets for one in open_positions(account, market)]
+            rows = [unified.position_push(account, one, mark_of(self._world, one)) for one in held]
+            return self._push(arg, rows)
+        return None
+
+    def _push(self, arg: Arg, rows: Sequence[Any]) -> str:
+        return frames.push("snapshot", dict(arg), rows, self._world.time_of(NAME))
+
+    def _feed(self, account: Account, arg: Arg) -> str:
+        name = ":".join(str(value) for value in arg.values())
+        return f"{NAME}:{name}:{account.name}:{self._ended[account.name]}"
+
+
+def arg_of(topic: str) -> Arg:
+    """The argument of a topic."""
+    return {"instType": unified.INST_TYPE, "topic": topic}
