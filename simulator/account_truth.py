@@ -1,7 +1,7 @@
-"""The truth about an account, in the exchange's own names and ids: what must have been told of it.
+"""The truth about an account, in the exchange's own names, ids and states: what must have been told of it.
 
-Sizes are in the base asset, on inverse in contracts; ``value`` (of a position: what it was entered at) in
-the quote asset, on inverse in the base: there it is the size where an exchange counts no contracts.
+Sizes are in the base asset, on inverse in its contracts; ``value`` (of a position: what it was entered at)
+in the quote asset, on inverse in the base: there it is the size where an exchange counts no contracts.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ _Paths = dict[tuple[Market, int], list[dict[str, Any]]]
 def account_truth(exchange: Exchange, account: Account) -> dict[str, Any]:
     """Everything that ever happened to an account, and how it stands."""
     paths: _Paths = defaultdict(list)
+    private = _private(exchange)
     for fact in account.log:
         if fact.order is not None:
             state = {
-                "status": fact.order.status,
-                "cumulative": _text(fact.order.filled),
+                "status": private.status(fact.order.status),
+                "cumulative": _text(private.size(fact.order.listing, fact.order.filled)),
                 "timeMs": fact.time_ms,
             }
             paths[fact.market, fact.order.number].append(state)
@@ -56,7 +57,7 @@ def account_truth(exchange: Exchange, account: Account) -> dict[str, Any]:
                 "market": position.listing.market,
                 "symbol": _symbol(exchange, position.listing),
                 "side": position.side,
-                "size": _text(position.size),
+                "size": _text(private.size(position.listing, position.size)),
                 "value": _text(rounded(position.cost)),
                 "entryPrice": _text(position.entry_price),
             }
@@ -67,19 +68,20 @@ def account_truth(exchange: Exchange, account: Account) -> dict[str, Any]:
 
 def order_truth(exchange: Exchange, account: Account, order: Order) -> dict[str, Any]:
     """An order as it stands. ``order`` is its number for control, ``orderId`` the exchange's id."""
+    private = _private(exchange)
     return {
         "account": account.name,
         "market": order.market,
         "symbol": _symbol(exchange, order.listing),
         "order": order.number,
-        "orderId": _private(exchange).order_id(order),
-        "clientOrderId": _private(exchange).client_id(order),
+        "orderId": private.order_id(order),
+        "clientOrderId": private.client_id(order),
         "side": order.side,
         "type": order.type,
         "price": None if order.price is None else _text(order.price),
-        "quantity": _text(order.quantity),
-        "status": order.status,
-        "cumulative": _text(order.filled),
+        "quantity": _text(private.size(order.listing, order.quantity)),
+        "status": private.status(order.status),
+        "cumulative": _text(private.size(order.listing, order.filled)),
         "value": _text(rounded(order.value)),
         "averagePrice": _text(order.average_price),
         "positionSide": order.position_side,
@@ -91,15 +93,16 @@ def order_truth(exchange: Exchange, account: Account, order: Order) -> dict[str,
 
 def _fill(exchange: Exchange, account: Account, fill: Fill) -> dict[str, Any]:
     order = account.orders[fill.listing.market, fill.order]
+    private = _private(exchange)
     return {
         "market": fill.listing.market,
         "symbol": _symbol(exchange, fill.listing),
         "order": fill.order,
-        "orderId": _private(exchange).order_id(order),
-        "tradeId": _private(exchange).trade_id(fill),
+        "orderId": private.order_id(order),
+        "tradeId": private.trade_id(fill),
         "side": fill.side,
         "price": _text(fill.price),
-        "quantity": _text(fill.quantity),
+        "quantity": _text(private.size(fill.listing, fill.quantity)),
         "value": _text(fill.value),
         "fee": _text(fill.fee),
         "feeAsset": fill.fee_asset,

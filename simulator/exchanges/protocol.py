@@ -7,6 +7,7 @@ spells the truth in our model's words so that it can be compared.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 from math import inf
 from typing import NamedTuple, Protocol
 
@@ -17,10 +18,10 @@ from common.model.events import Candle, Ticker
 from common.model.streams import Market
 from simulator.accounts.account import Account
 from simulator.accounts.keys import Key, KeyKind
-from simulator.accounts.model import Fact, Fill, Order
+from simulator.accounts.model import Fact, Fill, Order, Status
 from simulator.faults import Spoiling
 from simulator.feeds import Push, Wanted
-from simulator.listing import Listed
+from simulator.listing import Listed, Listing
 
 
 class HttpCall(Struct, frozen=True):
@@ -169,6 +170,12 @@ class PrivateSide(Protocol):
 
     def trade_id(self, fill: Fill) -> str:
         """How it spells a trade's number."""
+
+    def status(self, status: Status) -> Status:
+        """What it calls an order of this state; not every exchange has a word for each."""
+
+    def size(self, listing: Listing, size: Decimal) -> Decimal:
+        """A size as it counts them: on inverse in contracts of its own."""
 
     def pushes(self, account: Account, fact: Fact) -> Sequence[Push]:
         """The events that tell a fact, each for the feed of those who may hear it."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 
 from common.model.streams import MARKETS, Market
 from simulator.accounts.account import Account
 from simulator.accounts.keys import Key, KeyKind, make_key
-from simulator.accounts.model import Fact, Fill, Order
+from simulator.accounts.model import Fact, Fill, Order, Status
 from simulator.exchanges.binance.accounts import calls, events
 from simulator.exchanges.binance.accounts.listen_keys import ListenKey, ListenKeys
 from simulator.exchanges.binance.frames import text_of
 from simulator.exchanges.binance.names import NAME
 from simulator.exchanges.protocol import HttpCall
 from simulator.feeds import Push, SilentFeed, Wanted
+from simulator.listing import Listing
 from simulator.world import World
 
 _FUTURES: tuple[Market, ...] = ("linear", "inverse")
@@ -53,6 +55,14 @@ class BinanceAccounts:
     def trade_id(self, fill: Fill) -> str:
         """The number."""
         return str(fill.trade)
+
+    def status(self, status: Status) -> Status:
+        """It has them all."""
+        return status
+
+    def size(self, listing: Listing, size: Decimal) -> Decimal:  # noqa: ARG002 - as all of them
+        """Its contracts are the listing's."""
+        return size
 
     def pushes(self, account: Account, fact: Fact) -> Sequence[Push]:
         """On spot for who has subscribed the account, on futures for who listens by its key."""
