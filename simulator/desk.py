@@ -39,12 +39,15 @@ _TICK_S = 0.03
 
 
 class Opening(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
-    """Accounts to open. Keys follow from the simulator's seed and their names."""
+    """Accounts to open. Keys follow from the simulator's seed and their names.
+
+    ``kind`` and ``mode``: the exchange's usual ones where they are not given.
+    """
 
     exchange: str
     count: int = 1
     name: str = ""
-    kind: KeyKind = "hmac"
+    kind: KeyKind | None = None
     permissions: frozenset[Permission] = PERMISSIONS
     addresses: frozenset[str] | None = None
     funds: Mapping[str, Decimal] = field(default_factory=lambda: FUNDS)
@@ -94,23 +97,24 @@ class Desk:
             Impossible: the exchange has no such key or mode, or a name is taken.
         """
         private = self.private(opening.exchange)
-        if opening.kind not in private.key_kinds:
+        kind = opening.kind or private.key_kinds[0]
+        if kind not in private.key_kinds:
             raise Impossible(f"{opening.exchange} has keys of {', '.join(private.key_kinds)} only")
         mode = opening.mode or private.modes[0]
         if mode not in private.modes:
             raise Impossible(f"{opening.exchange} has no accounts of mode {mode!r}")
-        return [self._open(opening, private, mode) for _ in range(opening.count)]
+        return [self._open(opening, private, kind, mode) for _ in range(opening.count)]
 
-    def _open(self, opening: Opening, private: PrivateSide, mode: str) -> Account:
+    def _open(self, opening: Opening, private: PrivateSide, kind: KeyKind, mode: str) -> Account:
         alone = opening.name and opening.count == 1
         number = next(self._numbers)
         name = opening.name if alone else f"{opening.name or opening.exchange}-{number}"
-        key = private.key(self._world.market.seed, name, opening.kind)
+        key = private.key(self._world.market.seed, name, kind)
         key.permissions, key.addresses = opening.permissions, opening.addresses
         account = self._world.accounts.open(
             name, opening.exchange, key, markets=self._exchanges[opening.exchange].markets,
             wallet_of=private.wallet, time_ms=self._world.clock.now_ms(), funds=opening.funds,
-            mode=mode, hedged=opening.hedged,
+            mode=mode, hedged=opening.hedged, fees_in_quote=private.fees_in_quote,
         )  # fmt: skip
         self._delivery.skip(account)
         return account

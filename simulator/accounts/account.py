@@ -52,6 +52,7 @@ class Account:
         name: unique among all accounts.
         mode: the exchange's own word for the kind of account.
         hedged: long and short positions are kept apart.
+        fees_in_quote: spot takes its fees in the quote asset whatever is bought; else in what is got.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Account:
     wallets: Wallets
     mode: str = ""
     hedged: bool = False
+    fees_in_quote: bool = False
     rates: Rates = field(default_factory=Rates)
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
     orders: dict[tuple[Market, int], Order] = field(default_factory=dict)
@@ -154,13 +156,15 @@ class Account:
         value = after.value - order.value
         got, asset = (quantity, listing.base) if order.side == "BUY" else (value, listing.quote)
         paid, with_ = (value, listing.quote) if order.side == "BUY" else (quantity, listing.base)
+        rate = self.rates.maker if maker else self.rates.taker
+        fee_asset = listing.quote if self.fees_in_quote else asset
+        fee = ((value if fee_asset == listing.quote else got) * rate).quantize(UNIT)
+        got, paid = (got - fee, paid) if fee_asset == asset else (got, paid + fee)
         wallet = self.wallets.balance("spot", with_)
         if paid > wallet.free + order.held:
             raise Impossible(f"not enough {with_} for this trade")
-        rate = self.rates.maker if maker else self.rates.taker
-        fee = (got * rate).quantize(UNIT)
-        fill = self._fill_of(after, order, price, maker, fee=fee, fee_asset=asset)
-        self.wallets.pay("spot", asset, got - fee, ZERO, time_ms)
+        fill = self._fill_of(after, order, price, maker, fee=fee, fee_asset=fee_asset)
+        self.wallets.pay("spot", asset, got, ZERO, time_ms)
         self.wallets.pay("spot", with_, -paid, after.held - order.held, time_ms)
         self.orders["spot", order.number] = after
         balances = (
@@ -262,13 +266,15 @@ class Account:
     def _held(
         self, listing: Listing, side: Side, price: Decimal | None, quantity: Decimal
     ) -> Decimal:
-        """What an order with so much left keeps of the wallet; a market order nothing."""
+        """What an order with so much left keeps of the wallet, its fee too; a market order nothing."""
         if price is None:
             return ZERO
         value = value_of(listing, price, quantity)
         if listing.market != "spot":
             return margin_of(value)
-        return value if side == "BUY" else quantity
+        if side == "SELL":
+            return quantity
+        return (value * (1 + self.rates.taker)).quantize(UNIT) if self.fees_in_quote else value
 
     def _fill_of(
         self, order: Order, before: Order, price: Decimal, maker: bool, *,

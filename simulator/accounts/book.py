@@ -48,7 +48,7 @@ class Accounts:
     def open(
         self, name: str, exchange: str, key: Key, *, markets: Iterable[Market],
         wallet_of: Callable[[Market], str], time_ms: int, funds: Mapping[str, Decimal] = FUNDS,
-        mode: str = "", hedged: bool = False,
+        mode: str = "", hedged: bool = False, fees_in_quote: bool = False,
     ) -> Account:  # fmt: skip
         """A new account with so much in each of its wallets.
 
@@ -61,7 +61,7 @@ class Accounts:
             raise Impossible(f"no more than {MAX_ACCOUNTS} accounts")
         account = Account(
             name=name, exchange=exchange, key=key, numbers=self._numbers[exchange],
-            wallets=Wallets(wallet_of), mode=mode, hedged=hedged,
+            wallets=Wallets(wallet_of), mode=mode, hedged=hedged, fees_in_quote=fees_in_quote,
         )  # fmt: skip
         for market in {wallet_of(market): market for market in markets}.values():
             for asset, amount in funds.items():

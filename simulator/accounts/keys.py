@@ -28,7 +28,7 @@ class Key:
     """A key, and what it may do.
 
     Attributes:
-        secret: a text (hmac), or a private key in PEM.
+        secret: a text (hmac), or a private key in PEM; of Ed25519 also its bytes in base64.
         addresses: that it may be used from; None: any.
         revoked: it is no key any more.
     """
@@ -64,6 +64,9 @@ class Key:
 
     @cached_property
     def _ed25519(self) -> Ed25519PublicKey:
+        if "BEGIN" not in self.secret:
+            seed = base64.b64decode(self.secret)[:32]
+            return Ed25519PrivateKey.from_private_bytes(seed).public_key()
         private = load_pem_private_key(self.secret.encode(), None)
         assert isinstance(private, Ed25519PrivateKey)
         return private.public_key()

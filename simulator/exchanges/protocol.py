@@ -149,12 +149,14 @@ class PrivateSide(Protocol):
     """How an exchange speaks of its accounts. Requests and sockets are its ``rest`` and ``open``.
 
     Attributes:
-        key_kinds: keys that it gives out.
+        key_kinds: keys that it gives out, the usual one first.
         modes: its words for the kinds of account, the usual one first.
+        fees_in_quote: spot takes its fees in the quote asset; else in what is got.
     """
 
-    key_kinds: Collection[KeyKind]
+    key_kinds: Sequence[KeyKind]
     modes: Sequence[str]
+    fees_in_quote: bool
 
     def wallet(self, market: Market) -> str:
         """The wallet that a market draws on: its own, or one for several."""

@@ -32,10 +32,11 @@ def dec(text: str) -> Decimal:
     return Decimal(text)
 
 
-def an_account(*, hedged: bool = False) -> Account:
+def an_account(*, hedged: bool = False, fees_in_quote: bool = False) -> Account:
     return Accounts().open(
-        "a1", "binance", make_key(1, "a1"), markets=MARKETS, wallet_of=str, time_ms=0, hedged=hedged
-    )
+        "a1", "binance", make_key(1, "a1"), markets=MARKETS, wallet_of=str, time_ms=0,
+        hedged=hedged, fees_in_quote=fees_in_quote,
+    )  # fmt: skip
 
 
 def placed(
@@ -181,6 +182,34 @@ def test_a_spot_buy_locks_pays_and_takes_its_fee_of_what_it_gets() -> None:
     assert account.wallets.balance("spot", "BTC").total == FUNDS["BTC"] + dec("0.2") - dec(
         "0.00004"
     )
+    assert_adds_up(account)
+
+
+def test_fees_in_the_quote_asset_are_held_and_paid_beside_the_price() -> None:
+    account = an_account(fees_in_quote=True)
+    order = placed(account, BTC_SPOT, "BUY", "0.5", "64000")
+    # Nobody knows yet that it will be a maker's.
+    assert account.wallets.balance("spot", "USDT").locked == 32_016
+    bought = account.fill(order, dec("0.2"), dec("63000"), NOW_MS, maker=True).fill
+    assert bought is not None
+    assert (bought.fee, bought.fee_asset) == (dec("2.52"), "USDT")
+    usdt, btc = (account.wallets.balance("spot", asset) for asset in ("USDT", "BTC"))
+    assert (usdt.total, usdt.locked) == (FUNDS["USDT"] - dec("12602.52"), dec("19209.6"))
+    assert btc.total == FUNDS["BTC"] + dec("0.2")
+    order = placed(account, BTC_SPOT, "SELL", "0.2", None)
+    sold = account.fill(order, dec("0.2"), dec("63000"), NOW_MS, maker=False).fill
+    assert sold is not None
+    assert (sold.fee, sold.fee_asset) == (dec("6.3"), "USDT")
+    assert account.wallets.balance("spot", "BTC").total == FUNDS["BTC"]
+    assert_adds_up(account)
+
+
+def test_what_a_fill_costs_with_its_fee_has_to_be_there() -> None:
+    account = an_account(fees_in_quote=True)
+    order = placed(account, BTC_SPOT, "BUY", "20", None)
+    with pytest.raises(Impossible, match="not enough USDT"):
+        account.fill(order, dec("20"), dec("50000"), NOW_MS, maker=False)
+    account.fill(order, dec("10"), dec("50000"), NOW_MS, maker=False)
     assert_adds_up(account)
 
 

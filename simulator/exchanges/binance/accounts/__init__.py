@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from common.model.streams import MARKETS, Market
@@ -25,8 +25,9 @@ _FUTURES: tuple[Market, ...] = ("linear", "inverse")
 class BinanceAccounts:
     """The private side of the exchange."""
 
-    key_kinds: Collection[KeyKind] = ("hmac", "ed25519")
+    key_kinds: Sequence[KeyKind] = ("hmac", "ed25519")
     modes: Sequence[str] = ("",)
+    fees_in_quote = False
 
     def __init__(self, world: World) -> None:
         self._world = world
