@@ -13,7 +13,6 @@ The counts, and when each is not zero:
 
 What comes again under the same ``message_id`` is one message. Amounts are compared as numbers. Where
 inverse sizes come in the base asset and not in contracts, the truth's values are what they have to be.
-Exchanges have no words for some ends, and call them a cancel: that is no other end.
 """
 
 from __future__ import annotations
@@ -29,10 +28,6 @@ Body = Mapping[str, Any]
 
 TERMINAL = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED"})
 MOST_REASONS = 20
-_CALLED: Mapping[str, frozenset[str]] = {
-    "EXPIRED": frozenset({"EXPIRED", "CANCELED"}),
-    "REJECTED": frozenset({"REJECTED", "CANCELED"}),
-}
 
 
 class Told(NamedTuple):
@@ -166,8 +161,7 @@ class _Judge:
             self._blame("orders_not_terminal", f"{name}: {words}")
             return
         cumulative = order["value" if self._by_value else "cumulative"]
-        ends = _CALLED.get(order["status"], frozenset({order["status"]}))
-        if last["orderStatus"] not in ends or total != Decimal(cumulative):
+        if last["orderStatus"] != order["status"] or total != Decimal(cumulative):
             words = f"{last['orderStatus']} {total}, and is {order['status']} {cumulative}"
             self._blame("ends_wrong", f"{name}: {words}")
 

@@ -7,14 +7,15 @@ subscription of either system, and are silent on those of the other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from common.clocks import machine_s
 from common.model.streams import Market
 from simulator.accounts.account import Account
 from simulator.accounts.keys import Key, KeyKind, make_key
-from simulator.accounts.model import Fact, Fill, Order
+from simulator.accounts.model import Fact, Fill, Order, Status
 from simulator.exchanges.bitget import frames
 from simulator.exchanges.bitget.accounts import unified, words
 from simulator.exchanges.bitget.accounts.signing import UNIFIED
@@ -28,6 +29,7 @@ from simulator.exchanges.bitget.sockets import text_of
 from simulator.exchanges.common import Refused
 from simulator.exchanges.protocol import HttpCall
 from simulator.feeds import Push, SilentFeed, Wanted
+from simulator.listing import Listing
 from simulator.world import World
 
 Arg = Mapping[str, Any]
@@ -39,8 +41,9 @@ NOT_LOGGED_IN = Refused(30004, "User needs to log in")
 class BitgetAccounts:
     """The private side of the exchange."""
 
-    key_kinds: Collection[KeyKind] = ("hmac",)
+    key_kinds: Sequence[KeyKind] = ("hmac",)
     modes: Sequence[str] = (UNIFIED,)
+    fees_in_quote = False
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -70,6 +73,14 @@ class BitgetAccounts:
     def trade_id(self, fill: Fill) -> str:
         """19 digits."""
         return words.id_of(fill.listing.market, fill.trade)
+
+    def status(self, status: Status) -> Status:
+        """What expires, or is rejected after it was taken, is canceled: there is no other word."""
+        return "CANCELED" if status in ("EXPIRED", "REJECTED") else status
+
+    def size(self, listing: Listing, size: Decimal) -> Decimal:  # noqa: ARG002
+        """As it is; no contracts are told: on COIN-FUTURES what they are worth."""
+        return size
 
     def pushes(self, account: Account, fact: Fact) -> Sequence[Push]:
         """The order before its fill, then what that changed."""
