@@ -113,8 +113,9 @@ class Desk:
         key.permissions, key.addresses = opening.permissions, opening.addresses
         account = self._world.accounts.open(
             name, opening.exchange, key, markets=self._exchanges[opening.exchange].markets,
-            wallet_of=private.wallet, time_ms=self._world.clock.now_ms(), funds=opening.funds,
-            mode=mode, hedged=opening.hedged, fees_in_quote=private.fees_in_quote,
+            wallet_of=lambda market: private.wallet(market, mode),
+            time_ms=self._world.clock.now_ms(), funds=opening.funds, mode=mode,
+            hedged=opening.hedged, fees_in_quote=private.fees_in_quote,
         )  # fmt: skip
         self._delivery.skip(account)
         return account

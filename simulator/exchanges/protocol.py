@@ -158,8 +158,8 @@ class PrivateSide(Protocol):
     modes: Sequence[str]
     fees_in_quote: bool
 
-    def wallet(self, market: Market) -> str:
-        """The wallet that a market draws on: its own, or one for several."""
+    def wallet(self, market: Market, mode: str) -> str:
+        """The wallet that a market of such an account draws on: its own, or one for several."""
 
     def key(self, seed: int, account: str, kind: KeyKind) -> Key:
         """The key of an account, as this exchange's keys look."""

@@ -16,8 +16,13 @@ pytestmark = pytest.mark.engines
 
 # Those whose accounts the simulator serves.
 SERVED = ("binance", "bitget")
-PLACES: list[tuple[str, Market]] = [
-    (name, market) for name in SERVED for market in PRIVATE[name].markets
+# Where accounts are of several kinds.
+MODES = {"bitget": ("unified", "classic")}
+PLACES: list[tuple[str, Market, str]] = [
+    (name, market, mode)
+    for name in SERVED
+    for market in PRIVATE[name].markets
+    for mode in MODES.get(name, ("",))
 ]
 
 
@@ -86,13 +91,13 @@ async def look(it: Accounts, trader: Trader) -> AccountVerdict:
     return verdict
 
 
-@pytest.mark.parametrize(("exchange", "market"), PLACES)
+@pytest.mark.parametrize(("exchange", "market", "mode"), PLACES)
 async def test_what_is_told_is_the_truth_whatever_was_not_heard(
-    redis_url: str, rabbit_url: str, exchange: str, market: Market
+    redis_url: str, rabbit_url: str, exchange: str, market: Market, mode: str
 ) -> None:
     async with accounts(redis_url, rabbit_url, ACCOUNT_RECONCILE_S="10") as it:
         worker = await it.worker("user-0")
-        [row] = (await it.exchange.control("accounts", exchange=exchange))["accounts"]
+        [row] = (await it.exchange.control("accounts", exchange=exchange, mode=mode))["accounts"]
         trader = Trader(it, row, market, await symbol_of(it, exchange, market))
         await it.open(row, exchange, market)
         await it.live(trader.name)

@@ -37,7 +37,7 @@ class BinanceAccounts:
 
     # --- what the simulator asks ------------------------------------------------------------
 
-    def wallet(self, market: Market) -> str:
+    def wallet(self, market: Market, mode: str) -> str:  # noqa: ARG002 - as all of them
         """Each market has a wallet of its own."""
         return market
 

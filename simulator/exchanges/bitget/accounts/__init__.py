@@ -1,7 +1,8 @@
 """Bitget's accounts. Each is of one of two systems, and the other's REST refuses it by a code.
 
-*unified* (v3): one wallet and one set of topics for all markets. Sockets take a login and every
-subscription of either system, and are silent on those of the other.
+*unified* (v3): one wallet and one set of topics for all markets. *classic* (v2): wallets, channels and
+paths of each market. Sockets take a login and every subscription of either system, and are silent on
+those of the other.
 """
 
 from __future__ import annotations
@@ -17,13 +18,10 @@ from simulator.accounts.account import Account
 from simulator.accounts.keys import Key, KeyKind, make_key
 from simulator.accounts.model import Fact, Fill, Order, Status
 from simulator.exchanges.bitget import frames
-from simulator.exchanges.bitget.accounts import unified, words
-from simulator.exchanges.bitget.accounts.signing import UNIFIED
-from simulator.exchanges.bitget.accounts.unified_calls import (
-    call_unified,
-    mark_of,
-    open_positions,
-)
+from simulator.exchanges.bitget.accounts import words
+from simulator.exchanges.bitget.accounts.classic_topics import Classic
+from simulator.exchanges.bitget.accounts.signing import CLASSIC, UNIFIED
+from simulator.exchanges.bitget.accounts.unified_topics import Unified
 from simulator.exchanges.bitget.names import NAME
 from simulator.exchanges.bitget.sockets import text_of
 from simulator.exchanges.common import Refused
@@ -33,6 +31,7 @@ from simulator.listing import Listing
 from simulator.world import World
 
 Arg = Mapping[str, Any]
+System = Unified | Classic
 # Of one account and path.
 _PER_SECOND = 10
 NOT_LOGGED_IN = Refused(30004, "User needs to log in")
@@ -42,19 +41,20 @@ class BitgetAccounts:
     """The private side of the exchange."""
 
     key_kinds: Sequence[KeyKind] = ("hmac",)
-    modes: Sequence[str] = (UNIFIED,)
+    modes: Sequence[str] = (UNIFIED, CLASSIC)
     fees_in_quote = False
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._systems: Mapping[str, System] = {UNIFIED: Unified(world), CLASSIC: Classic(world)}
         # How often an account's logins have ended: those that come after are others.
         self._ended: Counter[str] = Counter()
 
     # --- what the simulator asks ------------------------------------------------------------
 
-    def wallet(self, market: Market) -> str:  # noqa: ARG002 - as all exchanges
-        """One for all markets."""
-        return UNIFIED
+    def wallet(self, market: Market, mode: str) -> str:
+        """A unified account has one for all markets."""
+        return UNIFIED if mode == UNIFIED else market
 
     def key(self, seed: int, account: str, kind: KeyKind) -> Key:
         """``bg_`` and 32 letters and digits, with a passphrase."""
@@ -83,33 +83,19 @@ class BitgetAccounts:
         return size
 
     def pushes(self, account: Account, fact: Fact) -> Sequence[Push]:
-        """The order before its fill, then what that changed."""
-        told: list[tuple[str, Sequence[Any]]] = []
-        if fact.order is not None:
-            told.append(("order", [unified.order_push(account, fact, fact.order)]))
-        if fact.fill is not None:
-            told.append(("fill", [unified.fill_push(account, fact.fill)]))
-        if fact.positions:
-            rows = [
-                unified.position_push(account, one, mark_of(self._world, one), fact.fill)
-                for one in fact.positions
-            ]
-            told.append(("position", rows))
-        if fact.balances:
-            told.append(("account", [unified.account_push(fact.balances)]))
-        return [
-            Push(self._feed(account, arg_of(topic)), self._push(arg_of(topic), rows))
-            for topic, rows in told
-        ]
+        """By the channels of the account's own system."""
+        told = self._systems[account.mode].told(account, fact)
+        return [Push(self._feed(account, arg), self._push(arg, rows)) for arg, rows in told]
 
     def feeds(self, account: Account) -> Sequence[str]:
-        """Those of all topics."""
-        return [self._feed(account, arg_of(topic)) for topic in unified.TOPICS]
+        """Those of all its channels."""
+        return [self._feed(account, arg) for arg in self._systems[account.mode].args]
 
     def expire(self, account: Account, told: bool) -> Sequence[Push]:
         """Who has logged in is logged out."""
+        arg = self._systems[account.mode].notices
         error = {"event": "error", "code": NOT_LOGGED_IN.code, "msg": NOT_LOGGED_IN.message}
-        said = Push(self._feed(account, arg_of("account")), text_of(error))
+        said = Push(self._feed(account, arg), text_of(error))
         self._ended[account.name] += 1
         return [said] if told else ()
 
@@ -127,7 +113,7 @@ class BitgetAccounts:
         """
         if call.method != "GET":
             return None
-        found = call_unified(self._world, call)
+        found = next(filter(None, (one.call(call) for one in self._systems.values())), None)
         if found is None:
             return None
         account, answer = found
@@ -136,40 +122,26 @@ class BitgetAccounts:
             raise Refused("429", "Too Many Requests", 429)
         return answer
 
+    def system(self, path: str) -> System | None:
+        """The system whose private sockets are at this path."""
+        return next((one for one in self._systems.values() if one.path == path), None)
+
     def logins(self, account: Account) -> int:
         """Which of the account's logins are good: those that were made at this number."""
         return self._ended[account.name]
 
-    def knows(self, arg: Arg) -> bool:
-        """Whether there is such a topic."""
-        return arg.get("instType") == unified.INST_TYPE and arg.get("topic") in unified.TOPICS
-
     def listening(self, account: Account, arg: Arg) -> Wanted:
-        """What is heard on a topic from now on."""
+        """What is heard on a channel from now on."""
         return Wanted(self._feed(account, arg), SilentFeed)
 
-    def first_push(self, account: Account, arg: Arg) -> str | None:
-        """The whole state, which only balances and positions tell after a subscribe."""
-        if account.mode != UNIFIED:
-            return None
-        if arg["topic"] == "account":
-            balances = [one for one in account.wallets.of("spot") if one.total]
-            return self._push(arg, [unified.account_push(balances)])
-        if arg["topic"] == "position":
-            markets: tuple[Market, ...] = ("linear", "inverse")
-            held = [one for market in markets for one in open_positions(account, market)]
-            rows = [unified.position_push(account, one, mark_of(self._world, one)) for one in held]
-            return self._push(arg, rows)
-        return None
+    def first_push(self, system: System, account: Account, arg: Arg) -> str | None:
+        """What a subscribe is told at once; nothing in the system that is not the account's."""
+        rows = system.whole(account, arg) if account.mode == system.mode else None
+        return None if rows is None else self._push(arg, rows)
 
     def _push(self, arg: Arg, rows: Sequence[Any]) -> str:
         return frames.push("snapshot", dict(arg), rows, self._world.time_of(NAME))
 
     def _feed(self, account: Account, arg: Arg) -> str:
-        name = ":".join(str(value) for value in arg.values())
+        name = ":".join(str(arg[word]) for word in sorted(arg))
         return f"{NAME}:{name}:{account.name}:{self._ended[account.name]}"
-
-
-def arg_of(topic: str) -> Arg:
-    """The argument of a topic."""
-    return {"instType": unified.INST_TYPE, "topic": topic}

@@ -9,6 +9,7 @@ from common.model.intervals import DAY_MS
 from common.model.streams import Market
 from simulator.accounts.account import Account
 from simulator.accounts.model import Fill, Order
+from simulator.exchanges.bitget.accounts import words
 from simulator.exchanges.bitget.names import symbol_of
 from simulator.exchanges.common import Refused, integer_in
 from simulator.world import World
@@ -51,6 +52,18 @@ def orders(asked: Asked, *, live: bool) -> list[Order]:
         and (live or order.created_ms >= since_ms)
         and asked.query.get("symbol", symbol_of(order.listing)) == symbol_of(order.listing)
     ]
+
+
+def find(asked: Asked, market: Market | None = None) -> Order | None:
+    """The order that is named, if it is not forgotten; of whatever market where none is given."""
+    name, client = asked.query.get("orderId"), asked.query.get("clientOid")
+    since_ms = asked.world.clock.now_ms() - REACH_MS
+    for order in asked.account.orders.values():
+        if market in (None, order.market) and (
+            words.order_id(order) == name if name else order.client_id == client
+        ):
+            return order if order.open or order.created_ms >= since_ms else None
+    return None
 
 
 def fills(asked: Asked, order: int | None) -> list[Fill]:

@@ -10,7 +10,7 @@ import msgspec
 from common.clocks import machine_s
 from common.model.streams import Market
 from simulator.accounts.account import Account
-from simulator.exchanges.bitget.accounts import NOT_LOGGED_IN, BitgetAccounts
+from simulator.exchanges.bitget.accounts import NOT_LOGGED_IN, BitgetAccounts, System
 from simulator.exchanges.bitget.accounts.signing import login
 from simulator.exchanges.bitget.names import NAME, RULES, SOCKET_HOST, SUBSCRIBES_PER_HOUR
 from simulator.exchanges.bitget.sockets import error_of, read_request, text_of, too_many
@@ -29,7 +29,6 @@ from simulator.feeds import Wanted
 from simulator.limits import SlidingCount
 from simulator.world import World
 
-PATHS = ("/v3/ws/private",)
 _OPS = ("login", "subscribe", "unsubscribe")
 
 
@@ -40,9 +39,12 @@ class PrivateSocket(PlainDialect):
     rules: SocketRules = RULES
     first_topics: Sequence[str] = ()
 
-    def __init__(self, world: World, private: BitgetAccounts, call: HttpCall, number: int) -> None:
-        self._world, self._private, self._address = world, private, call.address
-        self._id = f"{number:016x}"
+    def __init__(
+        self, world: World, private: BitgetAccounts, system: System, address: str
+    ) -> None:  # fmt: skip
+        self._world, self._private, self._address = world, private, address
+        self._system = system
+        self._id = f"{world.counts[NAME]['sockets'] + 1:016x}"
         self._account: Account | None = None
         self._login = 0
         self._subscribes = SlidingCount(3600.0)
@@ -93,7 +95,7 @@ class PrivateSocket(PlainDialect):
         effects: list[Effect] = []
         carried = set(topics)
         for arg in args:
-            if not self._private.knows(arg):
+            if arg not in self._system.args:
                 named = ",".join(f"{name}:{value}" for name, value in arg.items())
                 effects.append(error_of(30001, f"{named} doesn't exist"))
                 continue
@@ -102,7 +104,7 @@ class PrivateSocket(PlainDialect):
                 return [*effects, error_of(30007, "Request over limit, connection close"),
                         End(1008, "Request over limit")]  # fmt: skip
             effects += (self._answer("subscribe", arg), Join(text_of(arg)))
-            first = self._private.first_push(account, arg)
+            first = self._private.first_push(self._system, account, arg)
             if first is not None:
                 effects.append(Reply(first))
         return effects
@@ -125,8 +127,7 @@ def open_private(
     world: World, private: BitgetAccounts, call: HttpCall
 ) -> PrivateSocket | HttpAnswer | None:
     """A handshake; None if it is for no private socket."""
-    if call.host != SOCKET_HOST or call.path.rstrip("/") not in PATHS:
+    system = private.system(call.path.rstrip("/"))
+    if call.host != SOCKET_HOST or system is None:
         return None
-    refused = too_many(world, call)
-    number = world.counts[NAME]["sockets"] + 1
-    return refused or PrivateSocket(world, private, call, number)
+    return too_many(world, call) or PrivateSocket(world, private, system, call.address)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
 from common.model.intervals import DAY_MS
-from common.model.streams import Market
 from simulator.accounts.account import Account
-from simulator.accounts.model import Fill, Order, Position
-from simulator.exchanges.bitget.accounts import paging, unified, words
+from simulator.accounts.model import Fill, Order
+from simulator.exchanges.bitget.accounts import paging, unified_rows, words
+from simulator.exchanges.bitget.accounts.holdings import mark_of, open_positions
 from simulator.exchanges.bitget.accounts.paging import NO_ORDER, Asked
 from simulator.exchanges.bitget.accounts.signing import UNIFIED, caller
 from simulator.exchanges.bitget.names import INST_TYPES
@@ -37,25 +36,6 @@ def call_unified(world: World, call: HttpCall) -> tuple[Account, Callable[[], ob
     return account, lambda: answer(asked)
 
 
-def mark_of(world: World, position: Position) -> Decimal:
-    """What a position is valued at."""
-    listing = position.listing
-    listed = world.catalog.get(listing.key)
-    if listed is None:
-        return position.entry_price
-    units = world.market.last_price(listed, world.clock.now_ms())
-    return Decimal(units).scaleb(-listing.price_decimals)
-
-
-def open_positions(account: Account, market: Market) -> list[Position]:
-    """Those that are."""
-    return [
-        position
-        for position in account.positions.values()
-        if position.size and position.listing.market == market
-    ]
-
-
 # --- answers ------------------------------------------------------------------------------------
 
 
@@ -69,13 +49,13 @@ def _settings(asked: Asked) -> object:
 
 
 def _assets(asked: Asked) -> object:
-    return unified.assets(asked.account.wallets.of("spot"))
+    return unified_rows.assets(asked.account.wallets.of("spot"))
 
 
 def _positions(asked: Asked) -> object:
     """Null where there is none, and never a cursor."""
     rows = [
-        unified.position_row(asked.account, position, mark_of(asked.world, position))
+        unified_rows.position_row(asked.account, position, mark_of(asked.world, position))
         for position in open_positions(asked.account, asked.market)
     ]
     return {"list": rows or None}
@@ -89,7 +69,7 @@ def _orders(*, live: bool) -> Callable[[Asked], object]:
     def answer(asked: Asked) -> object:
         found = paging.orders(asked, live=live)
         page = paging.page(asked, found, _order_id, lambda order: order.created_ms)
-        rows = [unified.order_row(asked.account, order) for order in page]
+        rows = [unified_rows.order_row(asked.account, order) for order in page]
         return {"list": rows, "cursor": rows[-1]["orderId"] if rows else None}
 
     return answer
@@ -99,13 +79,13 @@ def _fills(asked: Asked) -> object:
     """Null where there is none."""
     order = None
     if asked.query.get("orderId"):
-        found_order = _find(asked)
+        found_order = paging.find(asked)
         if found_order is None or found_order.market != asked.market:
             return {"list": None, "cursor": None}
         order = found_order.number
     found = paging.fills(asked, order)
     page = paging.page(asked, found, _trade_id, lambda fill: fill.time_ms)
-    rows = [unified.fill_row(asked.account, fill) for fill in page]
+    rows = [unified_rows.fill_row(asked.account, fill) for fill in page]
     return {"list": rows or None, "cursor": rows[-1]["execId"] if rows else None}
 
 
@@ -113,23 +93,13 @@ def _trade_id(fill: Fill) -> str:
     return words.id_of(fill.listing.market, fill.trade)
 
 
-def _find(asked: Asked) -> Order | None:
-    """The order of an id, of whatever category."""
-    name, client = asked.query.get("orderId"), asked.query.get("clientOid")
-    for order in asked.account.orders.values():
-        if words.order_id(order) == name or (not name and client == order.client_id):
-            forgotten_ms = asked.world.clock.now_ms() - paging.REACH_MS
-            return order if order.open or order.created_ms >= forgotten_ms else None
-    return None
-
-
 def _order_info(asked: Asked) -> object:
     if not (asked.query.get("orderId") or asked.query.get("clientOid")):
         raise Refused("400172", "Parameter verification failed")
-    order = _find(asked)
+    order = paging.find(asked)
     if order is None:
         raise NO_ORDER
-    return unified.order_row(asked.account, order)
+    return unified_rows.order_row(asked.account, order)
 
 
 _CALLS: Mapping[str, Callable[[Asked], object]] = {

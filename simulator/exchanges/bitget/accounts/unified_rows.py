@@ -18,8 +18,6 @@ from simulator.exchanges.bitget.names import symbol_of
 from simulator.listing import Listing
 
 Row = dict[str, Any]
-INST_TYPE = "UTA"
-TOPICS = ("order", "fill", "position", "account")
 
 
 # --- orders and fills ---------------------------------------------------------------------------
