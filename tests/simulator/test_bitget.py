@@ -132,7 +132,7 @@ async def test_after_an_unsubscribe_nothing_comes() -> None:
         assert await wire.silent_for(0.8)
 
 
-@pytest.mark.parametrize("path", ["/ws.bitget.com/v3/ws/public", "/ws.bitget.com/v2/ws/private"])
+@pytest.mark.parametrize("path", ["/ws.bitget.com/v3/ws/public", "/ws.bitget.com/v1/ws/private"])
 async def test_other_endpoints_are_not_there(path: str) -> None:
     async with simulator() as exchange:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
