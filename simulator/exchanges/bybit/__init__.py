@@ -11,6 +11,8 @@ from common.model.events import Candle, Ticker
 from common.model.intervals import end_of
 from common.model.streams import MARKETS, Market
 from simulator.exchanges.bybit import frames, names, rest
+from simulator.exchanges.bybit.accounts import BybitAccounts
+from simulator.exchanges.bybit.accounts.sockets import PrivateSocket
 from simulator.exchanges.bybit.sockets import BybitSocket, open_socket
 from simulator.exchanges.common import final_candles
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
@@ -25,17 +27,19 @@ class Bybit:
     name = names.NAME
     hosts: Collection[str] = (names.SOCKET_HOST, *names.REST_HOSTS)
     markets: Collection[Market] = MARKETS
-    private = None
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.private = BybitAccounts(world)
 
     def market_of(self, call: HttpCall) -> Market | None:
         """The market a call is about."""
         return names.market_of(call)
 
-    def open(self, call: HttpCall) -> BybitSocket | HttpAnswer:
-        """A handshake."""
+    def open(self, call: HttpCall) -> BybitSocket | PrivateSocket | HttpAnswer:
+        """A handshake: an account's, or a market's."""
+        if call.path == names.PRIVATE_PATH:
+            return self.private.open(call)
         return open_socket(self._world, call)
 
     def rest(self, call: HttpCall) -> HttpAnswer:
@@ -109,12 +113,12 @@ class Bybit:
         if kind == "unknown_type":
             message["topic"] = f"somethingNew.{message['topic']}"
         elif kind == "missing_field":
-            for name in ("close", "symbol", "s"):
+            for name in ("close", "symbol", "s", "coin"):
                 inner.pop(name, None)
         elif "start" in inner:
             inner["start"] = "soon"
         else:
-            message["ts"] = "soon"
+            message["creationTime" if "creationTime" in message else "ts"] = "soon"
         return msgspec.json.encode(message).decode()
 
 

@@ -17,6 +17,7 @@ NAME = "bybit"
 
 SOCKET_HOST = "stream.bybit.com"
 REST_HOSTS = ("api.bybit.com", "api.bytick.com")
+PRIVATE_PATH = "/v5/private"
 PATHS: Mapping[str, Market] = {f"/v5/public/{market}": market for market in MARKETS}
 
 INTERVALS: Mapping[str, str] = {
@@ -36,6 +37,8 @@ MOST_CHARACTERS = 21_000
 
 # Requests of one address within so many seconds, and how long it is banned for more.
 POOL, POOL_LIMIT, POOL_WITHIN_S, BAN_S = "bybit-ip", 600, 5.0, 600.0
+# Signed requests of one account to one path within a second.
+UID_POOL, UID_LIMIT = "bybit-uid", 50
 
 
 def market_of(call: HttpCall) -> Market | None:

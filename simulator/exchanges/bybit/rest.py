@@ -1,4 +1,4 @@
-"""Bybit's public REST: bars, days, instruments and time, its limit per address, its ban."""
+"""Bybit's REST: bars, days, instruments and time, its limit per address, its ban; accounts elsewhere."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 from common.clocks import machine_s
 from common.model.streams import Market
 from simulator.exchanges.bybit import frames
+from simulator.exchanges.bybit.accounts import calls
 from simulator.exchanges.bybit.info import instruments
 from simulator.exchanges.bybit.names import (
     BAN_S,
     INTERVALS,
+    NAME,
     POOL,
     POOL_LIMIT,
     POOL_WITHIN_S,
@@ -31,6 +33,9 @@ def answer(world: World, call: HttpCall) -> HttpAnswer:
     """One call: counted first, then carried out. A failure has status 200 too."""
     if _banned(world, call.address):
         return json_answer({"error": "access too frequent"}, 403)
+    signed = calls.ROUTES.get(call.path)
+    if call.host in REST_HOSTS and signed is not None and call.method == "GET":
+        return _signed(world, call, signed)
     name = call.path.removeprefix(_PREFIX)
     route = _ROUTES.get(name) if call.path.startswith(_PREFIX) else None
     if call.host not in REST_HOSTS or route is None or call.method not in ("GET", "HEAD"):
@@ -41,8 +46,20 @@ def answer(world: World, call: HttpCall) -> HttpAnswer:
         return json_answer(_enveloped(world, refused.code, refused.message, {}))
 
 
+def _signed(world: World, call: HttpCall, carry_out: calls.Answer) -> HttpAnswer:
+    """A call about an account; one with a body does not get that far."""
+    if call.body:
+        return HttpAnswer(403)
+    headers: dict[str, str] = {}
+    try:
+        result = calls.carry_out(world, call, carry_out, headers)
+        return json_answer(_enveloped(world, 0, "OK", result), **headers)
+    except Refused as refused:
+        return json_answer(_enveloped(world, refused.code, refused.message, {}), **headers)
+
+
 def _enveloped(world: World, code: int | str, text: str, result: object) -> dict[str, Any]:
-    now_ms = world.clock.now_ms()
+    now_ms = world.time_of(NAME)
     return {"retCode": code, "retMsg": text, "result": result, "retExtInfo": {}, "time": now_ms}
 
 
@@ -107,7 +124,7 @@ def _instruments(world: World, call: HttpCall) -> object:
 
 
 def _time(world: World, call: HttpCall) -> object:
-    now_ms = world.clock.now_ms()
+    now_ms = world.time_of(NAME)
     return {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
 
 
