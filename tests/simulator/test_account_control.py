@@ -54,7 +54,7 @@ async def test_what_makes_no_sense_is_refused_with_the_reason() -> None:
         for what, body, reason in (
             ("accounts", {"exchange": "binance", "name": "mine"}, "already"),
             ("accounts", {"exchange": "nowhere"}, "no accounts"),
-            ("accounts", {"exchange": "bybit"}, "no accounts"),
+            ("accounts", {"exchange": "nowhere"}, "no accounts"),
             ("accounts", {"exchange": "binance", "kind": "es256"}, "hmac, ed25519 only"),
             ("accounts", {"exchange": "binance", "mode": "unified"}, "mode"),
             ("accounts", {"exchange": "binance", "count": 0}, "count"),
