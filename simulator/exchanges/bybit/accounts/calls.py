@@ -155,7 +155,7 @@ def _positions(asked: Asked) -> object:
             and position.listing.market == market
             and asked.query.get("settleCoin", position.listing.settle) == position.listing.settle
         ]
-    first = int(asked.query.get("cursor", "").removeprefix(_CURSOR) or 0)
+    first = _cursor(asked) or 0
     after = first + _limit(asked, 20, 200)
     return {
         "category": market,
@@ -273,12 +273,19 @@ def _limit(asked: Asked, usual: int, most: int) -> int:
     return min(max(usual if limit is None else limit, 1), most)
 
 
+def _cursor(asked: Asked) -> int | None:
+    text = asked.query.get("cursor", "").removeprefix(_CURSOR)
+    if text and not (text.isascii() and text.isdecimal()):
+        raise Refused(PARAMS, "Request parameter error: cursor is invalid")
+    return int(text) if text else None
+
+
 def _page(
     asked: Asked, found: Iterable[_T], number_of: Callable[[_T], int], usual: int, most: int
 ) -> tuple[list[_T], str]:
     """The newest before the cursor, and the cursor of what comes after them."""
-    before = asked.query.get("cursor", "").removeprefix(_CURSOR)
-    left = [one for one in found if not before or number_of(one) < int(before)]
+    before = _cursor(asked)
+    left = [one for one in found if before is None or number_of(one) < before]
     page = sorted(left, key=number_of, reverse=True)[: _limit(asked, usual, most)]
     return page, f"{_CURSOR}{number_of(page[-1])}" if page else ""
 
