@@ -332,7 +332,7 @@ async def test_a_pong_bears_the_number_of_its_ping_and_calls_itself_a_ping(marke
         assert answer == said("ping", "pong", req_id="7")
 
 
-@pytest.mark.parametrize("path", ["/v5/public/option", "/v5/public", "/ws", "/v5/private"])
+@pytest.mark.parametrize("path", ["/v5/public/option", "/v5/public", "/ws", "/v5/trade"])
 async def test_other_paths_are_not_there(path: str) -> None:
     async with simulator() as exchange:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
