@@ -64,7 +64,7 @@ async def test_what_makes_no_sense_is_refused_with_the_reason() -> None:
             ("account", who | {"action": "withdraw", "asset": "BTC", "amount": "51"}, "moved"),
             ("account", who | {"action": "dance"}, "Invalid value"),
             ("account", place | {"account": "other", "symbol": "BTCUSDT"}, "no account 'other'"),
-            ("account/fault", {"kind": "revokeKey", "exchange": "okx"}, "no accounts"),
+            ("account/fault", {"kind": "revokeKey", "exchange": "nowhere"}, "no accounts"),
             (
                 "account/fault",
                 {"kind": "missEvents", "exchange": "binance", "account": "x"},

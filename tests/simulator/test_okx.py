@@ -354,7 +354,7 @@ async def test_three_connections_a_second() -> None:
         assert refused.value.status == 429
 
 
-@pytest.mark.parametrize("path", ["/ws.okx.com/ws/v5/private", "/ws.okx.com/", "/openapi.okx.com/"])
+@pytest.mark.parametrize("path", ["/ws.okx.com/ws/v5/nowhere", "/ws.okx.com/", "/openapi.okx.com/"])
 async def test_other_paths_are_not_there(path: str) -> None:
     async with simulator() as exchange:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:

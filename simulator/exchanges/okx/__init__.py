@@ -13,11 +13,16 @@ from common.model.streams import MARKETS, Market
 from simulator.digits import decimal_text
 from simulator.exchanges.common import final_candles
 from simulator.exchanges.okx import names, rest
+from simulator.exchanges.okx.accounts import OkxAccounts
 from simulator.exchanges.okx.sockets import OkxSocket, open_socket
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
 from simulator.faults import Spoiling
 from simulator.listing import Listed, Listing
 from simulator.world import World
+
+# What a row of any channel cannot be without, and where its time is.
+_VITAL = ("last", "ordId", "details", "pos", "balData")
+_TIMES = ("ts", "uTime", "pTime")
 
 
 class Okx:
@@ -26,10 +31,10 @@ class Okx:
     name = names.NAME
     hosts: Collection[str] = names.HOSTS
     markets: Collection[Market] = MARKETS
-    private = None
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.private = OkxAccounts(world)
 
     def market_of(self, call: HttpCall) -> Market | None:
         """The market of the symbol a REST call names; sockets serve all of them."""
@@ -38,11 +43,11 @@ class Okx:
 
     def open(self, call: HttpCall) -> OkxSocket | HttpAnswer:
         """A handshake."""
-        return open_socket(self._world, call)
+        return open_socket(self._world, self.private, call)
 
     def rest(self, call: HttpCall) -> HttpAnswer:
         """A REST call."""
-        return rest.answer(self._world, call)
+        return rest.answer(self._world, self.private, call)
 
     def symbol(self, listed: Listed) -> str:
         """How it spells a listing."""
@@ -105,17 +110,20 @@ class Okx:
     def spoil(self, kind: Spoiling, text: str) -> str:
         """A push of an unknown channel, without its last field, or with a word for its time."""
         message = msgspec.json.decode(text)
+        if not message.get("data"):
+            return msgspec.json.encode(message | {"event": "something-new"}).decode()
         row = message["data"][0]
         if kind == "unknown_type":
             message["arg"]["channel"] = "something-new"
         elif kind == "missing_field" and isinstance(row, list):
             row.pop()
         elif kind == "missing_field":
-            row.pop("last", None)
+            for name in _VITAL:
+                row.pop(name, None)
         elif isinstance(row, list):
             row[0] = "soon"
         else:
-            row["ts"] = "soon"
+            row[next(name for name in _TIMES if name in row)] = "soon"
         return msgspec.json.encode(message).decode()
 
 

@@ -23,11 +23,13 @@ SOCKET_HOST = "ws.okx.com"
 REST_HOSTS = ("openapi.okx.com", "www.okx.com")
 HOSTS = (SOCKET_HOST, *REST_HOSTS)
 
-# Each on /ws/v5/<endpoint>; private channels are not served.
-ENDPOINTS = ("public", "business")
+# Each on /ws/v5/<endpoint>.
+ENDPOINTS = ("public", "business", "private")
 
 # Everything subscribed on a socket together, as its arguments are written.
 CHANNEL_BYTES = 64 * 1024
+# Every limit of REST counts the requests of one address, or account, within so many machine seconds.
+WINDOW_S = 2.0
 # Subscribes, unsubscribes and logins of one socket, whatever their size.
 REQUESTS, REQUESTS_WITHIN_S = 480, 3600.0
 

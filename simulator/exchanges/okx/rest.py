@@ -1,4 +1,4 @@
-"""OKX's public REST: instruments, tickers, candles, time, and its limits by endpoint."""
+"""OKX's REST: instruments, tickers, candles, time, and its limits by endpoint; accounts beside it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from common.model.intervals import end_of
 from common.model.streams import MARKETS
 from simulator.exchanges.common import Refused, integer_in, needed_in, starts_between
 from simulator.exchanges.okx import frames
+from simulator.exchanges.okx.accounts import OkxAccounts
 from simulator.exchanges.okx.info import instrument
-from simulator.exchanges.okx.names import BARS, NAME, REST_HOSTS, find, type_of
+from simulator.exchanges.okx.names import BARS, NAME, REST_HOSTS, WINDOW_S, find, type_of
 from simulator.exchanges.okx.topics import ticker_row
 from simulator.exchanges.protocol import HttpAnswer, HttpCall, json_answer
 from simulator.listing import Listed
 from simulator.world import World
 
-# Every limit counts the requests of one address within so many machine seconds.
-_WINDOW_S = 2.0
 _PREFIX = "/api/v5"
 _TYPES = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
 # Rows of one answer, and how far back the endpoint of recent bars goes.
@@ -28,20 +27,27 @@ _MOST_ROWS, _USUAL_ROWS, _RECENT_ROWS = 300, 100, 1440
 _Query = Mapping[str, str]
 
 
-def answer(world: World, call: HttpCall) -> HttpAnswer:
+def answer(world: World, private: OkxAccounts, call: HttpCall) -> HttpAnswer:
     """One call: counted first, then carried out. Failures have a code, and often status 200."""
     path = call.path.removeprefix(_PREFIX)
-    route = _ROUTES.get(path) if call.path.startswith(_PREFIX) else None
-    if route is None or call.host not in REST_HOSTS or call.method not in ("GET", "HEAD"):
+    if call.host not in REST_HOSTS or not call.path.startswith(_PREFIX):
         return _envelope([], "404", "Not Found", 404)
-    limit, carry_out = route
-    meter = world.meters.window(f"{NAME}:{path}", call.address, _WINDOW_S)
-    if meter.exceeds(limit, machine_s()):
-        return _envelope([], "50011", "Too Many Requests", 429)
     try:
-        return _envelope(carry_out(world, call.query))
+        told = private.call(path, call)
+        return _envelope(_public(world, path, call) if told is None else told)
     except Refused as refused:
         return _envelope([], str(refused.code), refused.message, refused.status)
+
+
+def _public(world: World, path: str, call: HttpCall) -> object:
+    route = _ROUTES.get(path)
+    if route is None or call.method not in ("GET", "HEAD"):
+        raise Refused("404", "Not Found", 404)
+    limit, carry_out = route
+    meter = world.meters.window(f"{NAME}:{path}", call.address, WINDOW_S)
+    if meter.exceeds(limit, machine_s()):
+        raise Refused("50011", "Too Many Requests", 429)
+    return carry_out(world, call.query)
 
 
 def _envelope(data: object, code: str = "0", message: str = "", status: int = 200) -> HttpAnswer:
@@ -77,7 +83,7 @@ def _of_type(world: World, query: _Query) -> list[Listed]:
 
 
 def _time(world: World, query: _Query) -> object:
-    return [{"ts": str(world.clock.now_ms())}]
+    return [{"ts": str(world.time_of(NAME))}]
 
 
 def _instruments(world: World, query: _Query) -> object:

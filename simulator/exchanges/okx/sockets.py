@@ -1,4 +1,7 @@
-"""OKX's WebSocket: three endpoints by channel, one answer per argument, a ping that is a word."""
+"""OKX's WebSocket: three endpoints by channel, one answer per argument, a ping that is a word.
+
+On /private everything comes after a login.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import msgspec
 from common.clocks import machine_s
 from common.model.streams import Market
 from simulator.exchanges.common import PlainDialect, Refused, object_in
+from simulator.exchanges.okx.accounts import MOST_CONNECTIONS, OkxAccounts, channels, crowded
+from simulator.exchanges.okx.accounts.session import Session
 from simulator.exchanges.okx.names import (
     CHANNEL_BYTES,
     ENDPOINTS,
@@ -47,8 +52,8 @@ class OkxSocket(PlainDialect):
     rules = RULES
     first_topics: Sequence[str] = ()
 
-    def __init__(self, world: World, endpoint: str) -> None:
-        self._world, self._endpoint = world, endpoint
+    def __init__(self, world: World, endpoint: str, session: Session) -> None:
+        self._world, self._endpoint, self.session = world, endpoint, session
         self._id = token_hex(4)
         self._requests = SlidingCount(REQUESTS_WITHIN_S)
 
@@ -56,11 +61,21 @@ class OkxSocket(PlainDialect):
 
     def feed(self, topic: str) -> Wanted | None:
         """The channel's feed."""
-        return wanted(self._world, topic)
+        return (
+            self.session.wanted(topic) if channels.is_private(topic) else wanted(self._world, topic)
+        )
+
+    def wrap(self, topic: str, payload: str) -> str | None:
+        """Of an account: under the argument that it was subscribed by, narrowed to what that says."""
+        if not channels.is_private(topic):
+            return payload
+        if payload.startswith('{"event"'):
+            return self._text(msgspec.json.decode(payload), None)
+        return self.session.narrowed(topic, payload)
 
     def shutdown_notice(self) -> str | None:
-        """``notice`` 64008, on /public only: candles get no warning."""
-        if self._endpoint != "public":
+        """``notice`` 64008; on /business there is no warning."""
+        if self._endpoint == "business":
             return None
         return self._text({"event": "notice", "code": "64008", "msg": _UPGRADE}, None)
 
@@ -86,7 +101,7 @@ class OkxSocket(PlainDialect):
         if self._requests.exceeds(REQUESTS, machine_s()):
             raise Refused("60014", "Requests too frequent")
         if operation == "login":
-            raise Refused("60009", "Login failed.")
+            return self._log_in(message, request_id)
         if operation not in ("subscribe", "unsubscribe"):
             raise Refused("60019", f"Invalid op: {operation}")
         args = _arguments(message)
@@ -97,19 +112,41 @@ class OkxSocket(PlainDialect):
             return (End(4009, "the number of subscribed channels exceeds the limit"),)
         return [effect for arg in args for effect in self._join(arg, request_id)]
 
+    def _log_in(self, message: dict[str, Any], request_id: str | None) -> Sequence[Effect]:
+        if self._endpoint == "public":
+            raise Refused("60009", "Login failed.")
+        self.session.log_in(message)
+        answer = {"event": "login", "code": "0", "msg": ""}
+        return (Reply(self._text(answer, request_id)),)
+
+    def _join_private(self, arg: dict[str, Any], request_id: str | None) -> list[Effect]:
+        """The acknowledgement is not the last word: there may be too many connections."""
+        channel = arg["channel"]
+        try:
+            self.session.owner()
+            channels.check(arg, _unknown(arg))
+        except Refused as refused:
+            return [self._error(str(refused.code), refused.message, request_id)]
+        topic = channels.topic_of(arg)
+        ack, others = self._ack("subscribe", arg, request_id), self.session.connections(channel)
+        if others >= MOST_CONNECTIONS:
+            return [ack, Reply(self._text(crowded(channel), None))]
+        count = {"event": "channel-conn-count", "channel": channel, "connCount": str(others + 1)}
+        push = self.session.standing(topic)
+        effects = [ack, Reply(self._text(count, None)), Join(topic)]
+        return effects if push is None else [*effects, Reply(push)]
+
     def _join(self, arg: dict[str, Any], request_id: str | None) -> list[Effect]:
+        if self._endpoint == "private" and _is_private(arg):
+            return self._join_private(arg, request_id)
         channel, symbol = arg["channel"], arg.get("instId", "")
         listed = find(self._world, symbol)
         rejected = listed is None or (
             (NAME, listed.listing.market, symbol) in self._world.faults.rejected
         )
         if rejected or endpoint_of(channel) != self._endpoint:
-            named = ",".join(f"{name}:{value}" for name, value in arg.items())
-            detail = (
-                f"Wrong URL or {named} doesn't exist. Please use the correct URL, channel and "
-                "parameters referring to API document."
-            )
-            return [self._error("60018", detail, request_id)]
+            refused = _unknown(arg)
+            return [self._error(str(refused.code), refused.message, request_id)]
         topic = _topic(arg)
         effects: list[Effect] = [self._ack("subscribe", arg, request_id), Join(topic)]
         push = first_push(self._world, topic)
@@ -147,19 +184,36 @@ def _is_argument(arg: Any) -> bool:
     )
 
 
+def _unknown(arg: dict[str, Any]) -> Refused:
+    named = ",".join(f"{name}:{value}" for name, value in arg.items())
+    detail = (
+        f"Wrong URL or {named} doesn't exist. Please use the correct URL, channel and "
+        "parameters referring to API document."
+    )
+    return Refused("60018", detail)
+
+
+def _is_private(arg: dict[str, Any]) -> bool:
+    return arg["channel"] in channels.PACES or arg["channel"] in channels.FOR_FEW
+
+
 def _topic(arg: dict[str, Any]) -> str:
+    if _is_private(arg):
+        return channels.topic_of(arg)
     return f"{arg['channel']}:{arg.get('instId', '')}"
 
 
 def _bytes_of(topic: str) -> int:
     """How long a topic is as an argument."""
+    if channels.is_private(topic):
+        return len(topic.encode())
     channel, _, symbol = topic.partition(":")
     return len(msgspec.json.encode({"channel": channel, "instId": symbol}))
 
 
-def open_socket(world: World, call: HttpCall) -> OkxSocket | HttpAnswer:
-    """A handshake on ``/ws/v5/public`` or ``/ws/v5/business``."""
+def open_socket(world: World, private: OkxAccounts, call: HttpCall) -> OkxSocket | HttpAnswer:
+    """A handshake on ``/ws/v5/public``, ``/ws/v5/business`` or ``/ws/v5/private``."""
     endpoint = call.path.removeprefix(_PREFIX)
     if call.host != SOCKET_HOST or not call.path.startswith(_PREFIX) or endpoint not in ENDPOINTS:
         return json_answer({"code": "404", "msg": "Not Found", "data": []}, 404)
-    return OkxSocket(world, endpoint)
+    return OkxSocket(world, endpoint, Session(world, private, call.address))
