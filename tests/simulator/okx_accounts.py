@@ -1,0 +1,148 @@
+"""A bare client of OKX's accounts: signs as the documents say, with nothing of ours."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from common.model.streams import Market
+from tests.simulator.wire import Wire
+from tests.support.simulator import RunningSimulator
+
+PRIVATE = "/ws.okx.com/ws/v5/private"
+REST = "openapi.okx.com"
+SYMBOLS: dict[Market, str] = {
+    "spot": "BTC-USDT",
+    "linear": "BTC-USDT-SWAP",
+    "inverse": "BTC-USD-SWAP",
+}
+TYPES: dict[Market, str] = {"spot": "SPOT", "linear": "SWAP", "inverse": "SWAP"}
+
+
+def signature(secret: str, text: str) -> str:
+    return base64.b64encode(
+        hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
+    ).decode()
+
+
+def iso(now_ms: int) -> str:
+    text = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+async def an_owner(exchange: RunningSimulator, **more: Any) -> Owner:
+    reply = await exchange.control("accounts", exchange="okx", **more)
+    return Owner(exchange, reply["accounts"][0])
+
+
+class Owner:
+    """Who owns an account."""
+
+    def __init__(self, exchange: RunningSimulator, row: dict[str, Any]) -> None:
+        self.exchange, self.row = exchange, row
+        self.name, self.key, self.secret = row["account"], row["key"], row["secret"]
+        self.passphrase = row["passphrase"]
+
+    # --- what happens to the account --------------------------------------------------------
+
+    async def do(self, action: str, market: Market = "spot", **more: Any) -> Any:
+        return await self.exchange.control(
+            "account", action=action, account=self.name, market=market, **more
+        )
+
+    async def place(
+        self, market: Market = "spot", quantity: str = "1", price: str | None = None,
+        side: str = "BUY", **more: Any,
+    ) -> Any:  # fmt: skip
+        limit = {} if price is None else {"price": price}
+        return await self.do(
+            "place", market, symbol=SYMBOLS[market], side=side, quantity=quantity, **limit, **more
+        )
+
+    async def fault(self, kind: str, **more: Any) -> Any:
+        return await self.exchange.control(
+            "account/fault", kind=kind, exchange="okx", account=self.name, **more
+        )
+
+    async def truth(self) -> Any:
+        return (await self.exchange.truth("accounts", account=self.name))["accounts"][0]
+
+    # --- what its owner asks ----------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        return self.exchange.clock.now_ms()
+
+    async def ask(
+        self, path: str, *, wrong: dict[str, str | None] | None = None,
+        stamp_ms: int | None = None, **params: Any,
+    ) -> tuple[int, Any]:  # fmt: skip
+        """A signed request: status and answer. ``wrong``: headers as they are sent instead."""
+        target = f"/api/v5{path}" + (f"?{urlencode(params)}" if params else "")
+        stamp = iso(self.now_ms() if stamp_ms is None else stamp_ms)
+        headers: dict[str, str | None] = {
+            "OK-ACCESS-KEY": self.key,
+            "OK-ACCESS-SIGN": signature(self.secret, f"{stamp}GET{target}"),
+            "OK-ACCESS-TIMESTAMP": stamp,
+            "OK-ACCESS-PASSPHRASE": self.passphrase,
+        }
+        sent = {name: text for name, text in (headers | (wrong or {})).items() if text is not None}
+        url = URL(f"{self.exchange.url}/{REST}{target}", encoded=True)
+        async with aiohttp.ClientSession() as http, http.get(url, headers=sent) as answer:
+            return answer.status, await answer.json()
+
+    async def rows(self, path: str, **params: Any) -> Any:
+        status, body = await self.ask(path, **params)
+        assert (status, body["code"]) == (200, "0"), body
+        return body["data"]
+
+    # --- the socket -------------------------------------------------------------------------
+
+    async def log_in(self, wire: Wire, **wrong: str) -> Any:
+        """A login and its answer."""
+        stamp = wrong.get("timestamp", str(self.now_ms() // 1000))
+        args = {
+            "apiKey": self.key,
+            "passphrase": self.passphrase,
+            "timestamp": stamp,
+            "sign": signature(self.secret, f"{stamp}GET/users/self/verify"),
+        }
+        await wire.say({"op": "login", "args": [args | wrong]})
+        return await wire.until(lambda message: message.get("event") in ("login", "error"))
+
+    async def listen(self, wire: Wire, *args: dict[str, str]) -> dict[str, Any]:
+        """Log in and subscribe; what each channel but orders has told at once."""
+        answer = await self.log_in(wire)
+        assert (answer["event"], answer["code"]) == ("login", "0")
+        told = {}
+        for arg in args:
+            assert (await subscribe(wire, arg))["event"] == "subscribe"
+            assert (await wire.message())["event"].startswith("channel-conn-count")
+            if arg["channel"] != "orders":
+                told[arg["channel"]] = await push(wire, arg["channel"])
+        return told
+
+
+async def subscribe(wire: Wire, arg: dict[str, str], op: str = "subscribe") -> Any:
+    """A subscription and its answer."""
+    await wire.say({"id": "7", "op": op, "args": [arg]})
+    return await wire.until(lambda message: message.get("id") == "7")
+
+
+async def push(wire: Wire, channel: str) -> Any:
+    """The next push of a channel."""
+    return await wire.until(
+        lambda message: "data" in message and message["arg"]["channel"] == channel
+    )
+
+
+def on_change(channel: str, **more: str) -> dict[str, str]:
+    """A subscription that tells what changes only."""
+    return {"channel": channel, **more, "extraParams": json.dumps({"updateInterval": "0"})}
