@@ -43,10 +43,11 @@ class KeptBalance(Struct, frozen=True):
 
 
 class KeptPosition(Struct, frozen=True):
-    """The newest word on a position."""
+    """The newest word on a position; ``said``: how many others of its time went out before it."""
 
     position: Position
     time_ms: int
+    said: int = 0
 
 
 class Kept(Struct, frozen=True):
@@ -192,18 +193,21 @@ class Holdings:
             kept = self._positions.get(_key(row))
             if kept is not None and kept.time_ms > time_ms:
                 continue
-            self._positions[_key(row)] = KeptPosition(row, time_ms)
             if kept is None:
                 says = _is_open(row)
             elif told.whole:
                 says = _differs(kept.position, row, _STANDS)
             else:
                 says = kept.position != row
+            before = kept.said if kept is not None and kept.time_ms == time_ms else -1
+            said = before + 1 if says or entire else max(before, 0)
+            self._positions[_key(row)] = KeptPosition(row, time_ms, said)
             if says or entire:
-                out.append(self._position_event(row, told.time_ms or time_ms))
+                out.append(self._position_event(row, told.time_ms or time_ms, said))
         return out
 
-    def _position_event(self, row: Position, time_ms: int) -> PositionUpdate:
+    def _position_event(self, row: Position, time_ms: int, said: int) -> PositionUpdate:
+        """A position that in one millisecond comes back to what it was is another event."""
         fields = {name: getattr(row, name) for name in Position.__struct_fields__}
         body = crc32(_encode(row))
         place = f"{self._prefix}:{row.symbol}:{row.position_side}"
@@ -212,7 +216,7 @@ class Holdings:
             market=self._account.market,
             account_id=self._account.account_id,
             event_ms=time_ms,
-            message_id=f"position:{place}:{time_ms}:{body:08x}",
+            message_id=f"position:{place}:{time_ms}:{body:08x}" + (f":{said}" if said else ""),
             **fields,
         )
 

@@ -130,6 +130,20 @@ def test_a_position_is_told_until_it_is_closed() -> None:
     assert holdings.kept.positions == ()
 
 
+def test_a_position_that_comes_back_within_a_millisecond_is_said_each_time() -> None:
+    """Else who knows messages by their ids would stay with the one between."""
+    holdings = Holdings(ME)
+    events = [
+        event
+        for size in ("1", "2", "2", "1", "2")
+        for event in holdings.take(positions(("BTCUSDT", size), at=1), T0)
+    ]
+    successor = Holdings(ME, holdings.kept)
+    events += successor.take(positions(("BTCUSDT", "1"), at=1), T0)
+    assert [size for _, size in said(events)] == ["1", "2", "1", "2", "1"]
+    assert len({event.message_id for event in events}) == 5
+
+
 def test_a_position_that_was_closed_unheard_is_closed_by_the_snapshot() -> None:
     holdings = Holdings(ME)
     holdings.take(positions(("BTCUSDT", "1"), ("ETHUSDT", "2")), T0)
