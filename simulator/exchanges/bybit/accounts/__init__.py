@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
 
@@ -26,9 +26,10 @@ from simulator.world import World
 class BybitAccounts:
     """The private side of the exchange."""
 
-    key_kinds: Collection[KeyKind] = ("hmac",)
+    key_kinds: Sequence[KeyKind] = ("hmac",)
     # The second is retired: the exchange tells what it is, and nothing else of it.
     modes: Sequence[str] = (UNIFIED, "classic")
+    fees_in_quote = False
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -39,7 +40,7 @@ class BybitAccounts:
 
     # --- what the simulator asks ------------------------------------------------------------
 
-    def wallet(self, market: Market) -> str:  # noqa: ARG002 - as all of them
+    def wallet(self, market: Market, mode: str) -> str:  # noqa: ARG002 - as all of them
         """One for all."""
         return UNIFIED
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -19,6 +20,7 @@ from simulator.exchanges.okx.accounts.signing import key_of
 from simulator.exchanges.okx.names import NAME
 from simulator.exchanges.protocol import HttpCall
 from simulator.feeds import Feed, Pace, Push, SilentFeed, Wanted
+from simulator.listing import Listing
 from simulator.world import World
 
 # How many connections may have subscribed to one private channel of an account.
@@ -31,10 +33,9 @@ _NOTICED_S = 0.25
 class OkxAccounts:
     """The private side of the exchange. Modes are its ``acctLv``: futures, and multi-currency margin."""
 
-    key_kinds: Collection[KeyKind] = ("hmac",)
+    key_kinds: Sequence[KeyKind] = ("hmac",)
     modes: Sequence[str] = ("2", "3")
-    # What is rejected is no order, and what runs out is cancelled.
-    ends: Mapping[Status, Status] = {"REJECTED": "CANCELED", "EXPIRED": "CANCELED"}
+    fees_in_quote = False
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -45,7 +46,7 @@ class OkxAccounts:
 
     # --- what the simulator asks ------------------------------------------------------------
 
-    def wallet(self, market: Market) -> str:  # noqa: ARG002 - as all exchanges
+    def wallet(self, market: Market, mode: str) -> str:  # noqa: ARG002 - as all exchanges
         """One for all markets."""
         return "trading"
 
@@ -64,6 +65,14 @@ class OkxAccounts:
     def trade_id(self, fill: Fill) -> str:
         """The number; of a liquidation below zero."""
         return rows.trade_id(fill)
+
+    def status(self, status: Status) -> Status:
+        """What is rejected is no order, and what runs out is cancelled."""
+        return "CANCELED" if status in ("REJECTED", "EXPIRED") else status
+
+    def size(self, listing: Listing, size: Decimal) -> Decimal:  # noqa: ARG002 - as all exchanges
+        """As it is."""
+        return size
 
     def pushes(self, account: Account, fact: Fact) -> Sequence[Push]:
         """For who has subscribed the channel; what nobody hears is not made."""
