@@ -1,4 +1,4 @@
-"""Coinbase Advanced Trade as a server: spot."""
+"""Coinbase Advanced Trade as a server: spot, and its accounts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from common.model.events import Candle, Ticker
 from common.model.intervals import end_of
 from common.model.streams import Market
 from simulator.exchanges.coinbase import names, rest
+from simulator.exchanges.coinbase.accounts import CoinbaseAccounts
 from simulator.exchanges.coinbase.sockets import CoinbaseSocket, open_socket
 from simulator.exchanges.common import final_candles
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
@@ -22,12 +23,12 @@ class Coinbase:
     """The exchange, as the simulator's server sees it."""
 
     name = names.NAME
-    hosts: Collection[str] = (names.SOCKET_HOST, names.REST_HOST)
+    hosts: Collection[str] = (names.SOCKET_HOST, names.USER_HOST, names.REST_HOST)
     markets: Collection[Market] = ("spot",)
-    private = None
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.private = CoinbaseAccounts(world)
 
     def market_of(self, call: HttpCall) -> Market | None:  # noqa: ARG002 - as all exchanges
         """There is one market."""
@@ -35,7 +36,7 @@ class Coinbase:
 
     def open(self, call: HttpCall) -> CoinbaseSocket | HttpAnswer:
         """A handshake."""
-        return open_socket(self._world, call)
+        return open_socket(self._world, self.private, call)
 
     def rest(self, call: HttpCall) -> HttpAnswer:
         """A REST call."""
@@ -101,7 +102,7 @@ class Coinbase:
         rows = [
             row
             for event in message["events"]
-            for name in ("candles", "tickers", "trades")
+            for name in ("candles", "tickers", "trades", "orders")
             for row in event.get(name, ())
         ]
         if kind == "unknown_type" or not rows:
@@ -109,6 +110,6 @@ class Coinbase:
         elif kind == "missing_field":
             del rows[0]["product_id"]
         else:
-            number = "close" if "close" in rows[0] else "price"
+            number = next(one for one in ("close", "price", "avg_price") if one in rows[0])
             rows[0][number] = "soon"
         return msgspec.json.encode(message).decode()

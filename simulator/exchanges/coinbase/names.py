@@ -11,6 +11,8 @@ from simulator.world import World
 
 NAME = "coinbase"
 SOCKET_HOST = "advanced-trade-ws.coinbase.com"
+# Accounts have a host of their own; the other one serves them too.
+USER_HOST = "advanced-trade-ws-user.coinbase.com"
 REST_HOST = "api.coinbase.com"
 
 # Who subscribes to nothing is sent away, and who has nothing to hear: heartbeats keep a socket.
@@ -21,10 +23,13 @@ RULES = SocketRules(
 )  # fmt: skip
 # Requests of an address, over all its sockets: what is too much is refused and nothing more.
 REQUESTS_PER_S = 8
+# The same of requests that carry a token.
+SIGNED_PER_S = 750
 
 HEARTBEATS, TRADES, CANDLES = "heartbeats", "market_trades", "candles"
 TICKER, TICKER_BATCH = "ticker", "ticker_batch"
-# The channels of products that are simulated; the real one has level2, status and user beside them.
+USER = "user"
+# The channels of products that are simulated; the real one has level2 and status beside them.
 CHANNELS = (TRADES, CANDLES, TICKER, TICKER_BATCH)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

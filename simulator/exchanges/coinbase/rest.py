@@ -1,4 +1,7 @@
-"""Coinbase's public REST: products, candles, trades, time; ten requests a second and address."""
+"""Coinbase's REST: products, candles, trades, time; ten requests a second and address.
+
+What is asked of accounts is carried out and counted elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 from common.clocks import machine_s
 from common.model.intervals import end_of
 from simulator.exchanges.coinbase import frames
-from simulator.exchanges.coinbase.names import REST_HOST, find, price, stamp
+from simulator.exchanges.coinbase.accounts import calls
+from simulator.exchanges.coinbase.names import NAME, REST_HOST, find, price, stamp
 from simulator.exchanges.coinbase.products import currencies, product, products
 from simulator.exchanges.common import Refused, starts_between
 from simulator.exchanges.protocol import HttpAnswer, HttpCall, json_answer
@@ -29,19 +33,19 @@ _PRODUCT = re.compile(r"/market/products/([^/]+)(/candles|/ticker)?")
 
 def answer(world: World, call: HttpCall) -> HttpAnswer:
     """One call: counted first, then carried out."""
+    private = calls.answer(world, call)
+    if private is not None:
+        return private
     limit = world.weight_limits.get(POOL, PER_MINUTE) // 60
     window = world.meters.window(POOL, call.address, 1.0)
     if window.exceeds(limit, machine_s()):
-        errors = [{"id": "rate_limit_exceeded", "message": "Too many requests"}]
-        return json_answer({"errors": errors}, 429)
+        return calls.TOO_MANY
     if call.host != REST_HOST or call.method not in ("GET", "HEAD"):
         return json_answer({"message": "not found"}, 404)
     try:
         return json_answer(_answer(world, call))
     except Refused as refused:
-        error, text = refused.code, refused.message
-        body = {"error": error, "error_details": text, "message": text}
-        return json_answer(body, refused.status)
+        return calls.refusal(refused)
 
 
 def _answer(world: World, call: HttpCall) -> object:
@@ -127,7 +131,7 @@ def _products(world: World, query: Mapping[str, str]) -> object:
 
 
 def _time(world: World, query: Mapping[str, str]) -> object:
-    now_ms = world.clock.now_ms()
+    now_ms = world.time_of(NAME)
     return {
         "iso": stamp(now_ms, 3),
         "epochSeconds": str(now_ms // 1000),

@@ -1,26 +1,35 @@
-"""Coinbase's WebSocket: one channel a message, answers without ids, every message numbered."""
+"""Coinbase's WebSocket: one channel a message, answers without ids, every message numbered.
+
+The host of accounts serves their channel and heartbeats; the other one serves all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from common.clocks import machine_s
 from common.model.streams import Market
 from simulator.exchanges.coinbase import frames, topics
+from simulator.exchanges.coinbase.accounts import CoinbaseAccounts
+from simulator.exchanges.coinbase.accounts.events import NOT_LISTED, UserChannel
+from simulator.exchanges.coinbase.accounts.tokens import subscriber
 from simulator.exchanges.coinbase.names import (
     CHANNELS,
     HEARTBEATS,
     NAME,
     REQUESTS_PER_S,
     RULES,
+    SIGNED_PER_S,
     SOCKET_HOST,
+    USER,
+    USER_HOST,
     find,
     product_of,
 )
-from simulator.exchanges.common import PlainDialect
+from simulator.exchanges.common import PlainDialect, Refused
 from simulator.exchanges.protocol import (
     Effect,
     HttpAnswer,
@@ -37,16 +46,26 @@ _REFUSED = Reply('{"type":"error","message":"failure to subscribe"}')
 _TOO_MANY = Reply('{"type":"error","message":"rate limit exceeded"}')
 
 
+class _Request(NamedTuple):
+    kind: str
+    channel: str
+    products: list[str]
+    token: str
+
+
 class CoinbaseSocket(PlainDialect):
-    """One socket. A token (JWT) may be given and is not looked at: the channels are public."""
+    """One socket. A token is asked for where an account is; to what is public it may be given."""
 
     market: Market | None = "spot"
     rules = RULES
     first_topics: Sequence[str] = ()
 
-    def __init__(self, world: World, address: str) -> None:
-        self._world, self._address = world, address
+    def __init__(self, world: World, private: CoinbaseAccounts, call: HttpCall) -> None:
+        self._world, self._host, self._address = world, call.host, call.address
+        self._user = UserChannel(world, private.subscription)
         self._number = 0
+        # What was listed last.
+        self._topics: Sequence[str] = ()
         # As of when a topic's snapshot was: its feed goes on from there.
         self._told_ms: dict[str, int] = {}
 
@@ -54,11 +73,15 @@ class CoinbaseSocket(PlainDialect):
 
     def feed(self, topic: str) -> Wanted | None:
         """What follows the snapshot."""
+        if topic.partition(":")[0] == USER:
+            return self._user.feed(topic)
         since_ms = self._told_ms.pop(topic, self._world.clock.now_ms())
         return topics.wanted(self._world, topic, since_ms)
 
     def wrap(self, topic: str, payload: str) -> str:
         """In an envelope with the number of this socket's next message."""
+        if payload == NOT_LISTED:
+            return self._listing(self._topics).text
         number, self._number = self._number, self._number + 1
         return frames.sealed(topic.partition(":")[0], payload, number)
 
@@ -66,16 +89,44 @@ class CoinbaseSocket(PlainDialect):
 
     def receive(self, text: str, topics: Collection[str]) -> Sequence[Effect]:
         """A request: what it changes, the snapshots, and the list of everything subscribed."""
-        said = self._world.meters.window(f"{NAME}:messages", self._address, 1.0)
-        if said.exceeds(REQUESTS_PER_S, machine_s()):
-            return (_TOO_MANY,)
         request = _request(text)
+        if self._too_many(request):
+            return (_TOO_MANY,)
         if request is None:
             return (_REFUSED,)
-        kind, channel, products = request
-        if kind == "unsubscribe":
-            return self._unsubscribe(channel, products, topics)
-        return self._subscribe(channel, products, topics)
+        if request.kind == "unsubscribe":
+            return self._unsubscribe(request.channel, request.products, topics)
+        try:
+            if request.channel == USER:
+                return self._subscribe_user(request.token, topics)
+            if self._host == USER_HOST:
+                self._check(request)
+        except Refused as refused:
+            return (_refusal(refused),)
+        return self._subscribe(request.channel, request.products, topics)
+
+    def _too_many(self, request: _Request | None) -> bool:
+        """Requests with a token are counted by themselves, and many more of them are allowed."""
+        signed = request is not None and bool(request.token)
+        name, most = ("signed", SIGNED_PER_S) if signed else ("messages", REQUESTS_PER_S)
+        said = self._world.meters.window(f"{NAME}:{name}", self._address, 1.0)
+        return said.exceeds(most, machine_s())
+
+    def _check(self, request: _Request) -> None:
+        """On the accounts' host there is no channel of products, and a token has to be good."""
+        if request.channel != HEARTBEATS:
+            raise Refused("", "failure to subscribe")
+        if request.token:
+            subscriber(self._world, request.token, self._address)
+
+    def _subscribe_user(self, token: str, topics_now: Collection[str]) -> Sequence[Effect]:
+        """The open orders first. Who asks again is told them again, and hears what comes after."""
+        account = subscriber(self._world, token, self._address)
+        topic, payloads = self._user.subscribe(account)
+        told = [Reply(self.wrap(topic, payload)) for payload in payloads]
+        again = topic in topics_now
+        listing = self._listing([*topics_now] if again else [*topics_now, topic])
+        return [*told, listing, *([Leave(topic)] if again else ()), Join(topic)]
 
     def _subscribe(
         self, channel: str, products: Sequence[str], topics_now: Collection[str]
@@ -122,16 +173,26 @@ class CoinbaseSocket(PlainDialect):
         return [*(Leave(topic) for topic in gone), self._listing(left)]
 
     def _listing(self, topics_now: Sequence[str]) -> Reply:
+        self._topics = tuple(topics_now)
         current: dict[str, list[str]] = {}
-        for topic in topics_now:
+        for topic in self._user.live(topics_now):
             channel, _, product = topic.partition(":")
             current.setdefault(channel, []).append(product or channel)
         payload = frames.subscriptions(current, self._world.clock.now_ms())
         return Reply(self.wrap("subscriptions", payload))
 
 
-def _request(text: str) -> tuple[str, str, list[str]] | None:
-    """Kind, channel and products of a request; None for what is none."""
+def _refusal(refused: Refused) -> Reply:
+    """Why there is no subscription; that a key may not be used is an authentication failure."""
+    known = {401: "authentication failure", 403: "permission denied"}
+    message = {"type": "error", "message": known.get(refused.status, refused.message)}
+    if refused.status in known:
+        message["reason"] = refused.message
+    return Reply(msgspec.json.encode(message).decode())
+
+
+def _request(text: str) -> _Request | None:
+    """A request; None for what is none."""
     try:
         message: Any = msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -143,11 +204,13 @@ def _request(text: str) -> tuple[str, str, list[str]] | None:
         return None
     if not all(isinstance(product, str) for product in products):
         return None
-    return message["type"], channel, products
+    return _Request(message["type"], channel, products, str(message.get("jwt") or ""))
 
 
-def open_socket(world: World, call: HttpCall) -> CoinbaseSocket | HttpAnswer:
-    """A handshake: there is one address."""
-    if call.host != SOCKET_HOST or call.path != "/":
+def open_socket(
+    world: World, private: CoinbaseAccounts, call: HttpCall
+) -> CoinbaseSocket | HttpAnswer:
+    """A handshake: each host has one address."""
+    if call.host not in (SOCKET_HOST, USER_HOST) or call.path != "/":
         return json_answer({"message": "not found"}, 404)
-    return CoinbaseSocket(world, call.address)
+    return CoinbaseSocket(world, private, call)
