@@ -15,7 +15,7 @@ from tests.workers.accounts import Accounts, accounts
 pytestmark = pytest.mark.engines
 
 # Those whose accounts the simulator serves.
-SERVED = ("binance", "bitget", "bybit", "okx")
+SERVED = ("binance", "bitget", "bybit", "okx", "coinbase")
 # Where accounts are of several kinds.
 MODES = {"bitget": ("unified", "classic")}
 PLACES: list[tuple[str, Market, str]] = [
