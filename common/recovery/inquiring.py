@@ -1,7 +1,8 @@
 """Inquiries, driven: each request in its turn, signed as it is sent, its refusal told by what it means.
 
 The exchange's clock is measured, not believed to be ours: a signature carries its time. A request that the
-exchange refuses for the time is signed once more, after the clock was measured anew.
+exchange refuses for the time, or in words that may mean it, is signed once more, after the clock was measured
+anew.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from loguru import logger
 from msgspec import Struct
 
 from common.clocks import MarketClock, machine_s
-from common.exchanges.private import Credentials, InquiryFailed, Private, Trouble
+from common.exchanges.private import Credentials, InquiryFailed, Private, PrivateRules, Trouble
 from common.exchanges.protocol import Exchange, RestFailure, RestRequest
 from common.exchanges.signing import BadKey
 from common.exchanges.wire import STRANGE
@@ -115,6 +116,8 @@ class Inquirer:
         Raises:
             InquiryFailed: it was refused, not answered, or not in a way that can be read.
         """
+        # Also where nothing is asked: what is then said on a socket is signed by the same clock.
+        await self._measure(asker)
         try:
             request = next(inquiry)
             while True:
@@ -138,7 +141,7 @@ class Inquirer:
             try:
                 return await self._once(asker, request)
             except InquiryFailed as failed:
-                if failed.trouble == "clock" and again:
+                if again and _may_be_time(failed, asker.private.markets[asker.market]):
                     again = False
                     self._clocks.doubt(asker.exchange, asker.market)
                 elif failed.trouble == "rate" and not request.cost and patience:
@@ -154,14 +157,11 @@ class Inquirer:
         def ready(request: RestRequest) -> RestRequest:
             return private.sign(request, asker.credentials, self._clocks.now_ms(exchange, market))
 
+        await self._measure(asker)
         try:
-            await self._clocks.measure(exchange, market)
             answer = await self._rest.send(exchange, request, urgent=asker.urgent, ready=ready)
         except RestError as error:
-            trouble: Trouble = "rate" if error.failure.reason == "rate" else "transient"
-            raise InquiryFailed(error.failure, trouble) from error
-        except msgspec.DecodeError as error:
-            raise _unread(error) from error
+            raise _unanswered(error) from error
         meant = private.trouble(answer.status, answer.headers, answer.body)
         if meant is None:
             return answer.body
@@ -171,6 +171,23 @@ class Inquirer:
         if request.cost:
             failure = await self._rest.refused(exchange, failure)
         raise InquiryFailed(failure, meant)
+
+    async def _measure(self, asker: Asker) -> None:
+        try:
+            await self._clocks.measure(asker.exchange, asker.market)
+        except RestError as error:
+            raise _unanswered(error) from error
+        except msgspec.DecodeError as error:
+            raise _unread(error) from error
+
+
+def _may_be_time(failed: InquiryFailed, rules: PrivateRules) -> bool:
+    return failed.trouble == "clock" or (failed.trouble == "key" and rules.time_reads_key)
+
+
+def _unanswered(error: RestError) -> InquiryFailed:
+    trouble: Trouble = "rate" if error.failure.reason == "rate" else "transient"
+    return InquiryFailed(error.failure, trouble)
 
 
 def _unread(error: Exception) -> InquiryFailed:

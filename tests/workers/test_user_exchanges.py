@@ -113,3 +113,18 @@ async def test_what_is_told_is_the_truth_whatever_was_not_heard(
         await it.worker("user-1")
         await it.live(trader.name, times=2)
         assert await disagreement(it, trader) == []
+
+
+@pytest.mark.parametrize("exchange", ["binance", "coinbase"])
+async def test_a_clock_that_is_set_is_not_taken_for_a_wrong_key(
+    redis_url: str, rabbit_url: str, exchange: str
+) -> None:
+    async with accounts(redis_url, rabbit_url) as it:
+        await it.worker("user-0")
+        [row] = (await it.exchange.control("accounts", exchange=exchange))["accounts"]
+        await it.open(row, exchange, "spot")
+        await it.live(row["account"])
+        await it.exchange.control("account/fault", kind="skewClock", exchange=exchange, ms=-60_000)
+        await it.exchange.control("fault", kind="cut", where={"exchange": exchange})
+        await it.live(row["account"], times=2)
+        assert "parked" not in it.states(row["account"])

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from msgspec import Struct
 
-from common.exchanges.coinbase.describe import HEARTBEATS, SUBSCRIPTIONS, USER
-from common.exchanges.coinbase.rest import words_of
+from common.exchanges.coinbase.describe import HEARTBEATS, PRIVATE, SUBSCRIPTIONS, USER
+from common.exchanges.coinbase.rest import PREFIX, words_of
 from common.exchanges.coinbase.told import Frame, told
 from common.exchanges.private import (
     Alive,
@@ -59,6 +59,7 @@ RULES: Mapping[Market, PrivateRules] = {
         probe_s=5.0,
         # Nothing is said of forgetting: reserve.
         remembers_s=30 * 86400.0,
+        time_reads_key=True,
         # Messages are limited where they carry no token: all of these do.
         dial_cost={"connections": 1},
     )
@@ -171,13 +172,19 @@ def hosts_of(market: Market, credentials: Credentials) -> Hosts:
 
 
 def opening(market: Market, credentials: Credentials) -> Generator[RestRequest, bytes, str]:
-    """Where to dial: nothing has to be asked first. A secret that can sign nothing is refused here."""
+    """Where to dial. A secret that can sign nothing is refused here.
+
+    So is a key that may not be used: REST says why where the socket has one word for everything, and
+    what is asked of it learns the exchange's time, without which no token holds.
+    """
     try:
         token(credentials, 0)
     except BadKey as problem:
         raise InquiryFailed(RestFailure("auth", str(problem)), "key") from None
-    yield from ()
-    return hosts_of(market, credentials).socket
+    hosts = hosts_of(market, credentials)
+    url = f"{hosts.rest}{PREFIX}/accounts"
+    yield RestRequest(url=url, params={"limit": "1"}, cost={PRIVATE: 1}, signed=True)
+    return hosts.socket
 
 
 # --- the conversation ---------------------------------------------------------------------------

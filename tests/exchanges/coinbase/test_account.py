@@ -44,7 +44,7 @@ from common.exchanges.private import (
 from common.exchanges.protocol import RestRequest, Unreadable
 from common.exchanges.signing import BadKey
 from common.model.secret import Secret
-from tests.exchanges.asking import answered
+from tests.exchanges.asking import answered, refused
 from tests.exchanges.coinbase.test_told import ORDER, frame
 
 NAME = "organizations/00000000-0000-0000-0000-000000000001/apiKeys/00000000-0000-0000-0000-000000000002"
@@ -136,10 +136,18 @@ def test_an_ed25519_key_may_be_pem_or_have_its_public_half_behind_it() -> None:
 # --- opening ------------------------------------------------------------------------------------
 
 
-def test_nothing_has_to_be_asked_before_dialing() -> None:
+def test_rest_is_asked_before_dialing_whether_the_key_may_be_used() -> None:
     for credentials in (ACCOUNT, OTHER):
-        url, asked = answered(opening("spot", credentials), [])
-        assert (url, asked) == ("wss://advanced-trade-ws-user.coinbase.com", [])
+        url, [asked] = answered(opening("spot", credentials), [b"{}"])
+        assert url == "wss://advanced-trade-ws-user.coinbase.com"
+        assert (asked.url, asked.params, asked.signed, asked.cost) == (
+            "https://api.coinbase.com/api/v3/brokerage/accounts",
+            {"limit": "1"},
+            True,
+            {"private": 1},
+        )
+        with pytest.raises(InquiryFailed):
+            answered(opening("spot", credentials), [refused("Unauthorized", "key")])
 
 
 @pytest.mark.parametrize("kind", ["es256", "ed25519"])
