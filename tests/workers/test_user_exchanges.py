@@ -18,12 +18,6 @@ pytestmark = pytest.mark.engines
 SERVED = ("binance", "bitget", "bybit", "okx", "coinbase")
 # Where accounts are of several kinds.
 MODES = {"bitget": ("unified", "classic")}
-PLACES: list[tuple[str, Market, str]] = [
-    (name, market, mode)
-    for name in SERVED
-    for market in PRIVATE[name].markets
-    for mode in MODES.get(name, ("",))
-]
 
 
 class Trader:
@@ -91,28 +85,47 @@ async def look(it: Accounts, trader: Trader) -> AccountVerdict:
     return verdict
 
 
-@pytest.mark.parametrize(("exchange", "market", "mode"), PLACES)
+async def opened(it: Accounts, exchange: str) -> list[Trader]:
+    """An account of each kind on each market, and who trades there."""
+    traders = []
+    for market in PRIVATE[exchange].markets:
+        symbol = await symbol_of(it, exchange, market)
+        for mode in MODES.get(exchange, ("",)):
+            told = await it.exchange.control("accounts", exchange=exchange, mode=mode)
+            trader = Trader(it, told["accounts"][0], market, symbol)
+            await it.open(trader.row, exchange, market)
+            traders.append(trader)
+    return traders
+
+
+async def all_live(it: Accounts, traders: list[Trader], times: int = 1) -> None:
+    await asyncio.gather(*(it.live(trader.name, times=times, limit_s=60.0) for trader in traders))
+
+
+async def all_trade(it: Accounts, traders: list[Trader]) -> list[str]:
+    """Something happens to each of them; what of it was told otherwise, or never."""
+    await asyncio.gather(*(trader.trade() for trader in traders))
+    told = await asyncio.gather(*(disagreement(it, trader) for trader in traders))
+    return [reason for reasons in told for reason in reasons]
+
+
+@pytest.mark.parametrize("exchange", SERVED)
 async def test_what_is_told_is_the_truth_whatever_was_not_heard(
-    redis_url: str, rabbit_url: str, exchange: str, market: Market, mode: str
+    redis_url: str, rabbit_url: str, exchange: str
 ) -> None:
     async with accounts(redis_url, rabbit_url, ACCOUNT_RECONCILE_S="10") as it:
         worker = await it.worker("user-0")
-        [row] = (await it.exchange.control("accounts", exchange=exchange, mode=mode))["accounts"]
-        trader = Trader(it, row, market, await symbol_of(it, exchange, market))
-        await it.open(row, exchange, market)
-        await it.live(trader.name)
-        await trader.trade()
-        assert await disagreement(it, trader) == []
+        traders = await opened(it, exchange)
+        await all_live(it, traders)
+        assert await all_trade(it, traders) == []
         # Some is not heard, and told by REST on the slow beat at the latest.
-        fault = {"exchange": exchange, "account": trader.name}
-        await it.exchange.control("account/fault", kind="missEvents", events=5, **fault)
-        await trader.trade()
-        assert await disagreement(it, trader) == []
+        await it.exchange.control("account/fault", kind="missEvents", events=5, exchange=exchange)
+        assert await all_trade(it, traders) == []
         await worker.kill()
-        await trader.trade()
+        await asyncio.gather(*(trader.trade() for trader in traders))
         await it.worker("user-1")
-        await it.live(trader.name, times=2)
-        assert await disagreement(it, trader) == []
+        await all_live(it, traders, times=2)
+        assert await all_trade(it, traders) == []
 
 
 @pytest.mark.parametrize("exchange", ["binance", "coinbase"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -17,10 +18,11 @@ from cryptography.hazmat.primitives.serialization import (
 from common.model.streams import Market
 from simulator.accounts.account import Account
 from simulator.accounts.keys import Key, KeyKind, make_key
-from simulator.accounts.model import Fact, Fill, Order
+from simulator.accounts.model import Fact, Fill, Order, Status
 from simulator.exchanges.coinbase.accounts import events, rows
 from simulator.exchanges.coinbase.names import NAME
 from simulator.feeds import Push, SilentFeed, Wanted
+from simulator.listing import Listing
 from simulator.world import World
 
 
@@ -39,7 +41,7 @@ class CoinbaseAccounts:
 
     # --- what the simulator asks ------------------------------------------------------------
 
-    def wallet(self, market: Market) -> str:
+    def wallet(self, market: Market, mode: str) -> str:  # noqa: ARG002 - as all exchanges
         """There is one."""
         return market
 
@@ -68,6 +70,14 @@ class CoinbaseAccounts:
     def trade_id(self, fill: Fill) -> str:
         """A UUID."""
         return rows.trade_id(fill)
+
+    def status(self, status: Status) -> Status:
+        """It has a word for each."""
+        return status
+
+    def size(self, listing: Listing, size: Decimal) -> Decimal:  # noqa: ARG002 - as all exchanges
+        """As it is: there is spot alone."""
+        return size
 
     def pushes(self, account: Account, fact: Fact) -> Sequence[Push]:
         """Orders alone: what comes in or goes out is not told."""
