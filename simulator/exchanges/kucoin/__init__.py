@@ -12,12 +12,16 @@ from common.model.intervals import end_of
 from common.model.streams import MARKETS, Market
 from simulator.exchanges.common import final_candles
 from simulator.exchanges.kucoin import names, rest
+from simulator.exchanges.kucoin.accounts import KucoinAccounts
 from simulator.exchanges.kucoin.sockets import KucoinSocket, open_socket
 from simulator.exchanges.kucoin.tokens import Tokens
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
 from simulator.faults import Spoiling
 from simulator.listing import Listed
 from simulator.world import World
+
+# Where the time of a push is.
+_TIMES = ("time", "datetime", "ts", "timestamp", "currentTimestamp")
 
 
 class Kucoin:
@@ -26,11 +30,11 @@ class Kucoin:
     name = names.NAME
     hosts: Collection[str] = tuple(names.HOSTS)
     markets: Collection[Market] = MARKETS
-    private = None
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._tokens = Tokens()
+        self.private = KucoinAccounts()
 
     def market_of(self, call: HttpCall) -> Market | None:
         """The market a call is about; the futures share one host."""
@@ -38,11 +42,11 @@ class Kucoin:
 
     def open(self, call: HttpCall) -> KucoinSocket | HttpAnswer:
         """A handshake."""
-        return open_socket(self._world, self._tokens, call)
+        return open_socket(self._world, self._tokens, self.private, call)
 
     def rest(self, call: HttpCall) -> HttpAnswer:
         """A REST call."""
-        return rest.answer(self._world, self._tokens, call)
+        return rest.answer(self._world, self._tokens, self.private, call)
 
     def symbol(self, listed: Listed) -> str:
         """How it spells a listing."""
@@ -108,7 +112,7 @@ class Kucoin:
         """A push of an unknown topic, without its time, or with a word where its time was."""
         message = msgspec.json.decode(text)
         inner = message["data"].get("data", message["data"])
-        time = next(name for name in ("time", "datetime", "ts") if name in inner)
+        time = next(name for name in _TIMES if name in inner)
         if kind == "unknown_type":
             message["topic"] = "/market/somethingNew:BTC-USDT"
         elif kind == "missing_field":

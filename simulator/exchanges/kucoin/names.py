@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -116,6 +117,15 @@ def base_and_quote(listing: Listing, bar: Bar) -> tuple[str, str]:
 def book_size(listing: Listing, lots: int) -> str:
     """A size of the book in our words: base, but contracts on inverse."""
     return decimal_text(lots, listing.lot_decimals)
+
+
+def mark_of(world: World, listing: Listing) -> Decimal:
+    """What a position is valued at: the last price."""
+    listed = world.catalog.get(listing.key)
+    units = (
+        listing.price if listed is None else world.market.last_price(listed, world.clock.now_ms())
+    )
+    return Decimal(units).scaleb(-listing.price_decimals)
 
 
 def contracts_of(listing: Listing, bar: Bar) -> str | UnsetType:

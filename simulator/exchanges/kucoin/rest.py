@@ -1,4 +1,7 @@
-"""KuCoin's public REST: one budget of weight, every answer ``{"code","data"}``, errors likewise."""
+"""KuCoin's REST: every answer ``{"code","data"}``, errors likewise.
+
+What is public takes of one budget of weight for an address, what is signed of several for an account.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,15 @@ from typing import Any
 from common.clocks import machine_s
 from simulator.exchanges.common import Refused, integer_in, starts_between
 from simulator.exchanges.kucoin import info
+from simulator.exchanges.kucoin.accounts import KucoinAccounts
+from simulator.exchanges.kucoin.accounts.asking import Asked
+from simulator.exchanges.kucoin.accounts.calls import FUTURES, SPOT, Pool, Route, route_of
+from simulator.exchanges.kucoin.accounts.signing import signer
 from simulator.exchanges.kucoin.frames import futures_last
 from simulator.exchanges.kucoin.names import (
     GRANULARITIES,
     MARKETS,
+    NAME,
     POOL,
     POOL_S,
     POOL_WEIGHT,
@@ -29,6 +37,7 @@ from simulator.listing import Listed
 from simulator.market import Bar
 from simulator.world import World
 
+_PUBLIC = Pool(POOL, POOL_WEIGHT, POOL_S)
 _MOST_SPOT_ROWS, _MOST_FUTURES_ROWS = 1500, 500
 
 
@@ -37,25 +46,59 @@ def _refused(message: str) -> Refused:
     return Refused("400100", message)
 
 
-def answer(world: World, tokens: Tokens, call: HttpCall) -> HttpAnswer:
+def answer(world: World, tokens: Tokens, private: KucoinAccounts, call: HttpCall) -> HttpAnswer:
     """One call: charged first, then carried out."""
     product = REST_HOSTS.get(call.host)
     if product is None:
         return json_answer({"code": "404", "msg": f"{call.path} is not found"}, 404)
     if (call.method, call.path) == ("POST", "/api/v1/bullet-public"):
-        return _charged(world, call, 10, lambda: tokens.issue(product, call.door))
+        return _public(world, call, 10, lambda: tokens.issue(product, call.door))
+    signed = _signed_route(tokens, private, product, call)
+    if signed is not None:
+        return _signed(world, product, call, signed)
     route = _ROUTES[product].get(call.path)
     if route is None or call.method not in ("GET", "HEAD"):
         return json_answer({"code": "404", "msg": f"{call.path} is not found"}, 404)
     weight, carry_out = route
-    return _charged(world, call, weight, lambda: carry_out(world, product, call.query))
+    return _public(world, call, weight, lambda: carry_out(world, product, call.query))
+
+
+def _signed_route(
+    tokens: Tokens, private: KucoinAccounts, product: Product, call: HttpCall
+) -> Route | None:
+    if (call.method, call.path) != ("POST", "/api/v1/bullet-private"):
+        return route_of(product, call.method, call.path)
+
+    def issue(asked: Asked) -> object:
+        access = private.access(asked.account)
+        return tokens.issue(product, call.door, asked.account, access)
+
+    return Route(SPOT if product == "spot" else FUTURES, 10, issue)
+
+
+def _signed(world: World, product: Product, call: HttpCall, route: Route) -> HttpAnswer:
+    """One call about an account; who it is comes before what it costs."""
+    try:
+        account = signer(world, call)
+    except Refused as refused:
+        return json_answer({"code": refused.code, "msg": refused.message}, refused.status)
+    asked = Asked(world, product, account, call)
+    return _charged(
+        world, route.pool, account.name, route.weight, lambda: route.answer(asked)
+    )  # fmt: skip
+
+
+def _public(
+    world: World, call: HttpCall, weight: int, carry_out: Callable[[], object]
+) -> HttpAnswer:
+    return _charged(world, _PUBLIC, call.address, weight, carry_out)
 
 
 def _charged(
-    world: World, call: HttpCall, weight: int, carry_out: Callable[[], object]
+    world: World, pool: Pool, who: str, weight: int, carry_out: Callable[[], object]
 ) -> HttpAnswer:
-    limit = world.weight_limits.get(POOL, POOL_WEIGHT)
-    window, now_s = world.meters.window(POOL, call.address, POOL_S), machine_s()
+    limit = world.weight_limits.get(pool.name, pool.weight)
+    window, now_s = world.meters.window(pool.name, who, pool.seconds), machine_s()
     # A refused request costs nothing.
     over = window.used(now_s) + weight > limit
     for _ in range(0 if over else weight):
@@ -192,7 +235,7 @@ def _best(world: World, entry: Listed) -> object:
 
 
 def _timestamp(world: World, product: Product, query: Mapping[str, str]) -> object:
-    return world.clock.now_ms()
+    return world.time_of(NAME)
 
 
 def _status(world: World, product: Product, query: Mapping[str, str]) -> object:
