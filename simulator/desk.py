@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import count
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from common.clocks import machine_s
 from common.model.streams import Market
@@ -41,7 +41,8 @@ _TICK_S = 0.03
 class Opening(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
     """Accounts to open. Keys follow from the simulator's seed and their names.
 
-    ``kind`` and ``mode``: the exchange's usual ones where they are not given.
+    ``kind`` and ``mode``: the exchange's usual ones where they are not given. ``funds``: so much in each
+    wallet; where they are not given, of the usual ones what is traded with there.
     """
 
     exchange: str
@@ -50,7 +51,7 @@ class Opening(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", k
     kind: KeyKind | None = None
     permissions: frozenset[Permission] = PERMISSIONS
     addresses: frozenset[str] | None = None
-    funds: Mapping[str, Decimal] = field(default_factory=lambda: FUNDS)
+    funds: Mapping[str, Decimal] | None = None
     mode: str = ""
     hedged: bool = False
 
@@ -114,11 +115,20 @@ class Desk:
         account = self._world.accounts.open(
             name, opening.exchange, key, markets=self._exchanges[opening.exchange].markets,
             wallet_of=lambda market: private.wallet(market, mode),
-            time_ms=self._world.clock.now_ms(), funds=opening.funds, mode=mode,
-            hedged=opening.hedged, fees_in_quote=private.fees_in_quote,
+            time_ms=self._world.clock.now_ms(),
+            funds=FUNDS if opening.funds is None else opening.funds,
+            holds=self._trades_with if opening.funds is None else _anything,
+            mode=mode, hedged=opening.hedged, fees_in_quote=private.fees_in_quote,
         )  # fmt: skip
         self._delivery.skip(account)
         return account
+
+    def _trades_with(self, market: Market, asset: str) -> bool:
+        for listing in (listed.listing for listed in self._world.catalog.of(market)):
+            traded = (listing.base, listing.quote) if market == "spot" else (listing.settle,)
+            if asset in traded:
+                return True
+        return False
 
     # --- time -------------------------------------------------------------------------------
 
@@ -217,3 +227,7 @@ class Desk:
     def _publish(self, pushes: Sequence[Push]) -> None:
         for push in pushes:
             self._world.hub.publish(*push)
+
+
+def _anything(_market: Market, _asset: str) -> bool:
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import product
 
 from common.model.streams import Market
 from simulator.accounts.account import Account, Impossible
@@ -49,8 +50,9 @@ class Accounts:
         self, name: str, exchange: str, key: Key, *, markets: Iterable[Market],
         wallet_of: Callable[[Market], str], time_ms: int, funds: Mapping[str, Decimal] = FUNDS,
         mode: str = "", hedged: bool = False, fees_in_quote: bool = False,
+        holds: Callable[[Market, str], bool] = lambda _market, _asset: True,
     ) -> Account:  # fmt: skip
-        """A new account with so much in each of its wallets.
+        """A new account with so much in each of its wallets, as far as it ``holds`` that asset.
 
         Raises:
             Impossible: there is one of this name or key, or there are too many.
@@ -63,8 +65,10 @@ class Accounts:
             name=name, exchange=exchange, key=key, numbers=self._numbers[exchange],
             wallets=Wallets(wallet_of), mode=mode, hedged=hedged, fees_in_quote=fees_in_quote,
         )  # fmt: skip
-        for market in {wallet_of(market): market for market in markets}.values():
-            for asset, amount in funds.items():
+        given: set[tuple[str, str]] = set()
+        for market, (asset, amount) in product(markets, funds.items()):
+            if (wallet_of(market), asset) not in given and holds(market, asset):
+                given.add((wallet_of(market), asset))
                 account.transfer(market, asset, amount, time_ms)
         self._by_name[name] = account
         self._by_key[exchange, key.key] = account

@@ -230,3 +230,20 @@ async def test_the_trader_trades_by_the_markets_clock_and_all_of_it_is_heard() -
         assert heard == wanted
         ends = Counter(order["status"] for account in truth for order in account["orders"])
         assert set(ends) <= {"FILLED", "CANCELED", "REJECTED", "EXPIRED"}
+
+
+async def test_a_wallet_begins_with_what_is_traded_with_there_or_with_what_is_asked_for() -> None:
+    async with simulator() as exchange:
+        usual, asked = await an_owner(exchange), await an_owner(exchange, funds={"BTC": "2"})
+        held: dict[str, set[str]] = {}
+        for row in (await usual.truth())["balances"]:
+            held.setdefault(row["wallet"], set()).add(row["asset"])
+        assert held == {
+            "spot": {"USDT", "BTC", "ETH", "SOL", "BNB"},
+            "linear": {"USDT"},
+            "inverse": {"BTC", "ETH"},
+        }
+        rows = (await asked.truth())["balances"]
+        assert {(row["wallet"], row["asset"], row["total"]) for row in rows} == {
+            ("spot", "BTC", "2"), ("linear", "BTC", "2"), ("inverse", "BTC", "2"),
+        }  # fmt: skip
