@@ -268,6 +268,8 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
         keep_s: how often what was opened has to be kept alive (``Private.keep``).
         streams_balances: whether the socket tells them; where not, they are asked for: after what an
             order did, and on a beat.
+        streams_fees: whether the socket tells what a trade cost; where not, only fills that were found
+            by asking have a fee.
         remembers_s: how long REST knows an order that ended without a fill.
         time_reads_key: a request from another time is refused in the words of a wrong key.
         dial_cost, join_cost: what a connection, and an account on it, take of ``Exchange.budgets``.
@@ -284,6 +286,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
     answer_s: float = 10.0
     keep_s: float | None = None
     streams_balances: bool = True
+    streams_fees: bool = True
     remembers_s: float = 24 * 3600.0
     time_reads_key: bool = False
     dial_cost: Cost = field(default_factory=lambda: {"connections": 1})

@@ -76,12 +76,16 @@ def judge_account(
     told: Sequence[Told],
     truth: Body,
     market: str,
+    *,
+    fees: bool = True,
 ) -> None:
     """Add one account's market to the verdict.
 
     Args:
         verdict: that of all accounts so far.
         market: which of the account's.
+        fees: every trade has to come with its fee; where the exchange does not stream them, one that
+            has none is not wrong.
         told: all its messages, in the order they came.
         truth: what ``/truth/accounts`` says of it.
     """
@@ -89,7 +93,7 @@ def judge_account(
     for one in told:
         verdict.repeated += one.message_id in once
         once.setdefault(one.message_id, one.body)
-    judge = _Judge(verdict, list(once.values()), truth, market)
+    judge = _Judge(verdict, list(once.values()), truth, market, fees=fees)
     judge.judge()
 
 
@@ -100,7 +104,10 @@ class _Judge:
         bodies: Sequence[Body],
         truth: Body,
         market: str,
+        *,
+        fees: bool,
     ) -> None:
+        self._fees = fees
         self._verdict = verdict
         self._bodies = bodies
         self._market = market
@@ -196,6 +203,8 @@ class _Judge:
         size = "value" if self._by_value else "quantity"
         pairs = [("price", "price"), (size, self._sized), ("fee", "fee")]
         for there, here in pairs:
+            if here == "fee" and here not in body and not self._fees:
+                continue
             if here not in body:
                 return f"no {here}"
             if Decimal(body[here]) != Decimal(fill[there]):

@@ -15,7 +15,7 @@ from tests.workers.accounts import Accounts, accounts
 pytestmark = pytest.mark.engines
 
 # Those whose accounts the simulator serves.
-SERVED = ("binance", "bitget", "bybit", "okx", "coinbase")
+SERVED = ("binance", "bitget", "bybit", "okx", "coinbase", "kucoin")
 # Where accounts are of several kinds.
 MODES = {"bitget": ("unified", "classic")}
 

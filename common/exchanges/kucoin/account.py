@@ -51,6 +51,8 @@ def _rules(hosts: Mapping[tuple[Environment, str], Hosts], remembers_s: float) -
         lifetime_s=23.5 * 3600,
         # Reserve: pingInterval is 18 s, and 10 s more are granted.
         ping_s=15.0,
+        # That of classic accounts does not.
+        streams_fees=False,
         remembers_s=remembers_s,
     )
 
