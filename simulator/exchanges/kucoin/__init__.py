@@ -1,8 +1,9 @@
-"""KuCoin as a server, the classic generation: spot, and the futures of both kinds."""
+"""KuCoin as a server, the classic generation and accounts of both: spot, and the futures of both kinds."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -13,6 +14,7 @@ from common.model.streams import MARKETS, Market
 from simulator.exchanges.common import final_candles
 from simulator.exchanges.kucoin import names, rest
 from simulator.exchanges.kucoin.accounts import KucoinAccounts
+from simulator.exchanges.kucoin.accounts.unified_socket import UnifiedSocket
 from simulator.exchanges.kucoin.sockets import KucoinSocket, open_socket
 from simulator.exchanges.kucoin.tokens import Tokens
 from simulator.exchanges.protocol import HttpAnswer, HttpCall
@@ -21,14 +23,14 @@ from simulator.listing import Listed
 from simulator.world import World
 
 # Where the time of a push is.
-_TIMES = ("time", "datetime", "ts", "timestamp", "currentTimestamp")
+_TIMES = ("time", "datetime", "ts", "timestamp", "currentTimestamp", "U", "E")
 
 
 class Kucoin:
     """The exchange, as the simulator's server sees it."""
 
     name = names.NAME
-    hosts: Collection[str] = tuple(names.HOSTS)
+    hosts: Collection[str] = (*names.HOSTS, names.UNIFIED_HOST)
     markets: Collection[Market] = MARKETS
 
     def __init__(self, world: World) -> None:
@@ -38,10 +40,12 @@ class Kucoin:
 
     def market_of(self, call: HttpCall) -> Market | None:
         """The market a call is about; the futures share one host."""
-        return "spot" if names.HOSTS[call.host] == "spot" else None
+        return "spot" if names.HOSTS.get(call.host) == "spot" else None
 
-    def open(self, call: HttpCall) -> KucoinSocket | HttpAnswer:
+    def open(self, call: HttpCall) -> KucoinSocket | UnifiedSocket | HttpAnswer:
         """A handshake."""
+        if call.host == names.UNIFIED_HOST:
+            return UnifiedSocket(self._world, self.private, call.address)
         return open_socket(self._world, self._tokens, self.private, call)
 
     def rest(self, call: HttpCall) -> HttpAnswer:
@@ -111,12 +115,18 @@ class Kucoin:
     def spoil(self, kind: Spoiling, text: str) -> str:
         """A push of an unknown topic, without its time, or with a word where its time was."""
         message = msgspec.json.decode(text)
+        if "d" in message:
+            return _spoiled(kind, message, "T", message["d"])
         inner = message["data"].get("data", message["data"])
-        time = next(name for name in _TIMES if name in inner)
-        if kind == "unknown_type":
-            message["topic"] = "/market/somethingNew:BTC-USDT"
-        elif kind == "missing_field":
-            del inner[time]
-        else:
-            inner[time] = "soon"
-        return msgspec.json.encode(message).decode()
+        return _spoiled(kind, message, "topic", inner)
+
+
+def _spoiled(kind: Spoiling, message: dict[str, Any], topic: str, inner: dict[str, Any]) -> str:
+    time = next(name for name in _TIMES if name in inner)
+    if kind == "unknown_type":
+        message[topic] = "/market/somethingNew:BTC-USDT"
+    elif kind == "missing_field":
+        del inner[time]
+    else:
+        inner[time] = "soon"
+    return msgspec.json.encode(message).decode()

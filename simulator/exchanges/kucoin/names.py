@@ -31,6 +31,8 @@ REST_HOSTS: Mapping[str, Product] = {
     "api.kucoin.com": "spot",
     "api-futures.kucoin.com": "futures",
 }
+# Where unified accounts are heard, of all products.
+UNIFIED_HOST = "wsapi-push.kucoin.com"
 HOSTS: Mapping[str, Product] = {**SOCKET_HOSTS, **REST_HOSTS}
 
 PING_INTERVAL_MS, PING_TIMEOUT_MS = 18_000, 10_000

@@ -82,10 +82,13 @@ def _signed(world: World, product: Product, call: HttpCall, route: Route) -> Htt
         account = signer(world, call)
     except Refused as refused:
         return json_answer({"code": refused.code, "msg": refused.message}, refused.status)
-    asked = Asked(world, product, account, call)
-    return _charged(
-        world, route.pool, account.name, route.weight, lambda: route.answer(asked)
-    )  # fmt: skip
+
+    def carry_out() -> object:
+        if route.mode not in ("", account.mode):
+            raise _refused(f"The account is not in {route.mode} mode.")
+        return route.answer(Asked(world, product, account, call))
+
+    return _charged(world, route.pool, account.name, route.weight, carry_out)
 
 
 def _public(

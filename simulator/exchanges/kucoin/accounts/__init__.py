@@ -1,4 +1,8 @@
-"""KuCoin's accounts, the classic ones: spot and both futures, by a token for each product."""
+"""KuCoin's accounts, of both modes.
+
+Classic ones have a wallet for each market, and a socket for each product that a token opens; unified ones
+have one of each, on which they log in.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from simulator.accounts.keys import Key, KeyKind, make_key
 from simulator.accounts.model import Fact, Fill, Order, Status
 from simulator.exchanges.kucoin.accounts import topics, words
 from simulator.exchanges.kucoin.accounts.pushes import events
+from simulator.exchanges.kucoin.accounts.unified import CHANNELS as UNIFIED_CHANNELS
+from simulator.exchanges.kucoin.accounts.unified import unified_events
 from simulator.exchanges.kucoin.frames import text_of
 from simulator.exchanges.kucoin.names import NAME, Product
 from simulator.feeds import Push, SilentFeed, Wanted
@@ -24,7 +30,7 @@ class KucoinAccounts:
     """The private side of the exchange."""
 
     key_kinds: Sequence[KeyKind] = ("hmac",)
-    modes: Sequence[str] = ("classic",)
+    modes: Sequence[str] = ("classic", "unified")
     fees_in_quote = True
 
     def __init__(self) -> None:
@@ -33,9 +39,9 @@ class KucoinAccounts:
 
     # --- what the simulator asks ------------------------------------------------------------
 
-    def wallet(self, market: Market) -> str:
-        """Each market its own: the wallets of the futures are told apart by what settles in them."""
-        return market
+    def wallet(self, market: Market, mode: str) -> str:
+        """Classic: each market its own, for futures' wallets are told apart by what settles in them."""
+        return "unified" if mode == "unified" else market
 
     def key(self, seed: int, account: str, kind: KeyKind) -> Key:
         """24 hex digits, a UUID for a secret, and a passphrase."""
@@ -69,15 +75,13 @@ class KucoinAccounts:
 
     def pushes(self, account: Account, fact: Fact) -> Sequence[Push]:
         """For whoever listens to that kind of thing."""
-        return [
-            Push(self._feed(account, event.heard_by), event.text)
-            for event in events(account, fact)
-        ]  # fmt: skip
+        told = unified_events(fact) if account.mode == "unified" else events(account, fact)
+        return [Push(self._feed(account, event.heard_by), event.text) for event in told]
 
     def feeds(self, account: Account) -> Sequence[str]:
         """One for each kind of thing."""
-        kinds = [kind for product in topics.ALL.values() for kind in product]
-        return [self._feed(account, kind) for kind in kinds]
+        kinds = {*UNIFIED_CHANNELS, *(kind for some in topics.ALL.values() for kind in some)}
+        return [self._feed(account, kind) for kind in sorted(kinds)]
 
     def expire(self, account: Account, told: bool) -> Sequence[Push]:
         """The tokens are good no more, nor is what was subscribed with them."""
@@ -99,7 +103,11 @@ class KucoinAccounts:
     def wanted(self, account: Account, product: Product, topic: str) -> Wanted | None:
         """What is heard on a private topic from now on."""
         kind = topics.heard_by(product, topic)
-        return None if kind is None else Wanted(self._feed(account, kind), SilentFeed)
+        return None if kind is None else self.unified_wanted(account, kind)
+
+    def unified_wanted(self, account: Account, channel: str) -> Wanted:
+        """What is heard on a channel of a unified account from now on."""
+        return Wanted(self._feed(account, channel), SilentFeed)
 
     def _feed(self, account: Account, kind: str) -> str:
         return f"{NAME}:account:{account.name}:{self._ended[account.name]}:{kind}"

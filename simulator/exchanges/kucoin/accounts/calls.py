@@ -1,4 +1,7 @@
-"""KuCoin's signed REST of classic accounts: which call is what, and of which pool it takes how much."""
+"""KuCoin's signed REST: which call is what, and of which pool it takes how much.
+
+What is about accounts of one mode is refused to those of the other.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from common.model.intervals import DAY_MS
 from simulator.accounts.account import Account
 from simulator.accounts.model import Balance, Fill, Order
 from simulator.exchanges.common import Refused
-from simulator.exchanges.kucoin.accounts import rows
+from simulator.exchanges.kucoin.accounts import rows, unified_calls
 from simulator.exchanges.kucoin.accounts.asking import (
     Asked,
     by_last_id,
@@ -46,11 +49,12 @@ Answer = Callable[[Asked], object]
 
 
 class Route(NamedTuple):
-    """One call."""
+    """One call; ``mode``: of the accounts that it is about, empty for all."""
 
     pool: Pool
     weight: int
     answer: Answer
+    mode: str = "classic"
 
 
 def route_of(product: Product, method: str, path: str) -> Route | None:
@@ -247,8 +251,9 @@ def _key_info(asked: Asked) -> object:
 
 _ROUTES: Mapping[Product, Mapping[str, Route]] = {
     "spot": {
-        "/api/ua/v2/account/mode": Route(UNIFIED, 30, _mode),
-        "/api/v1/user/api-key": Route(MANAGEMENT, 3, _key_info),
+        "/api/ua/v2/account/mode": Route(UNIFIED, 30, _mode, ""),
+        **{path: Route(UNIFIED, *call, "unified") for path, call in unified_calls.CALLS.items()},
+        "/api/v1/user/api-key": Route(MANAGEMENT, 3, _key_info, ""),
         "/api/v1/accounts": Route(MANAGEMENT, 5, _balances),
         "/api/v1/hf/orders/active/symbols": Route(SPOT, 2, _active_symbols),
         "/api/v1/hf/orders/active": Route(SPOT, 2, _spot_active),

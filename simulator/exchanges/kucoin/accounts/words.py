@@ -74,3 +74,8 @@ def settled_in(listing: Listing) -> str:
 def time_ns(fact: Fact, nth: int = 0) -> int:
     """When a fact was, in nanoseconds: those of one millisecond one after another."""
     return fact.time_ms * 1_000_000 + (fact.number * 10 + nth) % 1_000_000
+
+
+def nanos(time_ms: int) -> int:
+    """A time of REST in nanoseconds."""
+    return time_ms * 1_000_000
