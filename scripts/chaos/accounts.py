@@ -82,7 +82,9 @@ class Accounts:
             for truth in await self._exchanges.accounts(exchange):
                 truths[truth["account"]] = truth
         for one in self.opened:
-            judge_account(verdict, told[one.account_id], truths[one.name], one.market)
+            fees = PRIVATE[one.exchange].markets[one.market].streams_fees
+            mine = told[one.account_id]
+            judge_account(verdict, mine, truths[one.name], one.market, fees=fees)
         return verdict
 
     async def _send(self, requests: Collection[bytes]) -> None:

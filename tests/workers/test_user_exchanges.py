@@ -17,7 +17,7 @@ pytestmark = pytest.mark.engines
 # Those whose accounts the simulator serves.
 SERVED = ("binance", "bitget", "bybit", "okx", "coinbase", "kucoin")
 # Where accounts are of several kinds.
-MODES = {"bitget": ("unified", "classic")}
+MODES = {"bitget": ("unified", "classic"), "kucoin": ("", "unified")}
 
 
 class Trader:
@@ -81,7 +81,9 @@ async def look(it: Accounts, trader: Trader) -> AccountVerdict:
         for one in it.heard.messages
         if one.body["accountId"] == trader.name
     ]
-    judge_account(verdict, told, await trader.truth(), trader.market)
+    rules = PRIVATE[trader.row["exchange"]].markets[trader.market]
+    truth = await trader.truth()
+    judge_account(verdict, told, truth, trader.market, fees=rules.streams_fees)
     return verdict
 
 
