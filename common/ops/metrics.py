@@ -59,6 +59,15 @@ METRICS: tuple[About, ...] = (
     About("streams_quiet", "gauge", _PLACE, "Acknowledged streams that nobody has traded yet."),
     About("streams_stale", "gauge", _PLACE, "Streams that have gone silent."),
     About("streams_rejected", "gauge", _PLACE, "Streams that the exchange refuses."),
+    About(
+        "accounts", "gauge", ("exchange", "market", "state"), "Owned accounts by how they stand."
+    ),
+    About(
+        "account_troubles",
+        "gauge",
+        ("exchange", "market", "reason"),
+        "Accounts that wait or are parked, by why.",
+    ),
     About("frame_age_seconds", "gauge", _PLACE, "Age of the last frame of the quietest shard."),
     About("lag_seconds", "gauge", _PLACE, "Market time from an event to its arrival, the worst."),
     About("connects", "counter", _PLACE, "Connections that came about."),
@@ -168,6 +177,12 @@ class Page(Collector):
             _add(sums["workers"], (record.role, record.state), 1)
             for shard in record.shards:
                 _add_shard(sums, shard)
+            for accounts in record.accounts:
+                place = tuple(accounts.place.split(":", 1))
+                for state, count in accounts.states.items():
+                    _add(sums["accounts"], (*place, state), count)
+                for trouble, count in accounts.troubles.items():
+                    _add(sums["account_troubles"], (*place, trouble), count)
         return sums
 
     def _worker_gauges(self) -> Iterator[Metric]:
