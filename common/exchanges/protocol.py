@@ -13,6 +13,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType, field
 
 from common.exchanges.budget import Budget, Cost, Used
+from common.exchanges.seed import SeedWords
 from common.model.events import Candle, MarketEvent, Trade
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Channel, Market, Stream
@@ -194,13 +195,17 @@ class RestRules(Struct, frozen=True, kw_only=True):
 
 
 class MarketRules(Struct, frozen=True, kw_only=True):
-    """One market of an exchange. ``seed_name`` is what older backends call it (``binanceUsdm``)."""
+    """One market of an exchange.
+
+    ``seed_name`` is what older backends call it (``binanceUsdm``), ``seed`` how they speak of it.
+    """
 
     seed_name: str
     channels: Mapping[Channel, ChannelRules]
     limits: Limits
     rest: RestRules
     close_codes: Mapping[int, Reason] = {}
+    seed: SeedWords = SeedWords()
 
 
 # --- requests out ---------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Two spellings are understood. The older backends' names a market by its exchange and an interval in
 the exchange's own words: ``{"payload": {"symbol": "BTCUSDT", "exchange": "binanceUsdm",
-"interval": "1m"}}``. Ours says ``"exchange": "binance", "market": "linear"``, may ask for tickers
+"interval": "1m"}}``; where they have words of their own (``common.exchanges.seed``), in these. Ours says ``"exchange": "binance", "market": "linear"``, may ask for tickers
 (``"channel": "ticker"``) and may use a pattern as symbol. Both may ask for past candles:
 ``"history": 200``.
 """
@@ -16,6 +16,7 @@ from msgspec import Meta, Raw, Struct, field
 
 from common.exchanges.protocol import ChannelRules, Exchange
 from common.exchanges.registry import EXCHANGES, by_seed_name
+from common.exchanges.seed import SeedWords
 from common.model.intervals import INTERVALS, source_of
 from common.model.streams import MARKETS, Channel, Market, Pattern
 
@@ -106,16 +107,19 @@ def read(body: bytes) -> Wanted | Answer:
         at = f" market {payload.market!r}" if payload.market is not None else ""
         return Answer("unsupported", f"exchange {payload.exchange!r}{at} is not served"[:200])
     exchange, market = place
+    # Who names a market by its old name says the rest in old words too.
+    seed = exchange.markets[market].seed if payload.market is None else None
+    symbol = payload.symbol if seed is None else seed.own_symbol(payload.symbol)
     rules = exchange.markets[market].channels.get(payload.channel)
     if rules is None:
         return Answer("unsupported", f"{exchange.name} {market} has no {payload.channel}")
     if payload.channel != "candle":
-        return Wanted(Pattern(exchange.name, market, payload.channel, payload.symbol))
-    interval = _interval(rules, str(payload.interval), theirs_first=payload.market is None)
+        return Wanted(Pattern(exchange.name, market, payload.channel, symbol))
+    interval = _interval(rules, str(payload.interval), seed)
     if interval is None:
         reason = f"{exchange.name} {market} has no interval {payload.interval!r}; it has "
         return Answer("unsupported", (reason + " ".join(INTERVALS))[:200])
-    pattern = Pattern(exchange.name, market, payload.channel, payload.symbol, interval)
+    pattern = Pattern(exchange.name, market, payload.channel, symbol, interval)
     return Wanted(pattern, payload.history)
 
 
@@ -137,12 +141,14 @@ def _place(payload: _Payload) -> tuple[Exchange, Market] | None:
     return None
 
 
-def _interval(rules: ChannelRules, text: str, *, theirs_first: bool) -> str | None:
+def _interval(rules: ChannelRules, text: str, seed: SeedWords | None) -> str | None:
     """Our spelling of an interval given in ours or theirs.
 
     The same letters can mean different things to us and to an exchange, so who asks in an
-    exchange's old name is understood in the exchange's words first.
+    exchange's old name (``seed``) is understood in older backends' and the exchange's words first.
     """
     ours = text if text in INTERVALS and source_of(text, rules.intervals) else None
     theirs = next((name for name, word in rules.intervals.items() if word == text), None)
-    return (theirs or ours) if theirs_first else (ours or theirs)
+    if seed is None:
+        return ours or theirs
+    return seed.own_interval(text) or theirs or ours

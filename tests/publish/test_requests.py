@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from common.exchanges.seed import SeedWords
 from common.model.streams import Pattern
 from common.publish import requests
 from common.publish.requests import Answer, Malformed, ReplyTo, Wanted
@@ -107,12 +108,43 @@ def test_an_interval_is_understood_in_the_askers_words_first(
     rules = type(market.channels["candle"])(
         url="", cadence=market.channels["candle"].cadence, intervals={"1m": "1", "1M": "1m"}
     )
-    assert requests._interval(rules, "1m", theirs_first=True) == "1M"
-    assert requests._interval(rules, "1m", theirs_first=False) == "1m"
+    older = SeedWords()
+    assert requests._interval(rules, "1m", older) == "1M"
+    assert requests._interval(rules, "1m", None) == "1m"
     rules = type(rules)(url="", cadence=rules.cadence, intervals={"1h": "candle1H"})
-    for theirs_first in (True, False):
-        assert requests._interval(rules, "1h", theirs_first=theirs_first) == "1h"
-        assert requests._interval(rules, "candle1H", theirs_first=theirs_first) == "1h"
+    for seed in (older, None):
+        assert requests._interval(rules, "1h", seed) == "1h"
+        assert requests._interval(rules, "candle1H", seed) == "1h"
+
+
+@pytest.mark.parametrize(
+    ("asked", "symbol", "interval"),
+    [
+        (("BTC-USDT", "okx", "candle1Dutc"), "BTC-USDT", "1d"),
+        (("BTC-USDT", "okxLinear", "candle1m"), "BTC-USDT-SWAP", "1m"),
+        (("BTC-USDT-SWAP", "okxLinear", "1m"), "BTC-USDT-SWAP", "1m"),
+        (("BTC-USDT-261225", "okxLinear", "candle1m"), "BTC-USDT-261225", "1m"),
+        (("BTCUSDT", "bitget", "candle1H"), "BTCUSDT", "1h"),
+        (("BTCUSDT", "bitgetUsdm", "3min"), "BTCUSDT", "3m"),
+        (("BTCUSDT", "bybit", "8hour"), "BTCUSDT", "8h"),
+        (("BTCUSDT", "paperKucoinLinear", "1m"), "XBTUSDTM", "1m"),
+        (("BTCUSD", "kucoinInverse", "1hour"), "XBTUSDM", "1h"),
+        (("BTC-USDT", "kucoin", "1week"), "BTC-USDT", "1w"),
+    ],
+)
+def test_older_backends_are_understood_in_words_of_their_own(
+    asked: tuple[str, str, str], symbol: str, interval: str
+) -> None:
+    wanted = requests.read(body(symbol=asked[0], exchange=asked[1], interval=asked[2]))
+    assert isinstance(wanted, Wanted)
+    assert (wanted.pattern.symbol, wanted.pattern.interval) == (symbol, interval)
+
+
+def test_our_own_spelling_takes_no_word_of_older_backends() -> None:
+    asked = {"exchange": "okx", "market": "linear", "symbol": "BTC-USDT"}
+    wanted = requests.read(body(**asked, interval="1m"))
+    assert wanted == Wanted(Pattern("okx", "linear", "candle", "BTC-USDT", "1m"))
+    assert isinstance(requests.read(body(**asked, interval="candle1m")), Answer)
 
 
 def test_an_answer_goes_where_amqp_says_else_where_the_body_says() -> None:

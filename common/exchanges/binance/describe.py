@@ -18,6 +18,7 @@ from common.exchanges.protocol import (
     Reason,
     RestRules,
 )
+from common.exchanges.seed import SeedWords
 from common.model.intervals import DAY_MS, INTERVALS
 from common.model.streams import Channel, Market
 
@@ -58,6 +59,7 @@ def _channels(url: str, tickers: str) -> dict[Channel, ChannelRules]:
 MARKETS: Mapping[Market, MarketRules] = {
     "spot": MarketRules(
         seed_name="binance",
+        seed=SeedWords(tells_ends=True),
         channels=_channels("wss://stream.binance.com:9443/stream", "!miniTicker@arr"),
         # 1024 streams and 5 messages a second, pings and pongs included: two thirds of it are ours.
         limits=Limits(
@@ -72,6 +74,7 @@ MARKETS: Mapping[Market, MarketRules] = {
     ),
     "linear": MarketRules(
         seed_name="binanceUsdm",
+        seed=SeedWords(tells_ends=True, events="futures"),
         # Routed since 2026-04-23: on another route a subscribe is acked and nothing ever comes.
         channels=_channels("wss://fstream.binance.com/market/stream", "!ticker@arr"),
         # Reserve: 1024 is documented, several clients report 200.
@@ -89,6 +92,7 @@ MARKETS: Mapping[Market, MarketRules] = {
     ),
     "inverse": MarketRules(
         seed_name="binanceCoinm",
+        seed=SeedWords(tells_ends=True, events="futures", sizes="contracts"),
         channels=_channels("wss://dstream.binance.com/stream", "!ticker@arr"),
         limits=Limits(
             topics_per_connection=200,

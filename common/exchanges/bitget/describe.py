@@ -18,6 +18,7 @@ from common.exchanges.protocol import (
     Reason,
     RestRules,
 )
+from common.exchanges.seed import SeedWords
 from common.model.intervals import DAY_MS
 from common.model.streams import Channel, Market
 
@@ -48,6 +49,16 @@ _SPOT_REST = {
     "4h": "4h",
     **_FROM_UTC,
 }
+
+# Older backends name a candle by its channel, and what has none in words of REST.
+_SEED = SeedWords(
+    intervals={
+        **{ours: f"candle{theirs}" for ours, theirs in _CHANNELS.items()},
+        "3m": "3min",
+        "2h": "2h",
+        "8h": "8h",
+    }
+)
 
 _CANDLE = ChannelRules(
     url=_URL,
@@ -122,18 +133,21 @@ def _rest(market: Market, intervals: Mapping[str, str], span_ms: int | None) -> 
 MARKETS: Mapping[Market, MarketRules] = {
     "spot": MarketRules(
         seed_name="bitget",
+        seed=_SEED,
         channels=_MARKET_CHANNELS,
         limits=_LIMITS,
         rest=_rest("spot", _SPOT_REST, None),
     ),
     "linear": MarketRules(
         seed_name="bitgetUsdm",
+        seed=_SEED,
         channels=_MARKET_CHANNELS,
         limits=_LIMITS,
         rest=_rest("linear", _MIX_REST, 90 * DAY_MS),
     ),
     "inverse": MarketRules(
         seed_name="bitgetCoinm",
+        seed=_SEED,
         channels=_MARKET_CHANNELS,
         limits=_LIMITS,
         rest=_rest("inverse", _MIX_REST, 90 * DAY_MS),

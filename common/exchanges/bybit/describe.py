@@ -18,6 +18,7 @@ from common.exchanges.protocol import (
     Reason,
     RestRules,
 )
+from common.exchanges.seed import SeedWords
 from common.model.intervals import DAY_MS
 from common.model.streams import Market
 
@@ -39,6 +40,8 @@ INTERVALS: Mapping[str, str] = {
     "1w": "W",
     "1M": "M",
 }
+
+_SEED = SeedWords(intervals={**INTERVALS, "8h": "8hour"})
 
 # Documented as a push every 1 to 60 s; seen: one per change, and the close within a second.
 _CANDLE = Cadence(kind="trade-driven", probe_s=60.0, stall_s=60.0)
@@ -66,6 +69,7 @@ def _market(market: Market, seed_name: str, topics_per_request: int) -> MarketRu
     quiet = frozenset({_SPOT_DAY}) if market == "spot" else frozenset()
     return MarketRules(
         seed_name=seed_name,
+        seed=_SEED,
         channels={
             "candle": ChannelRules(url=url, cadence=_CANDLE, intervals=INTERVALS, closes="flag"),
             "ticker": ChannelRules(url=url, cadence=_TICKER, quiet_sources=quiet),

@@ -18,6 +18,7 @@ from common.exchanges.protocol import (
     Reason,
     RestRules,
 )
+from common.exchanges.seed import SeedWords
 from common.model.streams import Channel, Market
 
 NAME = "kucoin"
@@ -53,6 +54,15 @@ _FUTURES_REST = {
     "12h": "720",
     "1d": "1440",
 }
+
+# Older backends call bitcoin by its common name and leave out the M; of futures they say intervals as
+# we do.
+_SEED_SPOT = SeedWords(intervals={**_SPOT, "1w": "1week"})
+_SEED_FUTURES = SeedWords(
+    to_theirs=((r"^XBT(?=USD)", "BTC"), (r"(USDT|USDC|USD)M$", r"\1")),
+    to_ours=((r"^BTC(?=USD)", "XBT"), (r"(USDT|USDC|USD)$", r"\1M")),
+    sizes="contracts",
+)
 
 # Pushed once a second at most, and only by trades: a quiet symbol says nothing for minutes, not
 # even that its bar is over.
@@ -104,6 +114,7 @@ _FUTURES_MARKETS: Mapping[Market, str] = {"linear": "kucoinLinear", "inverse": "
 MARKETS: Mapping[Market, MarketRules] = {
     "spot": MarketRules(
         seed_name="kucoin",
+        seed=_SEED_SPOT,
         channels=_channels(_SPOT),
         limits=LIMITS,
         rest=RestRules(
@@ -118,6 +129,7 @@ MARKETS: Mapping[Market, MarketRules] = {
     **{
         market: MarketRules(
             seed_name=seed_name,
+            seed=_SEED_FUTURES,
             channels=_channels(_NAMES),
             limits=LIMITS,
             rest=RestRules(

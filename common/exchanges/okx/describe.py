@@ -18,6 +18,7 @@ from common.exchanges.protocol import (
     Reason,
     RestRules,
 )
+from common.exchanges.seed import SeedWords
 from common.model.streams import Market
 
 NAME = "okx"
@@ -45,6 +46,16 @@ INTERVALS: Mapping[str, str] = {
     "1w": "1Wutc",
     "1M": "1Mutc",
 }
+
+# Older backends name a candle by its channel, and a perpetual contract by its pair alone.
+_SEED_INTERVALS = {ours: f"candle{theirs}" for ours, theirs in INTERVALS.items()}
+_SEED_SPOT = SeedWords(intervals=_SEED_INTERVALS)
+_SEED_CONTRACTS = SeedWords(
+    intervals=_SEED_INTERVALS,
+    to_theirs=((r"-SWAP$", ""),),
+    to_ours=((r"^([^-]+-[^-]+)$", r"\1-SWAP"),),
+    sizes="contracts",
+)
 
 # A bar is pushed once a second at most, a ticker ten times, both on a change only.
 _CANDLE = Cadence(kind="trade-driven", probe_s=15.0, stall_s=60.0)
@@ -87,9 +98,10 @@ _CLOSE_CODES: Mapping[int, Reason] = {
 }
 
 
-def _market(seed_name: str) -> MarketRules:
+def _market(seed_name: str, seed: SeedWords) -> MarketRules:
     return MarketRules(
         seed_name=seed_name,
+        seed=seed,
         channels={
             "candle": ChannelRules(
                 url=_CANDLE_URL, cadence=_CANDLE, intervals=INTERVALS, closes="flag"
@@ -109,9 +121,9 @@ def _market(seed_name: str) -> MarketRules:
 
 
 MARKETS: Mapping[Market, MarketRules] = {
-    "spot": _market("okx"),
-    "linear": _market("okxLinear"),
-    "inverse": _market("okxInverse"),
+    "spot": _market("okx", _SEED_SPOT),
+    "linear": _market("okxLinear", _SEED_CONTRACTS),
+    "inverse": _market("okxInverse", _SEED_CONTRACTS),
 }
 
 # Perpetual and dated contracts are lists of their own; each holds linear and inverse ones.
