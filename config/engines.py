@@ -54,6 +54,23 @@ SETTINGS: tuple[Setting, ...] = (
         default="fleet:",
     ),
     Setting(
+        name="COMPAT_REDIS",
+        group=_ENGINES,
+        read=values.switch,
+        allowed="0 or 1",
+        meaning="1: events also go to the Redis channels that older backends listen to.",
+        default="0",
+    ),
+    Setting(
+        name="COMPAT_REDIS_URL",
+        group=_ENGINES,
+        read=values.redis_url,
+        allowed="redis://[user:password@]host[:port][/database], rediss:// for TLS",
+        meaning="The Redis of those channels.",
+        computed="the fleet's own",
+        secret=True,
+    ),
+    Setting(
         name="RABBIT_URL",
         group=_ENGINES,
         read=values.rabbit_url,

@@ -40,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     redis_url: SecretUrl
     redis_prefix: str
+    compat_redis: bool
+    compat_redis_url: SecretUrl | None
     rabbit_url: SecretUrl
     topology: Topology
     publish_buffer: int
@@ -74,7 +76,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Every secret in here, in clear: what logs have to be kept free of."""
         plain = (*(self.credentials_key or ()), self.coinbase_api_key, self.coinbase_api_secret)
         revealed = [secret.reveal() for secret in plain if secret is not None]
-        passwords = [self.redis_url.password, self.rabbit_url.password]
+        urls = (self.redis_url, self.rabbit_url, self.compat_redis_url)
+        passwords = [url.password for url in urls if url is not None]
         return tuple(revealed + [password for password in passwords if password])
 
 

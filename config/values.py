@@ -48,6 +48,13 @@ def one_of(words: Sequence[str]) -> Reader:
     return read
 
 
+def switch(text: str) -> bool:
+    """On or off."""
+    if text not in ("0", "1"):
+        raise Wrong(f"{text!r} is neither")
+    return text == "1"
+
+
 def whole(least: int, most: int) -> Reader:
     """A reader of a whole number in that range."""
 

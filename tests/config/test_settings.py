@@ -23,6 +23,8 @@ WRONG = {
     "REDIS_PORT": "70000",
     "REDIS_PASSWORD": "two\nlines",
     "REDIS_PREFIX": "with space",
+    "COMPAT_REDIS": "yes",
+    "COMPAT_REDIS_URL": "localhost:6379",
     "RABBIT_URL": "redis://localhost",
     "RABBIT_HOST": "https://localhost",
     "RABBIT_PORT": "5672x",
@@ -90,9 +92,18 @@ def test_nothing_set_starts_against_local_engines() -> None:
     assert (empty.lease_ttl_s, empty.drain_s) == (15, 20)
     assert (empty.publish_buffer, empty.publish_linger_ms) == (20_000, 0)
     assert (empty.history_bars, empty.look_back_s, empty.backfill_bars) == (0, 300, 10_000)
+    assert (empty.compat_redis, empty.compat_redis_url) == (False, None)
     assert empty.market_clock.speed == 1
     assert empty.exchange_gateway is None
     assert empty.coinbase_api_key is None
+
+
+def test_older_backends_are_served_only_if_asked_for_and_where_asked_for() -> None:
+    asked = settings(COMPAT_REDIS="1", COMPAT_REDIS_URL="redis://elsewhere/3")
+    assert asked.compat_redis
+    assert asked.compat_redis_url is not None
+    assert asked.compat_redis_url.reveal() == "redis://elsewhere/3"
+    assert not settings(COMPAT_REDIS="0").compat_redis
 
 
 def test_settings_are_frozen() -> None:
@@ -353,6 +364,7 @@ SECRET = "hunter2hunter2"
 def test_no_way_of_printing_settings_shows_a_secret() -> None:
     environ = {
         "REDIS_URL": f"rediss://:{SECRET}@redis.example/0?password={SECRET}",
+        "COMPAT_REDIS_URL": f"redis://:{SECRET}@redis.example/1",
         "RABBIT_PASSWORD": SECRET,
         "COINBASE_API_KEY": SECRET,
         "COINBASE_API_SECRET": SECRET,
@@ -365,7 +377,7 @@ def test_no_way_of_printing_settings_shows_a_secret() -> None:
     assert SECRET not in "\n".join(prints)
     assert str(loaded.redis_url) == "rediss://:***@redis.example/0?password=***"
     assert str(loaded.rabbit_url) == "amqp://guest:***@localhost:5672/"
-    assert loaded.secrets.count(SECRET) == 4
+    assert loaded.secrets.count(SECRET) == 5
 
 
 def test_secrets_are_neither_encoded_nor_pickled() -> None:
