@@ -15,6 +15,7 @@ from common.model.instruments import Catalog
 from common.model.streams import Market
 from common.recovery.inquiring import Clocks, Inquirer
 from common.session.sockets import Sockets, Venue
+from workers.mirror import Mirror
 
 
 class Means(Struct, frozen=True):
@@ -24,6 +25,7 @@ class Means(Struct, frozen=True):
         catalog: gives a market's instruments as they are known now.
         reconcile_s: how often a live account is compared with REST (machine seconds).
         look_back_ms: how far back an account is asked of which nothing is kept (exchange's time).
+        mirror: tells older backends; None: there are none.
     """
 
     vault: Vault
@@ -35,6 +37,7 @@ class Means(Struct, frozen=True):
     catalog: Callable[[str, Market], Catalog]
     reconcile_s: float
     look_back_ms: int
+    mirror: Mirror | None = None
 
     def venue(self, record: AccountRecord) -> Venue:
         """Where an account is.

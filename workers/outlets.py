@@ -1,4 +1,4 @@
-"""Where the events of all shards go: to RabbitMQ, and the last of each into Redis beside it."""
+"""Where the events of all shards go: to RabbitMQ, and beside it to Redis, to be read or heard there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from common.fleet.last import LastValues
 from common.model.events import Candle, MarketEvent
 from common.model.streams import Origin, Stream
 from common.publish.pipeline import Pipeline
+from workers.mirror import Mirror
 from workers.progress import Progress
 
 
@@ -40,12 +41,19 @@ class Outlet(Protocol):
 
 
 class Outlets:
-    """The process's ``Outlet``. ``last`` is None where it is switched off."""
+    """The process's ``Outlet``. ``last`` and ``mirror`` are None where they are switched off."""
 
-    def __init__(self, pipeline: Pipeline, progress: Progress, last: LastValues | None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        progress: Progress,
+        last: LastValues | None,
+        mirror: Mirror | None = None,
+    ) -> None:
         self._pipeline = pipeline
         self._progress = progress
         self._last = last
+        self._mirror = mirror
 
     def publish(self, event: MarketEvent, *, epoch: int, origin: Origin) -> bool:
         """See ``Outlet``."""
@@ -55,6 +63,8 @@ class Outlets:
             self._progress.published(event)
         if self._last is not None:
             self._last.note(event)
+        if self._mirror is not None:
+            self._mirror.price(event)
         return True
 
     def status(

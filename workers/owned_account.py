@@ -45,7 +45,9 @@ class OwnedAccount:
         self._means = means
         self._is_lost = False
         stream = Stream(shard.exchange, shard.market, "account", str(shard.index))
-        self.speaker = Speaker(stream, lease.epoch, pipeline, means.ledgers, self._is_certain)
+        self.speaker = Speaker(
+            stream, lease.epoch, pipeline, means.ledgers, self._is_certain, means.mirror
+        )
         self._record: AccountRecord | None = None
         self.life: AccountLife | None = None
         self._task: asyncio.Task[None] | None = None

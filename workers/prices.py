@@ -54,7 +54,7 @@ class PriceWorker(Worker[OwnedShard]):
         self._reach = _reach(settings)
         ttl_s = settings.last_values_ttl_s
         self._last = LastValues(self._redis, self._keys, ttl_s) if ttl_s else None
-        self._outlets = Outlets(self._pipeline, self._progress, self._last)
+        self._outlets = Outlets(self._pipeline, self._progress, self._last, self._mirror)
         wants = Wants(
             desired,
             checkpoints,
@@ -112,12 +112,11 @@ class PriceWorker(Worker[OwnedShard]):
         return any(shard.feed.is_live(stream) for stream in streams for shard in owned)
 
     def _record(self, returned: int) -> WorkerRecord:
-        stats = {**self._pipeline.stats, **self._budgets.counts}
         return worker_record(
             self._who,
             self._state,
             self._redis_state,
-            stats,
+            self._stats,
             returned,
             shards=tuple(map(shard_record, list(self._shards.owned.values()))),
             counts=verdict_counts(self._shards),

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from common.fleet.ledgers import Ledgers
 from common.model.account import AccountEvent
 from common.model.streams import Origin, Stream
+from common.publish import compat
 from common.publish.durable import Subject
 from common.publish.pipeline import Pipeline
 from common.recovery.book import Pieces
 from workers.confirms import Confirms
+from workers.mirror import Mirror
 
 # How often it is looked whether what stood in the way is gone.
 LOOK_S = 0.1
@@ -26,6 +28,7 @@ class Speaker:
         pipeline: where it goes.
         ledgers: where what is confirmed is kept.
         is_certain: whether the account is certainly ours now.
+        mirror: tells older backends; None: there are none.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Speaker:
         pipeline: Pipeline,
         ledgers: Ledgers,
         is_certain: Callable[[], bool],
+        mirror: Mirror | None = None,
     ) -> None:
         self.epoch = epoch
         self.events = 0
@@ -42,6 +46,7 @@ class Speaker:
         self._pipeline = pipeline
         self._ledgers = ledgers
         self._is_certain = is_certain
+        self._mirror = mirror
         self._confirms = Confirms()
         # Called when Redis has lost what was kept: gives all of it.
         self.everything: Callable[[], Pieces] | None = None
@@ -62,6 +67,8 @@ class Speaker:
             self._confirms.unpublished(event)
             await asyncio.sleep(LOOK_S)
         self.events += 1
+        if self._mirror is not None:
+            self._mirror.account(event)
 
     def changed(self, pieces: Pieces) -> None:
         """What is to be kept when all that was published so far is confirmed."""
@@ -89,6 +96,16 @@ class Speaker:
             from_ms=from_ms,
             to_ms=to_ms,
         )
+        if self._mirror is not None:
+            self._mirror_status(self._mirror, state, reason[:300], code)
+
+    def _mirror_status(self, mirror: Mirror, state: str, reason: str, code: str) -> None:
+        """Older backends know of two: heard (again), and refused for its key."""
+        stream = self._stream
+        if state == "live":
+            mirror.say(compat.subscribed(stream.symbol))
+        elif state == "parked" and code == "key":
+            mirror.say(compat.key_refused(stream.exchange, stream.market, stream.symbol, reason))
 
     async def keep(self) -> None:
         """Keep what is confirmed.

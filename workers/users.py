@@ -68,6 +68,7 @@ class UserWorker(Worker[OwnedAccount]):
                 self._catalog,
                 settings.account_reconcile_s,
                 int(settings.look_back_s * 1000 * settings.market_clock.speed),
+                self._mirror,
             )
         )
         handler = AccountCommands(
@@ -163,14 +164,13 @@ class UserWorker(Worker[OwnedAccount]):
         return None if owned is None or owned.life is None else owned.life.state
 
     def _record(self, returned: int) -> WorkerRecord:
-        stats = {**self._pipeline.stats, **self._budgets.counts}
         counts = {f"private_{name}": number for name, number in self._sockets.counts.items()}
         owned = list(self._shards.owned.values())
         return worker_record(
             self._who,
             self._state,
             self._redis_state,
-            stats,
+            self._stats,
             returned,
             accounts=tuple(_accounts_records(owned)),
             counts={**counts, "account_events": sum(one.speaker.events for one in owned)},

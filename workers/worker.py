@@ -37,8 +37,10 @@ from common.publish.pipeline import Pipeline
 from common.recovery.rest import Rest, RestError
 from common.session.address import Addresses
 from config.settings import Settings
-from workers.broker import Returns, rabbit_state
+from workers.beacon import Beacon
+from workers.broker import Returns, Stats, rabbit_state
 from workers.instruments import fetch_instruments
+from workers.mirror import mirror_of
 from workers.records import Identity
 from workers.shards import Keeper, OwnedT, Shards, Wanted
 
@@ -93,6 +95,8 @@ class Worker(ABC, Generic[OwnedT]):
             linger_s=settings.publish_linger_ms / 1000,
         )
         self._returns = Returns()
+        self._mirror = mirror_of(settings)
+        self._beacon = None if self._mirror is None else Beacon(self._mirror, self._who)
 
     def _make_shards(self, keeper: Keeper) -> Shards[OwnedT]:
         return Shards(self._id, self._leases, self._open, self._flush, keeper, self._is_calm)
@@ -158,8 +162,13 @@ class Worker(ABC, Generic[OwnedT]):
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick_for_ever())
             group.create_task(self._renew_for_ever())
-            for each in self._beside():
+            for each in (*self._beside(), *self._for_older_backends()):
                 group.create_task(each)
+
+    def _for_older_backends(self) -> Sequence[Coroutine[Any, Any, None]]:
+        if self._mirror is None or self._beacon is None:
+            return ()
+        return self._mirror.run(), self._beacon.run()
 
     def _tell_exchanges(self) -> None:
         for name in EXCHANGES:
@@ -203,6 +212,8 @@ class Worker(ABC, Generic[OwnedT]):
             members = await self._members.all()
             self._budgets.sharers = sum(m.egress == self._settings.egress for m in members)
             workers = self._kin(takers(members))
+            if self._beacon is not None:
+                self._beacon.look(workers)
             self._wanted = await self._plan(workers)
             if claiming:
                 await self._shards.settle(self._wanted, workers)
@@ -222,6 +233,12 @@ class Worker(ABC, Generic[OwnedT]):
         """Those among whom the shards are divided."""
         users = self._role == "user"
         return {worker: role for worker, role in workers.items() if (role == "user") == users}
+
+    @property
+    def _stats(self) -> Stats:
+        """What the parts that all kinds have tell of themselves."""
+        mirrored = {} if self._mirror is None else self._mirror.counts
+        return {**self._pipeline.stats, **self._budgets.counts, **mirrored}
 
     def _catalog(self, exchange: str, market: Market) -> Catalog:
         return self._directory.known(exchange, market) or {}
@@ -279,6 +296,8 @@ class Worker(ABC, Generic[OwnedT]):
                 "stopping with unconfirmed messages"
             )
         await self._pipeline.close()
+        if self._mirror is not None:
+            await self._mirror.close()
         await self._release_strays()
         try:
             await self._members.remove(self._id)

@@ -1,0 +1,144 @@
+"""Prices and notices as older backends hear them on Redis: a channel and a text each. Pure.
+
+They listen to ``trade@BTCUSDT@binance`` and ``BTCUSDT@bybit@5Candle``, in their own words for
+markets, symbols and intervals (``common.exchanges.seed``); what concerns all of them is on
+``serviceLog``. ``docs/compat.md`` says what differs from what they had.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from msgspec import UNSET, UnsetType
+
+from common.exchanges.protocol import MarketRules
+from common.exchanges.registry import EXCHANGES
+from common.model.events import Candle, MarketEvent, Ticker
+from common.model.streams import Market, Role
+from common.publish.routes import encode
+
+SERVICE_LOG = "serviceLog"
+
+
+class Message(NamedTuple):
+    """What is published, and where."""
+
+    channel: str
+    text: str
+
+
+def message(channel: str, body: dict[str, Any]) -> Message:
+    """A JSON text for a channel."""
+    return Message(channel, encode(body).decode())
+
+
+def rules_of(exchange: str, market: Market) -> MarketRules:
+    """A market, with its old name and words."""
+    return EXCHANGES[exchange].markets[market]
+
+
+# --- prices -------------------------------------------------------------------------------------
+
+
+def price_channel(event: MarketEvent) -> str:
+    """``trade@<symbol>@<market>``, ``<symbol>@<market>@<interval>Candle``."""
+    rules = rules_of(event.exchange, event.market)
+    symbol = rules.seed.symbol(event.symbol)
+    if isinstance(event, Candle):
+        return f"{symbol}@{rules.seed_name}@{rules.seed.interval(event.interval)}Candle"
+    return f"trade@{symbol}@{rules.seed_name}"
+
+
+def price_message(event: MarketEvent, now_ms: int) -> Message:
+    """A ticker, or a candle as it is now; ``now_ms``: the wall's, when it is sent.
+
+    Raises:
+        ValueError: something in it that should be a number is none.
+    """
+    channel = price_channel(event)
+    if isinstance(event, Candle):
+        return message(channel, _candle(event))
+    return message(channel, _ticker(event, now_ms))
+
+
+def _candle(candle: Candle) -> dict[str, Any]:
+    bar = {
+        "start": candle.start_ms,
+        "open": candle.open,
+        "high": candle.high,
+        "low": candle.low,
+        "close": candle.close,
+        "volume": _volume(candle),
+    }
+    rules = rules_of(candle.exchange, candle.market)
+    values = "@".join(map(str, bar.values()))
+    symbol = rules.seed.symbol(candle.symbol)
+    interval = rules.seed.interval(candle.interval)
+    return bar | {"uniqueMessageId": f"{symbol}@{interval}@{rules.seed_name}@{values}"}
+
+
+def _ticker(ticker: Ticker, now_ms: int) -> dict[str, Any]:
+    rules = rules_of(ticker.exchange, ticker.market)
+    symbol = rules.seed.symbol(ticker.symbol)
+    numbers = {
+        "price": float(ticker.last),
+        "volume": float(_volume(ticker)),
+        # Where the best prices are not told, the last one: they never had others.
+        "bestAsk": float(_or(ticker.ask, ticker.last)),
+        "bestBid": float(_or(ticker.bid, ticker.last)),
+        "bestAskQnt": float(_or(ticker.ask_size, "0")),
+        "bestBidQnt": float(_or(ticker.bid_size, "0")),
+    }
+    values = "@".join(map(str, numbers.values()))
+    return {
+        "symbol": symbol,
+        "time": ticker.event_ms,
+        **numbers,
+        "uniqueMessageId": f"{symbol}@{ticker.event_ms}@{rules.seed_name}@{values}",
+        "eventTime": now_ms,
+        "exchange": rules.seed_name,
+    }
+
+
+def _volume(event: MarketEvent) -> str:
+    """As the exchange counts it: they compare it with what its REST tells them."""
+    return _or(event.contracts, _or(event.volume, "0"))
+
+
+def _or(value: str | UnsetType, other: str) -> str:
+    return other if value is UNSET else value
+
+
+# --- notices ------------------------------------------------------------------------------------
+
+
+def prices_started(boot_id: str) -> Message:
+    """Whoever listens to candles is to ask for them again."""
+    return message(SERVICE_LOG, {"restart": "priceConnector", "bootId": boot_id})
+
+
+def prices_alive(boot_id: str, role: Role) -> Message:
+    """As ``prices_started`` for whom that has not reached: he sees another ``boot_id``."""
+    return message(SERVICE_LOG, {"priceConnectorAlive": {"bootId": boot_id, "role": role}})
+
+
+def users_started() -> Message:
+    """Whoever listens to accounts is to ask for them again."""
+    return message(SERVICE_LOG, {"restart": "userStream"})
+
+
+def subscribed(account_id: str) -> Message:
+    """An account is heard (again): what has happened meanwhile is to be looked up."""
+    return Message(f"userStreamInfo{account_id}", f"Subscribed to user {account_id}")
+
+
+def key_refused(exchange: str, market: Market, account_id: str, reason: str) -> Message:
+    """An exchange takes an account's key no more. Its user is not known to us."""
+    body = {
+        "exchange": rules_of(exchange, market).seed_name,
+        "userId": "",
+        "reason": reason,
+        "exchangeUUID": account_id,
+        "kind": "authReject",
+    }
+    return message(SERVICE_LOG, {"userStreamAuthReject": body})
