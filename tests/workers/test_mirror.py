@@ -23,6 +23,7 @@ from common.publish.compat import Message
 from config.settings import load
 from scripts.engines import RedisServer
 from tests.recovery.bars import bar
+from tests.support.older_backend import OlderBackend, listening
 from tests.support.waiting import until
 from workers import mirror as mirrors
 from workers.mirror import Mirror, Outbox, mirror_of
@@ -138,37 +139,6 @@ async def test_only_whom_the_operator_asks_for_one_has_a_mirror() -> None:
 
 
 # --- Redis, and without it ----------------------------------------------------------------------
-
-
-class Backend:
-    """Who listens as an older backend does."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, str]] = []
-
-    def on(self, channel: str) -> list[str]:
-        return [text for where, text in self.heard if where == channel]
-
-
-@asynccontextmanager
-async def listening(url: str) -> AsyncIterator[Backend]:
-    redis, backend = Redis.from_url(url), Backend()
-    pubsub = redis.pubsub()
-    await pubsub.psubscribe("*")
-
-    async def listen() -> None:
-        async for message in pubsub.listen():
-            if message["type"] == "pmessage":
-                backend.heard.append((message["channel"].decode(), message["data"].decode()))
-
-    task = asyncio.create_task(listen())
-    try:
-        yield backend
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        await pubsub.aclose()
-        await redis.aclose()
 
 
 @asynccontextmanager
@@ -296,7 +266,7 @@ async def test_a_redis_that_hangs_is_given_up_and_nothing_that_waits_is_lost(
         assert list(dict.fromkeys(events)) == [1, 2]
 
 
-def _heard(backend: Backend, times: set[int]) -> Callable[[], bool]:
+def _heard(backend: OlderBackend, times: set[int]) -> Callable[[], bool]:
     return lambda: times <= {json.loads(text)["eventTime"] for text in backend.on("u-1")}
 
 
