@@ -12,7 +12,12 @@ from common.exchanges.registry import EXCHANGES
 from common.publish.account_answers import CODES
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = [DOCS / "exchanges.md", DOCS / "accounts.md", *sorted((DOCS / "exchanges").glob("*.md"))]
+PAGES = [
+    DOCS / "exchanges.md",
+    DOCS / "accounts.md",
+    DOCS / "compat.md",
+    *sorted((DOCS / "exchanges").glob("*.md")),
+]
 
 
 @pytest.mark.parametrize("name", EXCHANGES)
