@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
 from loguru import logger
@@ -211,23 +211,21 @@ class Mirror:
     def _written(self, items: list[_Item]) -> Iterator[Message]:
         for item in items:
             try:
-                message = self._write(item)
+                yield from self._write(item)
             except (ValueError, ArithmeticError) as error:
                 self._unwritable += 1
                 kind = type(item).__name__
                 if self._complaints.now(kind):
                     reason = type(error).__name__
                     logger.bind(kind=kind, reason=reason).warning("cannot be said in older words")
-                continue
-            if message is not None:
-                yield message
 
-    def _write(self, item: _Item) -> Message | None:
+    def _write(self, item: _Item) -> Iterable[Message]:
         if isinstance(item, Message):
-            return item
+            return (item,)
         if isinstance(item, AccountEvent):
-            return account_message(item)
-        return compat.price_message(item, self._now_ms())
+            told = account_message(item)
+            return () if told is None else (told,)
+        return compat.price_messages(item, self._now_ms())
 
     def _tell_away(self, away: RedisAway) -> None:
         if not self._away:

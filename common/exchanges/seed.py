@@ -19,6 +19,7 @@ class SeedWords(Struct, frozen=True, kw_only=True):
     Attributes:
         intervals: our spelling to theirs, as they ask for candles and listen to them.
         to_theirs, to_ours: from the exchange's symbol to theirs and back.
+        second_name: to a second symbol that they know the same ticker by, where there is one.
         sizes: what their orders count: the base asset, or the exchange's contracts.
         tells_ends: whether an order that was rejected or has run out is told as such; else it is
             ``CANCELED``, the only end they know beside ``FILLED``.
@@ -28,6 +29,7 @@ class SeedWords(Struct, frozen=True, kw_only=True):
     intervals: Mapping[str, str] = {}
     to_theirs: tuple[Rewrite, ...] = ()
     to_ours: tuple[Rewrite, ...] = ()
+    second_name: tuple[Rewrite, ...] = ()
     sizes: Literal["base", "contracts"] = "base"
     tells_ends: bool = False
     events: Literal["common", "futures"] = "common"
@@ -35,6 +37,11 @@ class SeedWords(Struct, frozen=True, kw_only=True):
     def symbol(self, symbol: str) -> str:
         """What they call the exchange's symbol."""
         return _rewritten(symbol, self.to_theirs)
+
+    def symbols(self, symbol: str) -> tuple[str, ...]:
+        """All they call it: once or twice."""
+        name = self.symbol(symbol)
+        return tuple(dict.fromkeys((name, _rewritten(name, self.second_name))))
 
     def own_symbol(self, symbol: str) -> str:
         """The exchange's symbol for theirs; its own stays as it is."""

@@ -40,28 +40,19 @@ def rules_of(exchange: str, market: Market) -> MarketRules:
 # --- prices -------------------------------------------------------------------------------------
 
 
-def price_channel(event: MarketEvent) -> str:
-    """``trade@<symbol>@<market>``, ``<symbol>@<market>@<interval>Candle``."""
-    rules = rules_of(event.exchange, event.market)
-    symbol = rules.seed.symbol(event.symbol)
-    if isinstance(event, Candle):
-        return f"{symbol}@{rules.seed_name}@{rules.seed.interval(event.interval)}Candle"
-    return f"trade@{symbol}@{rules.seed_name}"
-
-
-def price_message(event: MarketEvent, now_ms: int) -> Message:
-    """A ticker, or a candle as it is now; ``now_ms``: the wall's, when it is sent.
+def price_messages(event: MarketEvent, now_ms: int) -> list[Message]:
+    """A ticker under each of its names, or a candle as it is now; ``now_ms``: the wall's, at sending.
 
     Raises:
         ValueError: something in it that should be a number is none.
     """
-    channel = price_channel(event)
     if isinstance(event, Candle):
-        return message(channel, _candle(event))
-    return message(channel, _ticker(event, now_ms))
+        return [_candle(event)]
+    seed = rules_of(event.exchange, event.market).seed
+    return [_ticker(event, symbol, now_ms) for symbol in seed.symbols(event.symbol)]
 
 
-def _candle(candle: Candle) -> dict[str, Any]:
+def _candle(candle: Candle) -> Message:
     bar = {
         "start": candle.start_ms,
         "open": candle.open,
@@ -71,15 +62,15 @@ def _candle(candle: Candle) -> dict[str, Any]:
         "volume": _volume(candle),
     }
     rules = rules_of(candle.exchange, candle.market)
+    symbol, interval = rules.seed.symbol(candle.symbol), rules.seed.interval(candle.interval)
     values = "@".join(map(str, bar.values()))
-    symbol = rules.seed.symbol(candle.symbol)
-    interval = rules.seed.interval(candle.interval)
-    return bar | {"uniqueMessageId": f"{symbol}@{interval}@{rules.seed_name}@{values}"}
+    unique = f"{symbol}@{interval}@{rules.seed_name}@{values}"
+    channel = f"{symbol}@{rules.seed_name}@{interval}Candle"
+    return message(channel, bar | {"uniqueMessageId": unique})
 
 
-def _ticker(ticker: Ticker, now_ms: int) -> dict[str, Any]:
-    rules = rules_of(ticker.exchange, ticker.market)
-    symbol = rules.seed.symbol(ticker.symbol)
+def _ticker(ticker: Ticker, symbol: str, now_ms: int) -> Message:
+    market = rules_of(ticker.exchange, ticker.market).seed_name
     numbers = {
         "price": float(ticker.last),
         "volume": float(_volume(ticker)),
@@ -90,14 +81,15 @@ def _ticker(ticker: Ticker, now_ms: int) -> dict[str, Any]:
         "bestBidQnt": float(_or(ticker.bid_size, "0")),
     }
     values = "@".join(map(str, numbers.values()))
-    return {
+    body = {
         "symbol": symbol,
         "time": ticker.event_ms,
         **numbers,
-        "uniqueMessageId": f"{symbol}@{ticker.event_ms}@{rules.seed_name}@{values}",
+        "uniqueMessageId": f"{symbol}@{ticker.event_ms}@{market}@{values}",
         "eventTime": now_ms,
-        "exchange": rules.seed_name,
+        "exchange": market,
     }
+    return message(f"trade@{symbol}@{market}", body)
 
 
 def _volume(event: MarketEvent) -> str:

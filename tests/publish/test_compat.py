@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from common.model.events import Candle, Ticker
+from common.model.events import Candle, MarketEvent, Ticker
 from common.model.streams import Market
 from common.publish import compat
 from common.publish.compat import Message
@@ -24,6 +24,11 @@ def read(message: Message) -> tuple[str, Any]:
     return message.channel, json.loads(message.text)
 
 
+def price(event: MarketEvent, now_ms: int = 1) -> tuple[str, Any]:
+    (message,) = compat.price_messages(event, now_ms)
+    return read(message)
+
+
 def candle(exchange: str, market: Market, symbol: str, interval: str, **more: Any) -> Candle:
     return replace(
         bar(0), exchange=exchange, market=market, symbol=symbol, interval=interval, **more
@@ -31,7 +36,7 @@ def candle(exchange: str, market: Market, symbol: str, interval: str, **more: An
 
 
 def test_a_ticker_is_a_trade_with_numbers() -> None:
-    channel, body = read(compat.price_message(TICKER, now_ms=1_700_000_000_999))
+    channel, body = price(TICKER, now_ms=1_700_000_000_999)
     assert channel == "trade@BTCUSDT@binance"
     unique = body.pop("uniqueMessageId")
     assert unique.startswith("BTCUSDT@1700000000123@binance")
@@ -51,22 +56,32 @@ def test_a_ticker_is_a_trade_with_numbers() -> None:
 
 def test_what_a_ticker_does_not_tell_is_the_last_price_and_no_size() -> None:
     bare = Ticker("binance", "linear", "BTCUSDT", 1, "7")
-    channel, body = read(compat.price_message(bare, 2))
+    channel, body = price(bare)
     assert channel == "trade@BTCUSDT@binanceUsdm"
     assert (body["bestAsk"], body["bestBid"], body["bestAskQnt"], body["volume"]) == (7, 7, 0, 0)
 
 
 def test_two_tickers_of_a_moment_have_ids_of_their_own() -> None:
     ids = {
-        json.loads(compat.price_message(each, 1).text)["uniqueMessageId"]
+        price(each)[1]["uniqueMessageId"]
         for each in (TICKER, replace(TICKER, last="64000.11"), replace(TICKER, bid="1"), TICKER)
     }
     assert len(ids) == 3
 
 
+def test_a_ticker_with_a_second_name_is_told_under_both() -> None:
+    dollars = replace(TICKER, exchange="coinbase", symbol="BTC-USD")
+    told = [read(message) for message in compat.price_messages(dollars, 1)]
+    assert [channel for channel, _ in told] == ["trade@BTC-USD@coinbase", "trade@BTC-USDC@coinbase"]
+    assert [body["symbol"] for _, body in told] == ["BTC-USD", "BTC-USDC"]
+    assert told[0][1]["price"] == told[1][1]["price"] == 64000.1
+    for symbol in ("BTC-EUR", "USDT-USD", "BTC-USDC"):
+        assert price(replace(dollars, symbol=symbol))[0] == f"trade@{symbol}@coinbase"
+
+
 def test_what_is_no_number_is_no_message() -> None:
     with pytest.raises(ValueError, match="could not convert"):
-        compat.price_message(replace(TICKER, last="n/a"), 1)
+        price(replace(TICKER, last="n/a"))
 
 
 @pytest.mark.parametrize(
@@ -87,22 +102,22 @@ def test_what_is_no_number_is_no_message() -> None:
 def test_a_candles_channel_is_in_their_words(
     exchange: str, market: Market, symbol: str, interval: str, channel: str
 ) -> None:
-    assert compat.price_channel(candle(exchange, market, symbol, interval)) == channel
+    assert price(candle(exchange, market, symbol, interval))[0] == channel
 
 
 def test_a_candle_has_its_start_and_texts_and_nothing_of_its_stream() -> None:
     told = candle("bybit", "spot", "BTCUSDT", "5m", open="1.10", close="1.20", volume="3")
-    _, body = read(compat.price_message(told, 1))
+    _, body = price(told)
     unique = body.pop("uniqueMessageId")
     assert body == {
         "start": at(0), "open": "1.10", "high": "1", "low": "1", "close": "1.20", "volume": "3"
     }  # fmt: skip
-    assert unique != json.loads(compat.price_message(bar(0), 1).text)["uniqueMessageId"]
+    assert unique != price(bar(0))[1]["uniqueMessageId"]
 
 
 def test_volume_is_as_the_exchange_counts_it() -> None:
     told = candle("okx", "linear", "BTC-USDT-SWAP", "1m", volume="0.5", contracts="50")
-    assert read(compat.price_message(told, 1))[1]["volume"] == "50"
+    assert price(told)[1]["volume"] == "50"
 
 
 def test_notices() -> None:

@@ -18,6 +18,7 @@ from common.exchanges.protocol import (
     Reason,
     RestRules,
 )
+from common.exchanges.seed import SeedWords
 from common.model.streams import Channel, Market
 
 NAME = "coinbase"
@@ -78,9 +79,13 @@ BUDGETS: Mapping[str, Budget] = {
     PRIVATE: Budget(capacity=30, window_s=1.0, burst=6),
 }
 
+# Older backends know the book of BTC-USD as BTC-USDC too; these two have a USDC book of their own.
+_SEED = SeedWords(second_name=((r"^(?!USDT-|EURC-)(.+)-USD$", r"\1-USDC"),))
+
 MARKETS: Mapping[Market, MarketRules] = {
     "spot": MarketRules(
         seed_name="coinbase",
+        seed=_SEED,
         channels=_CHANNELS,
         # A new connection says three things: heartbeats and two channels. How many products a
         # message or a connection may name is not documented (others put all of them on one):
