@@ -16,7 +16,7 @@ from itertools import islice
 from loguru import logger
 from redis.asyncio import Redis
 
-from common.clocks import wall_ms
+from common.clocks import machine_s, wall_ms
 from common.fleet.client import RedisAway, answered, connect, drop_idle, jittered
 from common.model.account import AccountEvent
 from common.model.events import Candle, MarketEvent, Ticker
@@ -35,6 +35,9 @@ SEND_S = 2.0
 # New values wait so long for company: a price worker hears thousands a second.
 LINGER_S = 0.02
 AWAY_S = 1.0
+# A new bar waits so long for the close of the one before, which may have to be fetched. They look a
+# bar up themselves 8 s after they should have had it.
+HOLD_S = 5.0
 # For what is left when the worker stops.
 CLOSE_S = 2.0
 
@@ -47,21 +50,26 @@ class Outbox:
 
     Args:
         room: how many events may wait in order.
+        now_s: machine time.
 
     Attributes:
         dropped: of these, how many found no room in the end.
         outdated: candles of a bar before the newest one of their stream. A backend takes every candle
-            for the present one, so that the past must not come after it.
+            for the present one, and what it has of a bar for its end when the next begins: so the past
+            does not come after the present, and a bar not before the close of the last one.
     """
 
-    def __init__(self, room: int = ROOM) -> None:
+    def __init__(self, room: int = ROOM, now_s: Callable[[], float] = machine_s) -> None:
         self.dropped = 0
         self.outdated = 0
         self._room = room
         self._queue: deque[Waiting] = deque()
-        # Both bounded by the streams of this worker.
+        self._now_s = now_s
+        # All bounded by the streams of this worker: what waits, the newest bar that was told, and the
+        # one after it whose time has not come, with the time since when it waits.
         self._latest: dict[Stream, MarketEvent] = {}
-        self._bars: dict[Stream, tuple[int, bool]] = {}
+        self._bars: dict[Stream, Candle] = {}
+        self._held: dict[Stream, tuple[Candle, float]] = {}
 
     def __len__(self) -> int:
         return len(self._queue) + len(self._latest)
@@ -69,22 +77,36 @@ class Outbox:
     def price(self, event: MarketEvent) -> None:
         """Take a ticker or candle."""
         stream = event.stream
-        if isinstance(event, Candle) and not self._is_next(stream, event):
+        if not isinstance(event, Candle):
+            self._latest[stream] = event
+            return
+        newest = self._bars.get(stream)
+        if newest is not None and _state(event) < _state(newest):
             self.outdated += 1
-        elif isinstance(event, Candle) and event.closed:
+        elif event.closed:
             self._latest.pop(stream, None)
+            self._bars[stream] = event
             self.put(event)
-        else:
+            self._release(stream, event)
+        elif newest is None or _follows(event, newest) or self._has_waited(stream, event):
+            self._bars[stream] = event
             self._latest[stream] = event
 
-    def _is_next(self, stream: Stream, candle: Candle) -> bool:
-        """Whether a bar is not before the newest; once closed, only its corrections follow."""
-        newest = self._bars.get(stream)
-        mine = (candle.start_ms, candle.closed)
-        if newest is not None and mine < newest:
-            return False
-        self._bars[stream] = mine
-        return True
+    def _has_waited(self, stream: Stream, candle: Candle) -> bool:
+        """Whether a bar, whose last one has not been closed, has waited long enough for that."""
+        now_s = self._now_s()
+        _, since_s = self._held.pop(stream, (candle, now_s))
+        if now_s - since_s >= HOLD_S:
+            return True
+        self._held[stream] = (candle, since_s)
+        return False
+
+    def _release(self, stream: Stream, closed: Candle) -> None:
+        held, _ = self._held.get(stream, (closed, 0.0))
+        if held.start_ms <= closed.end_ms:
+            self._held.pop(stream, None)
+        if held.start_ms == closed.end_ms:
+            self._bars[stream] = self._latest[stream] = held
 
     def put(self, event: Waiting) -> None:
         """Take what waits in order."""
@@ -114,7 +136,7 @@ class Outbox:
     def _restore(self, event: MarketEvent) -> None:
         """A newer value, or the bar's close, has made it worthless."""
         stream = event.stream
-        if isinstance(event, Candle) and self._bars[stream] != (event.start_ms, False):
+        if isinstance(event, Candle) and _state(self._bars[stream]) != _state(event):
             return
         self._latest.setdefault(stream, event)
 
@@ -255,3 +277,13 @@ def mirror_of(settings: Settings) -> Mirror | None:
         return None
     url = settings.compat_redis_url or settings.redis_url
     return Mirror(connect(url.reveal()))
+
+
+def _state(candle: Candle) -> tuple[int, bool]:
+    """Grows from bar to bar, and with its close."""
+    return candle.start_ms, candle.closed
+
+
+def _follows(candle: Candle, newest: Candle) -> bool:
+    """Whether nothing is missing between them."""
+    return candle.start_ms == (newest.end_ms if newest.closed else newest.start_ms)

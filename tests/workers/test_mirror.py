@@ -46,8 +46,17 @@ def delta(number: int) -> BalanceUpdate:
 # --- what waits ---------------------------------------------------------------------------------
 
 
-def outbox(*events: Any, room: int = 100) -> Outbox:
-    box = Outbox(room)
+class Clock:
+    """Machine time."""
+
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def outbox(*events: Any, room: int = 100, clock: Clock | None = None) -> Outbox:
+    box = Outbox(room, clock or Clock())
     for event in events:
         if isinstance(event, Candle | Ticker):
             box.price(event)
@@ -82,6 +91,41 @@ def test_a_bar_of_the_past_does_not_come_after_the_present() -> None:
     box = outbox(bar(0), bar(1), correction, bar(2, closed=False), correction, bar(0))
     assert box.take() == [bar(0), bar(1), correction, bar(2, closed=False)]
     assert box.outdated == 2
+
+
+def test_a_bar_waits_for_the_close_of_the_one_before() -> None:
+    box = outbox(bar(0, closed=False), bar(1, closed=False), bar(1, "2", closed=False))
+    assert box.take() == [bar(0, closed=False)]
+    box.price(bar(0))
+    assert box.take() == [bar(0), bar(1, "2", closed=False)]
+    box.price(bar(1))
+    assert box.take() == [bar(1)]
+
+
+def test_a_bar_waits_for_all_closes_that_are_missing() -> None:
+    box = outbox(bar(0), bar(3, closed=False), bar(1))
+    assert box.take() == [bar(0), bar(1)]
+    box.price(bar(2))
+    assert box.take() == [bar(2), bar(3, closed=False)]
+
+
+def test_a_bar_that_closes_while_it_waits_is_not_told_as_open() -> None:
+    box = outbox(bar(0), bar(2, closed=False), bar(2), bar(3, closed=False))
+    assert box.take() == [bar(0), bar(2), bar(3, closed=False)]
+
+
+def test_a_close_that_does_not_come_is_not_waited_for_for_ever() -> None:
+    clock = Clock()
+    box = outbox(bar(0), bar(2, closed=False), clock=clock)
+    assert box.take() == [bar(0)]
+    clock.now_s += mirrors.HOLD_S - 0.1
+    box.price(bar(2, "2", closed=False))
+    assert box.take() == []
+    clock.now_s += 0.1
+    box.price(bar(2, "3", closed=False))
+    assert box.take() == [bar(2, "3", closed=False)]
+    box.price(bar(1))
+    assert (box.take(), box.outdated) == ([], 1)
 
 
 def test_where_there_is_no_room_the_oldest_goes() -> None:
@@ -191,7 +235,7 @@ async def test_a_backend_hears_everything_in_order(redis_url: str) -> None:
         starts = [json.loads(text)["start"] for text in backend.on(CANDLES)]
         assert starts == [bar(0).start_ms, bar(1).start_ms]
         assert json.loads(backend.on("trade@BTCUSDT@binance")[0])["eventTime"] == 5
-        assert mirror.counts["mirror_sent"] == 5
+        await until(lambda: mirror.counts["mirror_sent"] == 5)
 
 
 @pytest.mark.engines

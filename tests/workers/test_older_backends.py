@@ -13,7 +13,7 @@ from tests.support.older_backend import OlderBackend, listening
 from tests.support.waiting import until
 from tests.workers.accounts import Accounts, accounts
 from tests.workers.processes import terminate
-from tests.workers.test_fleet import fleet, request_candles
+from tests.workers.test_fleet import fleet, is_live, request_candles
 
 pytestmark = pytest.mark.engines
 
@@ -143,8 +143,11 @@ async def test_prices_and_candles_that_were_asked_for(
         await until(lambda: backend.on("trade@BTCUSD_PERP@binanceCoinm"), 30)
         wanted = {"symbol": "ETHUSDT", "exchange": "binanceUsdm", "interval": "3m"}
         assert (await request_candles(rabbit_url, wanted))["state"] == "accepted"
+        # What was before it was asked for has been fetched by then: from the next bar on all is live.
+        await collector.until(lambda c: is_live(c, "linear", "ETHUSDT", "3m"))
+        first = max(closed(collector)) + 180_000
         # A bar is over for them when the next begins.
-        await until(lambda: len({bar["start"] for bar in backend.bodies(candles)}) >= 4, 60)
+        await until(lambda: len(since(first, backend.bodies(candles))) >= 3, 60)
         trade = backend.bodies("trade@BTCUSDT@binance")[-1]
         assert (trade["symbol"], trade["exchange"]) == ("BTCUSDT", "binance")
         for name in ("time", "price", "volume", "bestAsk", "bestBid", "eventTime"):
@@ -153,7 +156,9 @@ async def test_prices_and_candles_that_were_asked_for(
         bars = backend.bodies(candles)
         starts = [bar["start"] for bar in bars]
         assert starts == sorted(starts)
-        finals = {bar["start"]: bar for bar in bars if bar["start"] != starts[-1]}
+        finals = since(first, bars)
+        del finals[starts[-1]]
+        assert list(finals) == list(range(first, starts[-1], 180_000))
         await collector.until(lambda c: set(finals) <= set(closed(c)))
         for start, bar in finals.items():
             truth = closed(collector)[start]
@@ -161,6 +166,11 @@ async def test_prices_and_candles_that_were_asked_for(
                 name: truth[name] for name in ("open", "high", "low", "close", "volume")
             }
         assert await terminate(worker) == 0
+
+
+def since(first_ms: int, bars: list[Any]) -> dict[int, Any]:
+    """The last word on each bar."""
+    return {bar["start"]: bar for bar in bars if bar["start"] >= first_ms}
 
 
 def closed(collector: Any) -> dict[int, Any]:
