@@ -75,17 +75,28 @@ class Clocks:
             clock = self._clocks.setdefault(key, Clock())
             if clock.measured_s is not None and machine_s() - clock.measured_s < MEASURED_FOR_S:
                 return
-            before_ms = self._market.now_ms()
-            body = await self._rest.ask(exchange, exchange.time_request(market))
-            after_ms = self._market.now_ms()
-            told_ms = exchange.parse_time(market, body)
-            # Half of the way there and back is the answer's.
-            clock.offset_ms = told_ms - (before_ms + after_ms) // 2
+            clock.offset_ms = await self._offset_ms(exchange, market)
             clock.measured_s = machine_s()
-            if abs(clock.offset_ms) > max(TOLD_MS, after_ms - before_ms):
+            if abs(clock.offset_ms) > TOLD_MS:
                 logger.bind(exchange=exchange.name, market=market, offset_ms=clock.offset_ms).info(
                     "the exchange's clock differs from ours"
                 )
+
+    async def _offset_ms(self, exchange: Exchange, market: Market) -> int:
+        """What the way there and back explains is no difference: a slow answer is no slow clock."""
+        sent_ms = 0
+
+        def ready(request: RestRequest) -> RestRequest:
+            # It may have waited long for its turn.
+            nonlocal sent_ms
+            sent_ms = self._market.now_ms()
+            return request
+
+        body = await self._rest.ask(exchange, exchange.time_request(market), ready=ready)
+        took_ms = self._market.now_ms() - sent_ms
+        # Half of the way is the answer's.
+        offset_ms = exchange.parse_time(market, body) - sent_ms - took_ms // 2
+        return 0 if abs(offset_ms) <= took_ms // 2 + 1 else offset_ms
 
 
 class Asker(Struct, frozen=True):

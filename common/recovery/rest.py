@@ -61,16 +61,23 @@ class Rest:
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=5),
         )
 
-    async def ask(self, exchange: Exchange, request: RestRequest, *, urgent: bool = True) -> bytes:
+    async def ask(
+        self,
+        exchange: Exchange,
+        request: RestRequest,
+        *,
+        urgent: bool = True,
+        ready: Callable[[RestRequest], RestRequest] | None = None,
+    ) -> bytes:
         """The body of a successful answer, as soon as it is the request's turn.
 
-        ``urgent``: streams wait for it.
+        ``urgent``: streams wait for it. ``ready``: see ``send``.
 
         Raises:
             RestError: refused, unreachable, too slow or too large, or not to be asked now;
                 ``failure`` says what it means.
         """
-        answer = await self.send(exchange, request, urgent=urgent)
+        answer = await self.send(exchange, request, urgent=urgent, ready=ready)
         failure = exchange.rest_failure(answer.status, answer.headers, answer.body)
         if failure is not None:
             raise RestError(await self.refused(exchange, failure))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Generator
@@ -31,9 +32,14 @@ class Rest:
     def __init__(self, market: MarketClock, ahead_ms: int = 0, *, known: bool = True) -> None:
         self.market, self.ahead_ms, self.known = market, ahead_ms, known
         self.asked: list[str] = []
+        # Until it is a request's turn, and until it is sent then.
+        self.waits_s = self.connects_s = 0.0
 
-    async def ask(self, _exchange: Any, request: RestRequest) -> bytes:
+    async def ask(self, _exchange: Any, request: RestRequest, *, ready: Any) -> bytes:
         self.asked.append(request.url.rpartition("/")[2])
+        await asyncio.sleep(self.waits_s)
+        ready(request)
+        await asyncio.sleep(self.connects_s)
         return json.dumps({"epochMillis": str(self.now_ms())}).encode()
 
     async def send(
@@ -67,6 +73,19 @@ async def test_a_clock_is_measured_before_the_first_token_is_made(ahead_ms: int)
     rest = Rest(MarketClock(), ahead_ms)
     assert (await ask(inquirer(rest))).startswith("wss://")
     assert rest.asked == ["time", "accounts"]
+
+
+@pytest.mark.parametrize(("waits_s", "connects_s"), [(0.3, 0.0), (0.0, 0.3)])
+async def test_what_took_long_is_no_difference_of_clocks(waits_s: float, connects_s: float) -> None:
+    rest = Rest(MarketClock())
+    rest.waits_s, rest.connects_s = waits_s, connects_s
+    clocks = Clocks(rest, rest.market)  # type: ignore[arg-type]
+    await clocks.measure(COINBASE, "spot")
+    assert abs(clocks.now_ms(COINBASE, "spot") - rest.now_ms()) < 50
+    rest.ahead_ms = 60_000
+    clocks.doubt(COINBASE, "spot")
+    await clocks.measure(COINBASE, "spot")
+    assert abs(clocks.now_ms(COINBASE, "spot") - rest.now_ms()) < 50 + connects_s * 500
 
 
 async def test_a_clock_in_doubt_is_measured_though_nothing_is_asked() -> None:
