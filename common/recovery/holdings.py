@@ -203,11 +203,17 @@ class Holdings:
             said = before + 1 if says or entire else max(before, 0)
             self._positions[_key(row)] = KeptPosition(row, time_ms, said)
             if says or entire:
-                out.append(self._position_event(row, told.time_ms or time_ms, said))
+                out.append(self._position_event(row, told, time_ms, said))
         return out
 
-    def _position_event(self, row: Position, time_ms: int, said: int) -> PositionUpdate:
+    def _position_event(
+        self, row: Position, told: PositionsTold, time_ms: int, said: int
+    ) -> PositionUpdate:
         """A position that in one millisecond comes back to what it was is another event."""
+        time_ms = told.time_ms or time_ms
+        # A snapshot may be ahead of frames that are heard after it: the last of those says what it
+        # said already, and must not be taken for it.
+        word = "all" if told.whole else "some"
         fields = {name: getattr(row, name) for name in Position.__struct_fields__}
         body = crc32(_encode(row))
         place = f"{self._prefix}:{row.symbol}:{row.position_side}"
@@ -216,7 +222,8 @@ class Holdings:
             market=self._account.market,
             account_id=self._account.account_id,
             event_ms=time_ms,
-            message_id=f"position:{place}:{time_ms}:{body:08x}" + (f":{said}" if said else ""),
+            message_id=f"position:{place}:{word}:{time_ms}:{body:08x}"
+            + (f":{said}" if said else ""),
             **fields,
         )
 

@@ -162,6 +162,16 @@ def test_a_price_that_moves_is_no_news_of_a_snapshot() -> None:
     assert said(holdings.take(resized, T0 + 20)) == [("BTCUSDT", "1.01")]
 
 
+def test_the_last_word_after_a_snapshot_that_was_ahead_is_not_taken_for_it() -> None:
+    holdings = Holdings(ME)
+    events = holdings.take(positions(("BTC", "3"), at=9, whole=True), T0, entire=True)
+    # Heard while the snapshot was asked for: it had both already.
+    for size, at in (("2", 8), ("3", 9)):
+        events += holdings.take(positions(("BTC", size), at=at), T0)
+    once = {event.message_id: event for event in events}
+    assert said(list(once.values()))[-1] == ("BTC", "3")
+
+
 def test_sides_are_positions_of_their_own() -> None:
     holdings = Holdings(ME)
     rows = tuple(
