@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
@@ -35,6 +36,8 @@ STATES: Mapping[str, OrderStatus] = {
 SIDES: Mapping[str, Side] = {"buy": "BUY", "sell": "SELL"}
 # What made the exchange trade: taken over, or auto-deleveraged. (A settlement is neither.)
 LIQUIDATIONS = frozenset({"liquid", "adl"})
+# The month and year at the end of a contract that expires.
+_DELIVERY = re.compile(r"(?<=M)[FGHJKMNQUVXZ]\d\d$")
 # Later than any time in milliseconds: it is in nanoseconds.
 _LATEST_MS = 10**14
 
@@ -55,7 +58,7 @@ def is_ours(market: Market, symbol: str, catalog: Catalog) -> bool:
     """Whether a symbol is of this market; one that is not listed (yet) is told by its name."""
     if market == "spot" or symbol in catalog:
         return True
-    linear = symbol.endswith(tuple(f"{coin}M" for coin in STABLE_COINS))
+    linear = _DELIVERY.sub("", symbol).endswith(tuple(f"{coin}M" for coin in STABLE_COINS))
     return linear is (market == "linear")
 
 

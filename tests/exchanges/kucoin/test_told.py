@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from common.exchanges.kucoin.told import TOPICS, told
-from common.exchanges.kucoin.words import STATUSES
+from common.exchanges.kucoin.words import STATUSES, is_ours
 from common.exchanges.private import (
     BalancesTold,
     DeltaTold,
@@ -496,3 +496,22 @@ def test_no_bytes_raise(data: bytes, place: tuple[Market, str]) -> None:
     market, topic = place
     assert told(market, topic, "position.change", Raw(data), NONE)
     assert told(market, topic, "walletBalance.change", Raw(data), NONE)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "market"),
+    [
+        ("SOLUSDTM", "linear"),
+        ("SOLUSDCM", "linear"),
+        ("SOLUSDM", "inverse"),
+        # They expire: the month and the year are at the end.
+        ("XBTUSDTMZ26", "linear"),
+        ("XBTUSDCMH27", "linear"),
+        ("XBTMZ26", "inverse"),
+    ],
+)
+def test_a_contract_that_is_not_listed_is_told_to_its_market_only(
+    symbol: str, market: Market
+) -> None:
+    for asked in ("linear", "inverse"):
+        assert is_ours(asked, symbol, NONE) is (asked == market)
