@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
+from common.fleet.accounts import AccountRecord, Accounts
 from common.fleet.buckets import Buckets
 from common.fleet.client import connect
 from common.fleet.desired import Desired, Want
@@ -27,6 +28,7 @@ class Seen(Struct, frozen=True):
     wants: Sequence[Want]
     plan: Plan
     catalogs: Catalogs
+    accounts: Sequence[AccountRecord] = ()
 
 
 @asynccontextmanager
@@ -61,6 +63,11 @@ async def look(settings: Settings) -> Seen:
             await wanted.all(),
             await planner.plan(),
             await directory.catalogs(planner.markets),
+            [
+                account
+                for account in (await Accounts(redis, keys).all()).values()
+                if account.exchange in settings.exchanges
+            ],
         )
     finally:
         await redis.aclose()

@@ -20,6 +20,7 @@ WORKERS = (
 SHARDS = (
     "shard", "owner", "epoch", "state", "streams", "live", "quiet", "behind", "last frame", "why",
 )  # fmt: skip
+ACCOUNTS = ("accounts of", "owner", "owned", "live", "others", "why", "longest")
 
 
 async def _told(asked: Namespace, settings: Settings) -> str:
@@ -31,7 +32,7 @@ async def _told(asked: Namespace, settings: Settings) -> str:
     seen = await look(settings)
     from_settings = frozenset(pattern.key for pattern in settings.streams)
     now_ms = wall_ms()
-    found = picture(seen.members, seen.plan, from_settings)
+    found = picture(seen.members, seen.plan, from_settings, accounts=seen.accounts)
     health = found.verdict(now_ms, settings.lease_ttl_s)
     if asked.json:
         wanted = [{"shard": shard.key, "streams": shard.streams} for shard in found.wanted]
@@ -41,6 +42,7 @@ async def _told(asked: Namespace, settings: Settings) -> str:
         (
             table(WORKERS, workers) if workers else "no worker\n",
             table(SHARDS, _shards(found)),
+            *((table(ACCOUNTS, accounts),) if (accounts := list(_accounts(found))) else ()),
             _verdict(health),
         )
     )
@@ -73,6 +75,22 @@ def _shards(found: Picture) -> Iterator[tuple[str, ...]]:
         yield from (_owned(label, shard, wanted.get(key)) for label, shard in owned)
         if not owned:
             yield (key, "nobody", "", "", str(wanted[key].streams), "", "", "", "", "no owner")
+
+
+def _accounts(found: Picture) -> Iterator[tuple[str, ...]]:
+    """How the accounts of each market stand at each owner; none is named."""
+    for record in found.records:
+        for one in record.accounts:
+            others = {state: count for state, count in one.states.items() if state != "live"}
+            yield (
+                one.place,
+                record.label,
+                str(one.owned),
+                str(one.states.get("live", 0)),
+                ", ".join(f"{count} {state}" for state, count in sorted(others.items())),
+                ", ".join(f"{count} {why}" for why, count in sorted(one.troubles.items())),
+                f"{one.oldest_s:.0f} s" if one.oldest_s else "",
+            )
 
 
 def _owned(owner: str, shard: ShardRecord, wanted: WantedShard | None) -> tuple[str, ...]:

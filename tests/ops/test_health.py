@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from common.ops.health import MOST_REASONS, Health, WantedShard, unknown, verdict
-from common.ops.records import WorkerRecord
+from common.ops.records import AccountsRecord, WorkerRecord
 from tests.ops.fleet import CANDLES, NOW_MS, TICKERS, TTL_S, WANTED, healthy, shard, worker
 
 
@@ -202,3 +202,49 @@ def test_reasons_are_bounded() -> None:
     reasons = judge(healthy(), wanted).reasons
     assert len(reasons) == MOST_REASONS + 1
     assert reasons[-1].startswith("and 4")
+
+
+# --- accounts -----------------------------------------------------------------------------------
+
+
+def user(*accounts: AccountsRecord, **changes: Any) -> WorkerRecord:
+    return worker("user-0", role="user", accounts=accounts, **changes)
+
+
+def account_verdict(*records: WorkerRecord, wanted: int = 3) -> Health:
+    return verdict([*healthy(), *records], WANTED, NOW_MS, TTL_S, accounts={"binance:spot": wanted})
+
+
+def test_accounts_are_well_if_all_that_are_wanted_are_live() -> None:
+    one = AccountsRecord("binance:spot", 2, {"live": 2})
+    other = AccountsRecord("binance:spot", 1, {"live": 1})
+    assert account_verdict(user(one), user(other)).ok
+
+
+def test_accounts_that_are_not_live_are_counted_and_not_named() -> None:
+    record = AccountsRecord("binance:spot", 2, {"live": 1, "waiting": 1}, {"transient": 1}, 42.0)
+    assert account_verdict(user(record)).reasons == (
+        "binance:spot: 2 of 3 accounts not live (transient 1); 2 owned, the oldest waits for 42 s",
+    )
+
+
+def test_a_parked_account_is_its_owners_to_mend_and_only_noted() -> None:
+    record = AccountsRecord("binance:spot", 3, {"live": 2, "parked": 1}, {"key": 1})
+    health = account_verdict(user(record))
+    assert health.ok
+    assert health.notes == ("binance:spot: 1 account parked (key 1)",)
+
+
+def test_accounts_that_nobody_serves_are_told() -> None:
+    assert account_verdict().reasons == ("no worker serves accounts, 3 are wanted",)
+
+
+def test_a_fleet_of_accounts_alone_is_a_fleet() -> None:
+    record = AccountsRecord("okx:linear", 1, {"live": 1})
+    assert verdict([user(record)], (), NOW_MS, TTL_S, accounts={"okx:linear": 1}).ok
+
+
+def test_account_events_that_no_queue_took_are_told() -> None:
+    record = AccountsRecord("binance:spot", 3, {"live": 3})
+    (reason,) = account_verdict(user(record, returned=1)).reasons
+    assert "1 account event was returned by RabbitMQ" in reason
