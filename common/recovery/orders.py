@@ -221,11 +221,17 @@ class Orders:
         if changed:
             return [self._report(order, about.status, about.time_ms)]
         if order.said is not None and _terms(order) != order.said_terms:
-            return [self._report(order, order.said, about.time_ms)]
+            return [self._report(order, order.said, about.time_ms, amended=True)]
         return []
 
     def _report(
-        self, order: Order, status: OrderStatus, at_ms: int, *, inferred: bool = False
+        self,
+        order: Order,
+        status: OrderStatus,
+        at_ms: int,
+        *,
+        inferred: bool = False,
+        amended: bool = False,
     ) -> ExecutionReport:
         about, first = order.about, order.said is None
         order.said, order.said_terms = status, _terms(order)
@@ -248,7 +254,7 @@ class Orders:
             reason=told.reason,
             order_ms=about.time_ms,
             inferred=inferred,
-            message_id=self._order_id(order, status),
+            message_id=self._order_id(order, status, amended=amended),
             **{name: getattr(about, name) for name in _DESCRIBES},
         )
 
@@ -264,11 +270,15 @@ class Orders:
             **{name: getattr(fill, name) for name in names},
         )
 
-    def _order_id(self, order: Order, status: OrderStatus) -> str:
-        """Of what it says: how far the order has come, and under which terms."""
-        about, terms = order.about, "@".join(_terms(order))
+    def _order_id(self, order: Order, status: OrderStatus, *, amended: bool) -> str:
+        """Of what it says: how far the order has come, and where only its terms are new, these.
+
+        Not of price and size otherwise: one who tells of the order may know less of it than another.
+        """
+        about = order.about
         name = f"order:{self._prefix}:{about.symbol}:{about.order_id}"
-        return f"{name}:{terms}:{status}:{_plain(order.filled)}"
+        terms = f":{'@'.join(_terms(order))}" if amended else ""
+        return f"{name}:{status}:{_plain(order.filled)}{terms}"
 
     @property
     def _prefix(self) -> str:

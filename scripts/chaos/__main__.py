@@ -177,6 +177,10 @@ def _run(
         evidence = asyncio.run(run.run())
         if options.keep:
             _keep(stack.folder, evidence)
+            told = run.account_verdict
+            (stack.folder / "account-reasons.txt").write_text(
+                "\n".join(told.reasons if told else ())
+            )
         return run, evidence
 
 
@@ -195,6 +199,18 @@ def _keep(folder: Path, evidence: Evidence) -> None:
     (folder / "reasons.txt").write_text("\n".join(_reasons(judge(evidence))))
 
 
+def _first_of_each(reasons: Sequence[str]) -> list[str]:
+    """The first few of each kind."""
+    counts: Counter[str] = Counter()
+    chosen = []
+    for reason in reasons:
+        kind = reason.partition(":")[0]
+        counts[kind] += 1
+        if counts[kind] <= MOST_TOLD:
+            chosen.append(reason)
+    return chosen
+
+
 def _reasons(verdict: Verdict, most: int | None = None) -> list[str]:
     return [f"{kind}: {why}" for kind, whys in verdict.reasons.items() for why in whys[:most]]
 
@@ -208,7 +224,7 @@ def _report(
     verdict = judge(evidence)
     problems = [*run.problems, *(f"left behind: {what}" for what in left_behind())]
     summary = _summary(options, run, evidence, verdict)
-    for reason in [*problems, *summary["reasons"]]:
+    for reason in [*problems, *summary["reasons"], *summary.get("accountReasons", ())]:
         console.print(f"- {reason}", style="red", markup=False, highlight=False)
     if options.json:
         sys.stdout.write(json.dumps({**summary, "problems": problems}) + "\n")
@@ -226,7 +242,7 @@ def _summary(
     assert run.sampler is not None
     accounts = {} if run.account_verdict is None else msgspec.to_builtins(run.account_verdict)
     if accounts:
-        accounts["accountReasons"] = accounts.pop("reasons")
+        accounts["accountReasons"] = _first_of_each(accounts.pop("reasons"))
     return {
         "faults": len(felt),
         "faultsByKind": dict(sorted(Counter(one.fault.kind for one in felt).items())),

@@ -27,7 +27,7 @@ from msgspec import Struct, field
 Body = Mapping[str, Any]
 
 TERMINAL = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED"})
-MOST_REASONS = 20
+MOST_REASONS = 5_000
 
 
 class Told(NamedTuple):

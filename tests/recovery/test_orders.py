@@ -65,7 +65,7 @@ def test_an_order_is_told_from_its_beginning_to_its_end() -> None:
     report = said[2]
     assert isinstance(report, ExecutionReport)
     assert (report.side, report.client_order_id, report.created_ms) == ("BUY", "mine", T0)
-    assert report.message_id == "order:binance:spot:acc:ETHUSDT:1:2500@1:PARTIALLY_FILLED:0.4"
+    assert report.message_id == "order:binance:spot:acc:ETHUSDT:1:PARTIALLY_FILLED:0.4"
     assert said[1].message_id == "fill:binance:spot:acc:ETHUSDT:1:1"
 
 
