@@ -17,17 +17,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 
 from common.clocks import MarketClock, wall_ms
 from scripts.children import GUARD, INTERRUPTS, ChildError, left_behind
 from scripts.engines import MissingEngineError
 from scripts.engines.fetch import ensure
+from scripts.quick.accounts import CREDENTIALS_KEY
 from scripts.quick.compare import Score, total
 from scripts.quick.named import Named, NamedEngineError, check, forget, named_engines
 from scripts.quick.screen import Screen, market_table
 from scripts.quick.stack import Stack
 from scripts.quick.watch import Plan, Watch
+
+# How many reasons are told: the first tell the story.
+MOST_TOLD = 8
 
 STREAMS = "*:*:candle:*:1m,*:*:candle:*:5m,*:*:ticker:*"
 
@@ -116,6 +121,8 @@ def _run_stack(
         # A demo begins now: its judge does not wait for what was before.
         "LOOK_BACK_S": "0",
         "LOG_FORMAT": "json",
+        "CREDENTIALS_KEY": CREDENTIALS_KEY,
+        "ACCOUNT_RECONCILE_S": "10",
     }
     plan = Plan(clock, rabbit_url, settings, options.seconds, options.replay)
     watch = Watch(stack, plan, Screen(console))
@@ -129,6 +136,9 @@ def _run_stack(
 def _report(watch: Watch, console: Console, *, as_json: bool) -> int:
     places = sorted(watch.arrivals.places.values(), key=lambda place: place.key)
     score = total(place.score for place in places)
+    accounts = watch.accounts
+    if accounts is not None:
+        watch.problems += accounts.reasons[:MOST_TOLD]
     problems = [*watch.problems, *(f"left behind: {what}" for what in left_behind())]
     console.print(market_table(watch.arrivals))
     for reason in [*problems, *score.reasons]:
@@ -155,6 +165,9 @@ def _summary(watch: Watch, score: Score) -> dict[str, Any]:
         **_faults(score),
         "exchanges": exchanges,
     }
+    if watch.accounts is not None:
+        told = msgspec.to_builtins(watch.accounts)
+        summary["accounts"] = {name: told[name] for name in told if name != "reasons"}
     if watch.recorded:
         summary["closed"] = sum(len(place.closed_bodies) for place in places)
         summary["open"] = sum(len(place.open_bodies) for place in places)

@@ -28,16 +28,16 @@ from rich.console import Console
 from common.clocks import MarketClock, wall_ms
 from common.exchanges.registry import EXCHANGES
 from common.model.streams import Pattern, parse_pattern
-from scripts.chaos.accounts import CREDENTIALS_KEY, RECONCILE_S
 from scripts.chaos.evidence import Evidence, Verdict
 from scripts.chaos.judge import judge
 from scripts.chaos.kinds import ALL_KINDS, KINDS, LEASE_TTL_S, LOOK_BACK_S
-from scripts.chaos.run import ChaosRun, Plan
+from scripts.chaos.run import RECONCILE_S, ChaosRun, Plan
 from scripts.chaos.schedule import Fault, make_schedule
 from scripts.chaos.screen import Screen
 from scripts.children import GUARD, INTERRUPTS, ChildError, left_behind
 from scripts.engines import MissingEngineError
 from scripts.engines.fetch import ensure
+from scripts.quick.accounts import CREDENTIALS_KEY
 from scripts.quick.stack import Stack
 
 # How many reasons of each kind are told: the first tell the story.

@@ -11,7 +11,6 @@ from loguru import logger
 
 from common.clocks import machine_s, wall_ms
 from scripts.chaos.carried import Carried, Carry
-from scripts.chaos.exchanges import Exchanges
 from scripts.chaos.on_accounts import OnAccounts
 from scripts.chaos.on_exchanges import OnExchanges
 from scripts.chaos.on_processes import OnProcesses
@@ -21,6 +20,7 @@ from scripts.chaos.proxy import Proxy
 from scripts.chaos.schedule import Fault
 from scripts.children import ChildError
 from scripts.engines import RabbitServer, RedisServer
+from scripts.quick.exchanges import Exchanges
 
 # More than any of them takes, healing included; what takes longer is a defect of this command.
 FAULT_S = 180.0

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scripts.chaos.carried import NOTHING, Carry, Hit
-from scripts.chaos.exchanges import Exchanges
 from scripts.chaos.schedule import Fault
+from scripts.quick.exchanges import Exchanges
 
 # What the simulator calls them.
 _NAMES: Mapping[str, str] = {

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scripts.chaos.carried import NOTHING, Carry, Hit
-from scripts.chaos.exchanges import Exchanges, Socket
 from scripts.chaos.schedule import Fault
+from scripts.quick.exchanges import Exchanges, Socket
 
 # What the simulator calls what is done to one socket; the rest comes from the schedule.
 _SOCKET_FAULTS: Mapping[str, Mapping[str, Any]] = {

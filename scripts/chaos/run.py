@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,12 +15,9 @@ from msgspec import Struct
 from common.clocks import MarketClock, machine_s, wall_ms
 from common.model.intervals import length_ms
 from common.model.streams import MARKETS, Pattern, Stream
-from scripts.chaos.account_judge import AccountVerdict
-from scripts.chaos.accounts import Accounts
 from scripts.chaos.carried import ended
-from scripts.chaos.consumer import Consumer
+from scripts.chaos.consumer import Consumer, Delivery
 from scripts.chaos.evidence import CLOSED, Evidence, asked_from, stream_of
-from scripts.chaos.exchanges import Exchanges
 from scripts.chaos.faults import Faults
 from scripts.chaos.kinds import LISTED_S
 from scripts.chaos.processes import Workers
@@ -30,10 +27,17 @@ from scripts.chaos.schedule import Fault, quiet_s
 from scripts.chaos.screen import Picture, Screen
 from scripts.children import ENDING_SIGNALS, Child, ChildError
 from scripts.engines import RabbitServer, RedisServer
+from scripts.quick.account_judge import AccountVerdict, Told
+from scripts.quick.accounts import Accounts
 from scripts.quick.compare import Body
+from scripts.quick.exchanges import Exchanges
 from scripts.quick.stack import FLEET_STOP_S, Stack
 
 LOOK_S = 0.25
+# Orders of all accounts together in a market minute.
+ORDERS_PER_MIN = 60
+# How often a live account is compared with REST: what no socket tells has to be found within the quiet.
+RECONCILE_S = 20.0
 REQUEST_S = 10.0
 CONSUMER_READY_S = 30.0
 # Until everything flows for the first time: longer, and there is nothing to be disturbed.
@@ -112,7 +116,7 @@ class ChaosRun:
                     started_ms = await self._disturb(fleet, exchanges, faults, sampler, accounts)
                 evidence = await self._evidence(exchanges, faults, sampler, started_ms)
                 if accounts.opened:
-                    self.account_verdict = await accounts.verdict(evidence.deliveries)
+                    self.account_verdict = await accounts.verdict(told_of(evidence.deliveries))
             await self._stop_fleet(fleet)
             return evidence
 
@@ -148,7 +152,7 @@ class ChaosRun:
             silent = sorted(wanted - self._flowing)
             self.problems.append(f"not everything flowed within {FLOWS_S:g} s: {silent[:5]}")
             return started_ms
-        await accounts.trade()
+        await accounts.trade(ORDERS_PER_MIN)
         quiet_at_s = started_s + self._plan.duration_s - quiet_s(self._plan.duration_s)
         faults.begin_until_s = quiet_at_s
         async with _running(self._carry_out(faults, started_s)) as carrying:
@@ -258,6 +262,15 @@ class ChaosRun:
             reasons=tuple(map(str, health.get("reasons", ()))),
             rss_mb=self.sampler.max_rss_mb,
         )
+
+
+def told_of(deliveries: Iterable[Delivery]) -> Mapping[str, Sequence[Told]]:
+    """The messages of every account, in the order they came."""
+    told: defaultdict[str, list[Told]] = defaultdict(list)
+    for one in deliveries:
+        if "eventType" in one.body and not one.own:
+            told[one.body["accountId"]].append(Told(one.message_id, one.body))
+    return told
 
 
 def wanted_of(patterns: Sequence[Pattern], row: Mapping[str, Any]) -> set[str]:

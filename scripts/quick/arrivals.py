@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
+from scripts.quick.account_judge import Told
 from scripts.quick.compare import Body, LatestCheck, Score, StreamCheck
 from scripts.quick.recording import closed_key, stream_key
 
 TIMEOUT_S = 15.0
-AMQP_EXCHANGE = "market"
 
 
 @dataclass
@@ -27,6 +28,10 @@ class Place:
     closed: int = 0
     open: int = 0
     tickers: int = 0
+    orders: int = 0
+    fills: int = 0
+    balances: int = 0
+    positions: int = 0
     last_s: float | None = None
     score: Score = field(default_factory=Score)
     streams: dict[str, StreamCheck] = field(default_factory=dict)
@@ -53,6 +58,8 @@ class Arrivals:
 
     def __init__(self, *, keep_bodies: bool) -> None:
         self.places: dict[tuple[str, str], Place] = {}
+        # What came of each account, in order.
+        self.accounts: defaultdict[str, list[Told]] = defaultdict(list)
         self._keep_bodies = keep_bodies
 
     def place(self, exchange: str, market: str) -> Place:
@@ -63,6 +70,15 @@ class Arrivals:
         """Machine seconds since anything came."""
         last = [place.last_s for place in self.places.values() if place.last_s is not None]
         return time.monotonic() - max(last) if last else None
+
+    def take_account(self, kind: str, message_id: str, body: Body) -> None:
+        """One message of the account exchange."""
+        place = self.place(body["exchange"], body["market"])
+        place.orders += kind == "order.v1"
+        place.fills += kind == "fill.v1"
+        place.balances += kind.startswith("balance.")
+        place.positions += kind == "position.v1"
+        self.accounts[body["accountId"]].append(Told(message_id, body))
 
     def take(self, kind: str, message_id: str, body: Body) -> None:
         """One message of the market exchange."""
@@ -95,18 +111,25 @@ class Arrivals:
 
 @asynccontextmanager
 async def listening(rabbit_url: str, arrivals: Arrivals) -> AsyncIterator[AbstractConnection]:
-    """Take everything the ``market`` exchange gets as long as it lasts; gives the connection."""
+    """Take all that the fleet publishes of markets and accounts as long as it lasts; gives the connection."""
     connection = await aio_pika.connect(rabbit_url, timeout=TIMEOUT_S)
     async with connection:
-        channel = await connection.channel(publisher_confirms=False)
-        amqp_exchange = await channel.declare_exchange(
-            AMQP_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True, timeout=TIMEOUT_S
-        )
-        queue = await channel.declare_queue(exclusive=True, timeout=TIMEOUT_S)
-        await queue.bind(amqp_exchange, "#", timeout=TIMEOUT_S)
-
-        async def take(message: AbstractIncomingMessage) -> None:
-            arrivals.take(message.type or "", message.message_id or "", json.loads(message.body))
-
-        await queue.consume(take, no_ack=True, timeout=TIMEOUT_S)
+        for name, take in (("market", arrivals.take), ("account", arrivals.take_account)):
+            await _listen(connection, name, take)
         yield connection
+
+
+async def _listen(
+    connection: AbstractConnection, name: str, take: Callable[[str, str, Body], None]
+) -> None:
+    channel = await connection.channel()
+    amqp_exchange = await channel.declare_exchange(
+        name, aio_pika.ExchangeType.TOPIC, durable=True, timeout=TIMEOUT_S
+    )
+    queue = await channel.declare_queue(exclusive=True, timeout=TIMEOUT_S)
+    await queue.bind(amqp_exchange, "#", timeout=TIMEOUT_S)
+
+    async def taken(message: AbstractIncomingMessage) -> None:
+        take(message.type or "", message.message_id or "", json.loads(message.body))
+
+    await queue.consume(taken, no_ack=True, timeout=TIMEOUT_S)

@@ -54,14 +54,18 @@ def market_table(arrivals: Arrivals) -> Table:
     table = Table(title="from RabbitMQ", title_justify="left")
     table.add_column("exchange")
     table.add_column("market")
-    for name in ("closed", "open", "tickers", "last", "missing", "duplicated", "wrong"):
+    for name in ("closed", "open", "tickers", "orders", "fills", "balances", "positions"):
+        table.add_column(name, justify="right")
+    for name in ("last", "missing", "duplicated", "wrong"):
         table.add_column(name, justify="right")
     now_s = time.monotonic()
     for place in sorted(arrivals.places.values(), key=lambda place: place.key):
         last = "never" if place.last_s is None else f"{now_s - place.last_s:.1f} s"
         score = place.score
         faults = [_fault(count) for count in (score.missing, score.duplicated, score.wrong)]
-        counts = [f"{count:,}" for count in (place.closed, place.open, place.tickers)]
+        prices = (place.closed, place.open, place.tickers)
+        accounts = (place.orders, place.fills, place.balances, place.positions)
+        counts = [f"{count:,}" for count in (*prices, *accounts)]
         table.add_row(place.exchange, place.market, *counts, last, *faults)
     return table
 
@@ -117,6 +121,8 @@ def _line(arrivals: Arrivals, health: dict[str, Any]) -> str:
         f"{sum(place.closed for place in places)} candles closed, "
         f"{sum(place.open for place in places)} open, "
         f"{sum(place.tickers for place in places)} tickers, "
+        f"{sum(place.orders for place in places)} order reports, "
+        f"{sum(place.fills for place in places)} fills, "
         f"{score.missing} missing, {score.duplicated} duplicated, {score.wrong} wrong; "
         f"health {health.get('status', 'no answer yet')}"
     )

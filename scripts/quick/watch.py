@@ -13,12 +13,21 @@ import aiohttp
 
 from common.clocks import MarketClock, machine_s
 from scripts.children import ENDING_SIGNALS, Child
+from scripts.quick.account_judge import AccountVerdict
+from scripts.quick.accounts import Accounts
 from scripts.quick.arrivals import Arrivals, listening
+from scripts.quick.exchanges import Exchanges
 from scripts.quick.judge import SETTLED_AT_END_S, SETTLED_S, Judge, judge_recording
 from scripts.quick.screen import Screen
 from scripts.quick.stack import Stack
 
 LOOK_S = 0.25
+# One on each market of each exchange.
+ACCOUNTS = 1
+# Orders of all accounts together in a market minute.
+ORDERS_PER_MIN = 30
+# What was open when the trading ends is told within that, or by the next comparison with REST.
+ACCOUNTS_SETTLED_S = 25.0
 HEALTH_EVERY_S = 1.0
 JUDGE_EVERY_S = 10.0
 REQUEST_S = 5.0
@@ -63,6 +72,7 @@ class Watch:
         self._done_s: float | None = None  # since when the recording has been played
         self.arrivals = Arrivals(keep_bodies=plan.recording is not None)
         self.problems: list[str] = []
+        self.accounts: AccountVerdict | None = None
 
     @property
     def recorded(self) -> bool:
@@ -82,14 +92,33 @@ class Watch:
             fleet = self._stack.start_fleet(self._plan.fleet_settings)
             health_url = f"http://127.0.0.1:{self._stack.health_port}/health"
             judge = Judge(http, self._stack.simulator_url, health_url, self._plan.clock)
+            accounts = Accounts(
+                Exchanges(http, self._stack.simulator_url),
+                self._plan.rabbit_url,
+                0 if self.recorded else ACCOUNTS,
+            )
+            await accounts.open()
             with self._screen:
-                await self._watch(judge, fleet)
+                await self._watch(judge, fleet, accounts)
             if connection.is_closed:
                 self.problems.append("the demo lost its own connection to RabbitMQ")
             await self._conclude(judge)
+            if accounts.opened:
+                await self._settle(accounts)
 
-    async def _watch(self, judge: Judge, fleet: Child) -> None:
+    async def _settle(self, accounts: Accounts) -> None:
+        """What is open ends, and what was told of all accounts is held against the truth."""
+        await accounts.settle()
+        until_s = machine_s() + ACCOUNTS_SETTLED_S
+        while True:
+            self.accounts = await accounts.verdict(self.arrivals.accounts)
+            if self.accounts.clean or machine_s() >= until_s:
+                return
+            await asyncio.sleep(LOOK_S)
+
+    async def _watch(self, judge: Judge, fleet: Child, accounts: Accounts) -> None:
         health, verdict = Due(HEALTH_EVERY_S), Due(JUDGE_EVERY_S)
+        trading = False
         started_s = machine_s()
         while not self._stop.is_set() and fleet.exit_status is None:
             lasted_s = machine_s() - started_s
@@ -102,6 +131,9 @@ class Watch:
                 await judge.judge(self.arrivals, SETTLED_S)
             if health.now():
                 await judge.ask_health()
+                if judge.up_ms is not None and not trading:
+                    trading = True
+                    await accounts.trade(ORDERS_PER_MIN)
             clock = self._plan.clock
             self._screen.show(self.arrivals, judge.health, clock.now_ms(), clock.speed)
             with contextlib.suppress(TimeoutError):

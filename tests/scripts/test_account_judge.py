@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts.chaos.account_judge import AccountVerdict, Told, judge_account
+from scripts.quick.account_judge import AccountVerdict, Told, judge_account
 
 ORDER: dict[str, Any] = {
     "market": "inverse", "order": 7, "orderId": "o7", "status": "FILLED", "cumulative": "100",

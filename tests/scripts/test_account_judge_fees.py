@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts.chaos.account_judge import AccountVerdict, Told, judge_account
+from scripts.quick.account_judge import AccountVerdict, Told, judge_account
 
 ORDER = {
     "market": "spot", "order": 1, "orderId": "a1", "status": "FILLED", "cumulative": "2",

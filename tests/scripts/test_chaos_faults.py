@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 
 from scripts.chaos.carried import NOTHING, Carried, Hit, ended
-from scripts.chaos.exchanges import Exchanges
 from scripts.chaos.on_exchanges import OnExchanges
 from scripts.chaos.on_processes import OnProcesses
 from scripts.chaos.processes import Workers
 from scripts.chaos.schedule import Fault
+from scripts.quick.exchanges import Exchanges
 from tests.support.simulator import simulator
 
 # Of some exchanges each market has sockets of its own, of others a socket carries all.

@@ -9,7 +9,7 @@ import pytest
 
 from common.exchanges.registry import PRIVATE
 from common.model.streams import Market
-from scripts.chaos.account_judge import AccountVerdict, Told, judge_account
+from scripts.quick.account_judge import AccountVerdict, Told, judge_account
 from tests.workers.accounts import Accounts, accounts
 
 pytestmark = pytest.mark.engines

@@ -1,4 +1,4 @@
-"""The simulator's control and truth, as the chaos run asks for them. Never through the proxy."""
+"""The simulator's control and truth, as the demo and a chaos run ask for them. Never through a proxy."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""The accounts of a run: opened as a backend opens them, traded by a seeded trader, judged at the end."""
+"""Simulated accounts: opened as a backend opens them, traded by a seeded trader, judged at the end."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import aio_pika
@@ -14,16 +13,11 @@ from msgspec import Struct
 
 from common.exchanges.registry import PRIVATE
 from common.publish.topology import USERS_STREAM_ACTION
-from scripts.chaos.account_judge import AccountVerdict, Told, judge_account
-from scripts.chaos.consumer import Delivery
-from scripts.chaos.exchanges import Exchanges
+from scripts.quick.account_judge import AccountVerdict, Told, judge_account
+from scripts.quick.exchanges import Exchanges
 
 # A key for credentials that protects nothing: the accounts are the simulator's.
-CREDENTIALS_KEY = base64.b64encode(hashlib.sha256(b"chaos").digest()).decode()
-# How often a live account is compared with REST: what no socket tells has to be found within the quiet.
-RECONCILE_S = 20.0
-# Orders of all accounts together in a market minute.
-ORDERS_PER_MIN = 60
+CREDENTIALS_KEY = base64.b64encode(hashlib.sha256(b"simulated").digest()).decode()
 SENT_S = 15.0
 
 
@@ -60,22 +54,18 @@ class Accounts:
                     requests.append(_request(one, row))
         await self._send(requests)
 
-    async def trade(self) -> None:
-        """From now on something happens to them."""
+    async def trade(self, orders_per_min: int) -> None:
+        """From now on something happens to them: so many orders of all in a market minute."""
         if self.opened:
-            await self._exchanges.control("trader", {"ordersPerMin": ORDERS_PER_MIN})
+            await self._exchanges.control("trader", {"ordersPerMin": orders_per_min})
 
     async def settle(self) -> None:
         """Nothing more begins, and what is open ends."""
         if self.opened:
             await self._exchanges.control("trader", {"ordersPerMin": 0, "settle": True})
 
-    async def verdict(self, deliveries: Sequence[Delivery]) -> AccountVerdict:
-        """What was delivered, against the truth."""
-        told: defaultdict[str, list[Told]] = defaultdict(list)
-        for one in deliveries:
-            if "eventType" in one.body and not one.own:
-                told[one.body["accountId"]].append(Told(one.message_id, one.body))
+    async def verdict(self, told: Mapping[str, Sequence[Told]]) -> AccountVerdict:
+        """What was delivered, by account, against the truth."""
         verdict = AccountVerdict()
         truths: dict[str, Any] = {}
         for exchange in sorted({one.exchange for one in self.opened}):
@@ -83,7 +73,7 @@ class Accounts:
                 truths[truth["account"]] = truth
         for one in self.opened:
             fees = PRIVATE[one.exchange].markets[one.market].streams_fees
-            mine = told[one.account_id]
+            mine = told.get(one.account_id, ())
             judge_account(verdict, mine, truths[one.name], one.market, fees=fees)
         return verdict
 
@@ -108,7 +98,7 @@ def _request(one: Opened, row: Any) -> bytes:
         "accountId": one.account_id,
         "exchange": one.exchange,
         "market": one.market,
-        "subscriber": "chaos",
+        "subscriber": "demo",
         "credentials": credentials,
     }
     return json.dumps({"payload": payload}).encode()
