@@ -61,7 +61,7 @@ def is_empty(folder: Path) -> bool:
 
 def test_candles_and_tickers_of_every_market_arrive_as_they_truly_are(tmp_path: Path) -> None:
     with demo("--seconds", "35", "--speed", "30", "--json", folder=tmp_path) as run:
-        out, err = run.communicate(timeout=110)
+        out, err = run.communicate(timeout=140)
     assert run.returncode == 0, err
     told = json.loads(out)
     assert (told["missing"], told["duplicated"], told["wrong"]) == (0, 0, 0)
@@ -71,6 +71,12 @@ def test_candles_and_tickers_of_every_market_arrive_as_they_truly_are(tmp_path: 
     assert all(place["candlesClosed"] and place["tickers"] for place in places)
     for name in ("candlesClosed", "tickers"):
         assert told[name] == sum(place[name] for place in places)
+    accounts = told["accounts"]
+    assert accounts["accounts"] == len(places)
+    assert accounts["orders"]
+    assert accounts["fills"]
+    faults = accounts.keys() - {"accounts", "orders", "fills", "repeated"}
+    assert {name: accounts[name] for name in faults} == dict.fromkeys(faults, 0)
     assert is_empty(tmp_path)
     assert running_in(tmp_path) == []
 

@@ -89,7 +89,9 @@ def test_it_runs_until_asked_and_drains(
     assert flows, told
     assert (copy / ".env").read_text() == (copy / ".env.sample").read_text()
     assert "copied from .env.sample" in told
-    assert told.count("asked to stop") == 3  # two price workers and the health server
+    assert (
+        told.count("asked to stop") == 4
+    )  # two price workers, a user worker and the health server
     assert not listens(port)
     assert not (copy / "supervisor.sock").exists()
 

@@ -49,7 +49,7 @@ RIGHT = [
     {"event": "force restart stream", "uuid": "older"} | CREDENTIALS,
 ]
 REFUSED = [
-    TYPED | {"exchange": "okx"},
+    TYPED | {"exchange": "okx", "credentials": CREDENTIALS | {"passphrase": ""}},
     TYPED | {"credentials": CREDENTIALS | {"region": SECRET}},
     TYPED | {"credentials": CREDENTIALS | {"kind": "es256"}},
 ]

@@ -92,6 +92,7 @@ async def test_what_was_asked_for_and_then_delisted_is_told_but_is_nobodys_fault
     plan = Plan(problems=(Problem(subject, kind, "why"),))
     monkeypatch.setattr(eyes._members, "all", AsyncMock(return_value=[]))
     monkeypatch.setattr(eyes._planner, "plan", AsyncMock(return_value=plan))
+    monkeypatch.setattr(eyes._accounts, "all", AsyncMock(return_value={}))
     assert await eyes._look_in_time()
     health = eyes.health()
     assert (f"{subject}: why" in health.reasons) is is_fault
