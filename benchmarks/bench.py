@@ -60,11 +60,12 @@ class Bench:
         answer.raise_for_status()
         return answer.json()
 
-    def worker(self, name: str, **settings: str) -> Child:
-        """Start one more price worker."""
+    def worker(self, name: str, *, kind: str = "price", **settings: str) -> Child:
+        """Start one more worker: of candles, or (``user``) of accounts."""
+        role = ("--role", "candle") if kind == "price" else ()
         child = Child(
             name,
-            [sys.executable, "-m", "workers.price", "--role", "candle"],
+            [sys.executable, "-m", f"workers.{kind}", *role],
             log=self._stack.folder / f"{name}.log",
             env=clean_environment({**self._settings, "WORKER_NAME": name, **settings}),
             cwd=self._stack.folder,
