@@ -281,14 +281,14 @@ class AccountLife:
         private, market, book = self._venue.private, self._record.market, self._known
         catalog = self._means.catalog(self._record.exchange, market)
         asked_ms = self._now_ms()
-        before, held = book.orders.open, book.holdings.amounts()
+        before = book.orders.open
         inquiry = private.snapshot(market, self._opened(), catalog)
         told = await self._ask(inquiry, urgent=entire)
         listed = [one for one in told if isinstance(one, OrderTold | FillTold)]
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self._take(rest, asked_ms, entire=entire)
         since_ms = asked_ms - self._means.look_back_ms if book.since_ms is None else book.since_ms
-        symbols = book.symbols(listed, held, catalog, all_known=entire)
+        symbols = book.symbols(listed, catalog, all_known=entire)
         known = Known(since_ms - OVERLAP_MS, asked_ms, symbols)
         history = private.since(market, self._opened(), catalog, known)
         happened = await self._ask(history, urgent=entire)

@@ -268,6 +268,8 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
         keep_s: how often what was opened has to be kept alive (``Private.keep``).
         streams_balances: whether the socket tells them; where not, they are asked for: after what an
             order did, and on a beat.
+        lists_all: whether orders and trades are listed of all symbols at once; where not, an order in a
+            symbol that nobody knows of may never be found.
         streams_fees: whether the socket tells what a trade cost; where not, only fills that were found
             by asking have a fee.
         remembers_s: how long REST knows an order that ended without a fill.
@@ -286,6 +288,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
     answer_s: float = 10.0
     keep_s: float | None = None
     streams_balances: bool = True
+    lists_all: bool = True
     streams_fees: bool = True
     remembers_s: float = 24 * 3600.0
     time_reads_key: bool = False

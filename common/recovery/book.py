@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from common.exchanges.private import FillTold, OrderTold, Told
-from common.model.account import AccountEvent, Balance
+from common.model.account import AccountEvent
 from common.model.instruments import Catalog
 from common.recovery.holdings import Holdings, Kept
 from common.recovery.orders import Account, Order, Orders
@@ -53,6 +53,8 @@ class Book:
         # The exchange's time up to which all has been told; None: nothing was ever asked.
         self.since_ms = int(pieces[SINCE]) if SINCE in pieces else None
         self._changed: set[str] = set()
+        # What there was when all had been told: what has moved since may have moved unheard.
+        self._held = self.holdings.amounts()
 
     def take(
         self, told: Iterable[Told], at_ms: int = 0, *, entire: bool = False
@@ -78,6 +80,7 @@ class Book:
     def told_until(self, at_ms: int) -> None:
         """All that happened before then has been told."""
         self.since_ms = at_ms
+        self._held = self.holdings.amounts()
         self._changed.add(SINCE)
         self.orders.forget(at_ms - REMEMBERED_MS)
 
@@ -111,24 +114,23 @@ class Book:
     def symbols(
         self,
         snapshot: Collection[Told],
-        before: Mapping[str, Balance],
         catalog: Catalog,
         *,
         all_known: bool,
     ) -> frozenset[str]:
         """Symbols that something may have happened in unheard, at most ``MOST_SYMBOLS``.
 
-        Those whose base and quote have both changed since ``before``, those of open orders that are known
-        here or listed in the snapshot, but not both, and those of orders that something was told of since
-        all was told: where much happens, some of it may have been missed. ``all_known`` (nobody has
-        listened): also those of all orders and positions.
+        Those whose base and quote have both changed since all was told, those of open orders that are known
+        here or listed in the snapshot, but not both, and those of orders that something was told of since:
+        where much happens, some of it may have been missed. ``all_known`` (nobody has listened): also
+        those of all orders and positions.
         """
         listed = {(one.symbol, one.order_id) for one in snapshot if isinstance(one, OrderTold)}
         known = {(order.about.symbol, order.about.order_id) for order in self.orders.open}
         found = {symbol for symbol, _ in listed ^ known}
         if all_known:
             found |= {symbol for symbol, _ in listed | known} | self.holdings.symbols
-        after = self.holdings.amounts()
+        before, after = self._held, self.holdings.amounts()
         changed = {
             asset for asset in before.keys() | after.keys() if before.get(asset) != after.get(asset)
         }

@@ -43,6 +43,8 @@ CONSUMER_READY_S = 30.0
 # Until everything flows for the first time: longer, and there is nothing to be disturbed.
 FLOWS_S = 120.0
 TRUTH_AT_ONCE = 4
+# KuCoin lets thirty connect in a minute.
+LET_IN_S = 240.0
 # What the faults that have begun last may take to be healed when the quiet begins.
 HEALED_S = 60.0
 
@@ -166,7 +168,18 @@ class ChaosRun:
         await accounts.settle()
         while await self._look("quiet", fleet, started_s + self._plan.duration_s):
             pass
+        if accounts.opened:
+            await self._let_in(fleet, sampler)
         return started_ms
+
+    async def _let_in(self, fleet: Child, sampler: Sampler) -> None:
+        """Accounts come back as fast as the exchanges' limits let them, and are compared once more."""
+        until_s = machine_s() + LET_IN_S
+        while not sampler.well and await self._look("letting in", fleet, until_s):
+            pass
+        compared_s = machine_s() + 2 * RECONCILE_S
+        while await self._look("comparing", fleet, compared_s):
+            pass
 
     async def _carry_out(self, faults: Faults, started_s: float) -> None:
         async with asyncio.TaskGroup() as group:

@@ -5,6 +5,7 @@ The counts, and when each is not zero:
 - fillsMissing: a trade of the account never came.
 - fillsWrong: one came that never was, twice under two names, or says another price, size, fee, side.
 - ordersMissing: an order of which nothing was told.
+- ordersUnheard (no fault): such an order without a trade, where the exchange lists orders by symbol only.
 - ordersNotTerminal: an order that has ended there, and whose last word here is no end.
 - endsWrong: the end is another, or its total or average price is.
 - terminalTwice: something follows an end.
@@ -27,6 +28,8 @@ from msgspec import Struct, field
 Body = Mapping[str, Any]
 
 TERMINAL = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED"})
+# What is counted and is nothing wrong.
+NO_FAULTS = frozenset({"accounts", "orders", "fills", "orders_unheard", "repeated", "reasons"})
 MOST_REASONS = 5_000
 
 
@@ -46,6 +49,7 @@ class AccountVerdict(Struct, rename="camel"):
     fills_missing: int = 0
     fills_wrong: int = 0
     orders_missing: int = 0
+    orders_unheard: int = 0
     orders_not_terminal: int = 0
     ends_wrong: int = 0
     terminal_twice: int = 0
@@ -59,9 +63,7 @@ class AccountVerdict(Struct, rename="camel"):
     def clean(self) -> bool:
         """Whether nothing is lost, doubled or wrong."""
         return not any(
-            getattr(self, name)
-            for name in self.__struct_fields__
-            if name not in ("accounts", "orders", "fills", "repeated", "reasons")
+            getattr(self, name) for name in self.__struct_fields__ if name not in NO_FAULTS
         )
 
     def blame(self, name: str, reason: str) -> None:
@@ -78,6 +80,7 @@ def judge_account(
     market: str,
     *,
     fees: bool = True,
+    lists_all: bool = True,
 ) -> None:
     """Add one account's market to the verdict.
 
@@ -86,6 +89,7 @@ def judge_account(
         market: which of the account's.
         fees: every trade has to come with its fee; where the exchange does not stream them, one that
             has none is not wrong.
+        lists_all: the exchange lists the orders of all symbols at once.
         told: all its messages, in the order they came.
         truth: what ``/truth/accounts`` says of it.
     """
@@ -93,7 +97,7 @@ def judge_account(
     for one in told:
         verdict.repeated += one.message_id in once
         once.setdefault(one.message_id, one.body)
-    judge = _Judge(verdict, list(once.values()), truth, market, fees=fees)
+    judge = _Judge(verdict, list(once.values()), truth, market, fees=fees, lists_all=lists_all)
     judge.judge()
 
 
@@ -106,7 +110,9 @@ class _Judge:
         market: str,
         *,
         fees: bool,
+        lists_all: bool,
     ) -> None:
+        self._lists_all = lists_all
         self._fees = fees
         self._verdict = verdict
         self._bodies = bodies
@@ -144,6 +150,8 @@ class _Judge:
             path = paths.pop(order["orderId"], [])
             if path:
                 self._judge_path(order, path)
+            elif not self._lists_all and not Decimal(order["cumulative"]):
+                self._verdict.orders_unheard += 1
             elif order["status"] != "REJECTED":
                 self._blame("orders_missing", f"order {order['orderId']} ({order['status']})")
         for order_id in paths:

@@ -72,9 +72,15 @@ class Accounts:
             for truth in await self._exchanges.accounts(exchange):
                 truths[truth["account"]] = truth
         for one in self.opened:
-            fees = PRIVATE[one.exchange].markets[one.market].streams_fees
-            mine = told.get(one.account_id, ())
-            judge_account(verdict, mine, truths[one.name], one.market, fees=fees)
+            rules, truth = PRIVATE[one.exchange].markets[one.market], truths[one.name]
+            judge_account(
+                verdict,
+                told.get(one.account_id, ()),
+                truth,
+                one.market,
+                fees=rules.streams_fees,
+                lists_all=rules.lists_all,
+            )
         return verdict
 
     async def _send(self, requests: Collection[bytes]) -> None:

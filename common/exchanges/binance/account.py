@@ -46,6 +46,7 @@ RULES: Mapping[Market, PrivateRules] = {
             ("sandbox", ""): _SPOT_TEST,
         },
         key_kinds=("hmac", "ed25519"),
+        lists_all=False,
         # Reserve: 1,000 are documented.
         accounts_per_connection=200,
         dial_cost={"connections": 1, "spot": 2},
@@ -57,6 +58,7 @@ RULES: Mapping[Market, PrivateRules] = {
             ("sandbox", ""): Hosts(_FUTURES_TEST, "wss://fstream.binancefuture.com/private/ws"),
         },
         key_kinds=("hmac", "ed25519"),
+        lists_all=False,
         keep_s=1500.0,
         remembers_s=3 * 86400.0,
     ),
@@ -66,6 +68,7 @@ RULES: Mapping[Market, PrivateRules] = {
             ("sandbox", ""): Hosts(_FUTURES_TEST, "wss://dstream.binancefuture.com/ws"),
         },
         key_kinds=("hmac", "ed25519"),
+        lists_all=False,
         keep_s=1500.0,
         remembers_s=3 * 86400.0,
     ),
