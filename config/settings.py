@@ -56,6 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     market_clock: MarketClock
     credentials_key: tuple[Secret, ...] | None
     account_reconcile_s: float
+    paper_ws: str | None
     price_role: Role
     worker_name: str
     egress: str
@@ -65,7 +66,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     health_port: int
     log_level: LogLevel
     log_format: LogFormat
-    paper_ws: str | None
     exchange_service_api_url: str | None
     watchdog_app: str | None
     coinbase_api_key: Secret | None

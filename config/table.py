@@ -17,7 +17,7 @@ _STREAMS = "What is streamed"
 _ACCOUNTS = "Accounts"
 _FLEET = "The fleet"
 _OPERATION = "Health and logs"
-_SERVICES = "Services around it (read and checked; used by account and paper streams to come)"
+_SERVICES = "Services around it (read and checked, and not used yet)"
 _NAME = f"visible ASCII, at most {NAME_LENGTH} characters"
 _SERVICE_URL = "an http, https, ws or wss address without user and password"
 
@@ -98,6 +98,14 @@ TABLE: tuple[Setting, ...] = (
         default="600",
     ),
     Setting(
+        name="PAPER_WS",
+        group=_ACCOUNTS,
+        read=values.paper_url,
+        allowed="HOST[:PORT], by itself or after ws://, wss://, http:// or https://",
+        meaning="The service that accounts on paper are traded by (socket.io).",
+        computed="none, and accounts on paper cannot be opened",
+    ),
+    Setting(
         name="PRICEROLE",
         group=_FLEET,
         read=values.one_of(ROLES),
@@ -176,14 +184,6 @@ TABLE: tuple[Setting, ...] = (
         allowed=", ".join(LOG_FORMATS),
         meaning="JSON lines, text for people, or text on a terminal and JSON elsewhere.",
         default="auto",
-    ),
-    Setting(
-        name="PAPER_WS",
-        group=_SERVICES,
-        read=values.service_url,
-        allowed=_SERVICE_URL,
-        meaning="The paper-trading service.",
-        default="http://localhost:7506",
     ),
     Setting(
         name="EXCHANGE_SERVICE_API_URL",

@@ -28,6 +28,8 @@ LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
 
 NAME_LENGTH = 100
 CREDENTIALS_KEY_BYTES = 32
+# What a WebSocket is dialled by, where its address is given as a page's.
+_SOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 
 Reader = Callable[[str], object]
 
@@ -154,6 +156,19 @@ def service_url(text: str) -> str:
     if parts.username is not None:
         raise Wrong("it holds a user or password")
     return text.rstrip("/")
+
+
+def paper_url(text: str) -> str:
+    """The address of the paper service, for a WebSocket; ``ws://`` where no scheme is given."""
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        scheme, rest = "ws", text
+    parts = _split(f"{_SOCKET_SCHEMES.get(scheme, scheme)}://{rest}", ("ws", "wss"))
+    if parts.username is not None:
+        raise Wrong("it holds a user or password")
+    if parts.path.strip("/") or parts.query:
+        raise Wrong("it holds a path: the service has one of its own")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def http_url(text: str) -> str:

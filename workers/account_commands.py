@@ -42,6 +42,7 @@ class AccountCommands:
         state_of: how an account stands, where that is known; ``live`` if it is streamed.
         wake: what is wanted has changed.
         private: the exchanges that have accounts.
+        paper: whether there is a service that accounts on paper are traded by.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class AccountCommands:
         state_of: StateOf = lambda _: None,
         wake: Callable[[], None] = lambda: None,
         private: Mapping[str, Private] = PRIVATE,
+        paper: bool = False,
     ) -> None:
         self._accounts = accounts
         self._vault = vault
@@ -60,6 +62,7 @@ class AccountCommands:
         self._state_of = state_of
         self._wake = wake
         self._private = private
+        self._paper = paper
 
     async def serve(self, request: Request) -> Reply:
         """Follow the command in a message.
@@ -138,6 +141,9 @@ class AccountCommands:
         # On paper the exchange is not asked, so its rules do not count.
         if not asked.paper:
             problems += self._rules_broken(asked)
+        elif not self._paper:
+            text = "PAPER_WS is not set, so nothing can be traded on paper"
+            problems.append(("no_paper_service", text))
         if self._vault is None:
             text = "CREDENTIALS_KEY is not set, so credentials cannot be kept"
             problems.append(("no_credentials_key", text))

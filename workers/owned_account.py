@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
+import msgspec
 from loguru import logger
 
 from common.clocks import machine_s
@@ -176,4 +177,4 @@ class OwnedAccount:
 
 def _is_same(before: AccountRecord, record: AccountRecord) -> bool:
     """Whether only the seal differs: the same credentials under another key."""
-    return (before.fingerprint, before.restarts) == (record.fingerprint, record.restarts)
+    return msgspec.structs.replace(before, sealed=record.sealed) == record

@@ -77,6 +77,7 @@ class UserWorker(Worker[OwnedAccount]):
             settings.exchanges,
             state_of=self._state_of,
             wake=self._wake.set,
+            paper=settings.paper_ws is not None,
         )
         self._commands = Commands(
             settings.rabbit_url.reveal(),

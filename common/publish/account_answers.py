@@ -31,6 +31,7 @@ Code = Literal[
     "environment_unknown",
     "region_unknown",
     "no_credentials_key",
+    "no_paper_service",
     "too_many_accounts",
     "internal",
 ]

@@ -153,7 +153,8 @@ async def _restart(asked: Namespace, settings: Settings) -> str:
 
 async def _follow(asked: Namespace, settings: Settings, command: Command) -> str:
     async with fleet(settings) as it:
-        commands = AccountCommands(it.accounts, it.vault, settings.exchanges)
+        paper = settings.paper_ws is not None
+        commands = AccountCommands(it.accounts, it.vault, settings.exchanges, paper=paper)
         answer = await commands.follow(command)
     return _told(asked, answer)
 

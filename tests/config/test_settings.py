@@ -234,6 +234,30 @@ def test_hosts_as_people_write_them(written: str, address: str) -> None:
     assert settings(REDIS_HOST=written).redis_url.reveal() == f"redis://{address}/0"
 
 
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("localhost:7506", "ws://localhost:7506"),
+        ("ws://paper", "ws://paper"),
+        ("wss://paper:443/", "wss://paper:443"),
+        ("http://localhost:7506", "ws://localhost:7506"),
+        ("https://paper.example.com/", "wss://paper.example.com"),
+    ],
+)
+def test_the_paper_service_as_people_write_it(written: str, address: str) -> None:
+    assert settings().paper_ws is None
+    assert settings(PAPER_WS=written).paper_ws == address
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["ws://ws://paper", "paper/rooms", "https://user:hunter22@paper", "://", "paper:99999"],
+)
+def test_another_address_of_the_paper_service_is_refused(written: str) -> None:
+    problem = refused(PAPER_WS=written)["PAPER_WS"]
+    assert "hunter22" not in problem
+
+
 def test_a_port_in_the_host_may_not_contradict_the_port() -> None:
     assert "REDIS_PORT" in refused(REDIS_HOST="localhost:7000", REDIS_PORT="7001")
     agreeing = settings(REDIS_HOST="localhost:7000", REDIS_PORT="7000")

@@ -130,6 +130,9 @@ def test_everything_that_can_be_said_of_an_account(shell: Shell) -> None:
         "",
         True,
     )
+    refused = shell.run(*OPEN, "--paper")
+    assert (refused.status, "PAPER_WS is not set" in refused.err) == (1, True)
+    shell.patch.setenv("PAPER_WS", "localhost:7506")
     assert shell.run(*OPEN, "--paper").out.startswith("a1 is open, with other credentials")
     assert records()["a1"].paper
 

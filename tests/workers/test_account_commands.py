@@ -64,6 +64,7 @@ class Desk:
         self.private: dict[str, Private] = dict(PRIVATE)
         self.enabled: set[str] = set(EXCHANGES)
         self.vault: Vault | None = Vault(KEYS[:1] if keys is None else keys)
+        self.paper = True
 
     def _wake(self) -> None:
         self.woken += 1
@@ -76,6 +77,7 @@ class Desk:
             state_of=self.states.get,
             wake=self._wake,
             private=self.private,
+            paper=self.paper,
         )
         body = json.dumps({"payload": payload}).encode()
         reply = await commands.serve(Request(body, "usersStreamAction"))
@@ -175,6 +177,23 @@ async def test_an_account_on_paper_is_not_asked_what_the_exchange_would_ask(desk
     assert await desk.code(told) == ("accepted", "opened")
     record = (await desk.accounts.all())["p1"]
     assert (record.exchange, record.market, record.paper) == ("kucoin", "linear", True)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        OPEN | {"paper": True},
+        {"event": "open stream", "uuid": "a1", "data": CREDENTIALS | {"provider": "paperBinance"}},
+    ],
+)
+async def test_without_a_paper_service_an_account_on_paper_is_refused(
+    desk: Desk, told: dict[str, Any]
+) -> None:
+    desk.paper = False
+    answer = await desk.ask(told)
+    assert (answer["state"], answer["code"]) == ("refused", "no_paper_service")
+    assert "PAPER_WS" in answer["reason"]
+    assert await desk.accounts.all() == {}
 
 
 # --- refusals -----------------------------------------------------------------------------------
