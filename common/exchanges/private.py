@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from common.exchanges.budget import Cost
 from common.exchanges.protocol import Notice, Reason, RestFailure, RestRequest, Unreadable
+from common.exchanges.sizes import Contract
 from common.model.account import Balance, OrderStatus, PositionSide, Side
 from common.model.instruments import Catalog
 from common.model.secret import Secret
@@ -22,6 +23,7 @@ from common.model.streams import Market
 
 KeyKind = Literal["hmac", "ed25519", "es256"]
 Environment = Literal["live", "sandbox"]
+Transport = Literal["websocket", "socket.io"]
 
 # Why an account cannot be streamed: what its owner has to do differs.
 Trouble = Literal[
@@ -56,11 +58,30 @@ class Credentials(Struct, frozen=True):
 # --- what is told of an account -----------------------------------------------------------------
 
 
+class Totals(Struct, frozen=True, kw_only=True):
+    """What all fills of an order come to, where no fill is ever told.
+
+    Attributes:
+        size: as the order counts it: in contracts (``by_contracts``), else in the base asset.
+        worth: the sum of price times size.
+        fee: what was paid for all of them, in ``fee_asset``.
+        contract: what one contract is, where that is known.
+    """
+
+    size: str
+    worth: str
+    fee: str = "0"
+    fee_asset: str | UnsetType = UNSET
+    by_contracts: bool = False
+    contract: Contract | None = None
+
+
 class OrderTold(Struct, frozen=True, kw_only=True):
     """How an order stands, as far as this frame or row says it; see ``ExecutionReport`` for units.
 
     Attributes:
         filled: so far, in all.
+        totals: where no fill is ever told; then fills are made of what these have grown by.
         seq: orders what happened in the same millisecond, where the exchange numbers it.
     """
 
@@ -88,6 +109,7 @@ class OrderTold(Struct, frozen=True, kw_only=True):
     liquidation: bool = False
     reason: str | UnsetType = UNSET
     created_ms: int | UnsetType = UNSET
+    totals: Totals | UnsetType = UNSET
 
 
 class FillTold(Struct, frozen=True, kw_only=True):
@@ -272,6 +294,8 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
             symbol that nobody knows of may never be found.
         streams_fees: whether the socket tells what a trade cost; where not, only fills that were found
             by asking have a fee.
+        asked: whether there is REST to ask; where not, nothing but the socket tells of an account, what
+            was not heard stays so, and times are ours.
         remembers_s: how long REST knows an order that ended without a fill.
         time_reads_key: a request from another time is refused in the words of a wrong key.
         dial_cost, join_cost: what a connection, and an account on it, take of ``Exchange.budgets``.
@@ -290,6 +314,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
     streams_balances: bool = True
     lists_all: bool = True
     streams_fees: bool = True
+    asked: bool = True
     remembers_s: float = 24 * 3600.0
     time_reads_key: bool = False
     dial_cost: Cost = field(default_factory=lambda: {"connections": 1})
@@ -320,6 +345,7 @@ class Private:
         order: one order and its fills; nothing if the exchange has forgotten it.
         trouble: what a REST answer means for the account; None for success.
         ping: the exchange's own ping as a text message; None: a WebSocket ping.
+        transport: ``socket.io``: of a service beside us, which has no budgets and is dialled as it is.
     """
 
     markets: Mapping[Market, PrivateRules]
@@ -332,3 +358,4 @@ class Private:
     trouble: Callable[[int, Mapping[str, str], bytes], Trouble | None]
     keep: Callable[[Market, Credentials, str], Inquiry[None]] | None = None
     ping: Callable[[int], str] | None = None
+    transport: Transport = "websocket"

@@ -17,10 +17,11 @@ from decimal import Decimal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from common.exchanges.private import FillTold, OrderTold
+from common.exchanges.private import FillTold, OrderTold, Totals
 from common.model.account import TERMINAL, ExecutionReport, Fill, OrderStatus
 from common.model.decimals import EXACT, plain
 from common.model.streams import Market
+from common.recovery.totals import NOTHING, fill_between
 
 # Orders that have ended are forgotten the oldest first beyond so many.
 MOST_ENDED = 1_000
@@ -64,6 +65,7 @@ class Order(Struct):
         trades: the ids of the fills that were said.
         waiting: fills that were told and not said.
         target: the most that a state has said is filled.
+        totals: those that fills were made of, where none are told.
         end: the end that was told and not said.
         owed_ms: since when fills are missing, by the exchange's time; 0 while none are.
     """
@@ -78,6 +80,7 @@ class Order(Struct):
     trades: set[str] = set()
     waiting: dict[str, FillTold] = {}
     target: str = "0"
+    totals: Totals = NOTHING
     end: OrderTold | None = None
     owed_ms: int = 0
     last_ms: int = 0
@@ -336,6 +339,10 @@ def _note_state(order: Order, told: OrderTold) -> None:
     filled = told.filled_contracts if told.filled_contracts is not UNSET else told.filled
     if filled is not UNSET and _number(filled) > _number(order.target):
         order.target = filled
+    made = fill_between(order.totals, told)
+    if made is not None and told.totals is not UNSET:
+        order.totals = told.totals
+        _note_fill(order, made)
     if told.status in TERMINAL and order.end is None and not order.is_over:
         order.end = told
     if (told.time_ms, told.seq) < (order.about.time_ms, order.about.seq):
