@@ -21,8 +21,9 @@
                                   answers {"hit": [accounts]}
     GET  /truth/accounts          ?account=|exchange=: orders with their paths, fills, balances, positions
 
-What cannot be carried out is answered 400 with the reason. POST /control/heal ends every fault; what is
-revoked, expired or missed stays so.
+Where an exchange is named, a place on paper may be (paperBinance, paperOkxLinear, …): its accounts are told
+of by the paper service (socket.io, on this port). What cannot be carried out is answered 400 with the
+reason. POST /control/heal ends every fault; what is revoked, expired or missed stays so.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from simulator.accounts.faults import AccountFault
 from simulator.accounts.model import Fact, Order, PositionSide, Side, Status
 from simulator.control import BadRequest, Handler, answering, read
 from simulator.desk import Desk, Opening
-from simulator.exchanges.protocol import Exchange
+from simulator.exchanges.protocol import Traded
 from simulator.listing import Listing
 from simulator.world import World
 
@@ -135,7 +136,7 @@ Doing = Place | FillOrder | CancelOrder | RejectOrder | ExpireOrder | Liquidate 
 class _Clerk:
     """Carries out what is asked of accounts."""
 
-    def __init__(self, world: World, exchanges: Mapping[str, Exchange], desk: Desk) -> None:
+    def __init__(self, world: World, exchanges: Mapping[str, Traded], desk: Desk) -> None:
         self._world, self._exchanges, self._desk = world, exchanges, desk
 
     def do(self, doing: Doing) -> Any:
@@ -214,7 +215,7 @@ class _Clerk:
 
 
 def add_routes(
-    app: web.Application, world: World, exchanges: Mapping[str, Exchange], desk: Desk
+    app: web.Application, world: World, exchanges: Mapping[str, Traded], desk: Desk
 ) -> None:
     """Serve the accounts' part of ``/control`` and ``/truth``; it goes before theirs."""
     clerk = _Clerk(world, exchanges, desk)

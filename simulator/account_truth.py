@@ -13,13 +13,13 @@ from typing import Any
 from common.model.streams import Market
 from simulator.accounts.account import Account
 from simulator.accounts.model import Fill, Order, rounded
-from simulator.exchanges.protocol import Exchange, PrivateSide
+from simulator.exchanges.protocol import PrivateSide, Traded
 from simulator.listing import Listed, Listing
 
 _Paths = dict[tuple[Market, int], list[dict[str, Any]]]
 
 
-def account_truth(exchange: Exchange, account: Account) -> dict[str, Any]:
+def account_truth(exchange: Traded, account: Account) -> dict[str, Any]:
     """Everything that ever happened to an account, and how it stands."""
     paths: _Paths = defaultdict(list)
     private = _private(exchange)
@@ -66,7 +66,7 @@ def account_truth(exchange: Exchange, account: Account) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def order_truth(exchange: Exchange, account: Account, order: Order) -> dict[str, Any]:
+def order_truth(exchange: Traded, account: Account, order: Order) -> dict[str, Any]:
     """An order as it stands. ``order`` is its number for control, ``orderId`` the exchange's id."""
     private = _private(exchange)
     return {
@@ -91,7 +91,7 @@ def order_truth(exchange: Exchange, account: Account, order: Order) -> dict[str,
     }
 
 
-def _fill(exchange: Exchange, account: Account, fill: Fill) -> dict[str, Any]:
+def _fill(exchange: Traded, account: Account, fill: Fill) -> dict[str, Any]:
     order = account.orders[fill.listing.market, fill.order]
     private = _private(exchange)
     return {
@@ -113,12 +113,12 @@ def _fill(exchange: Exchange, account: Account, fill: Fill) -> dict[str, Any]:
     }
 
 
-def _private(exchange: Exchange) -> PrivateSide:
+def _private(exchange: Traded) -> PrivateSide:
     assert exchange.private is not None
     return exchange.private
 
 
-def _symbol(exchange: Exchange, listing: Listing) -> str:
+def _symbol(exchange: Traded, listing: Listing) -> str:
     return exchange.symbol(Listed(listing, 0))
 
 

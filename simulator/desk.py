@@ -30,7 +30,7 @@ from simulator.accounts.faults import (
 from simulator.accounts.keys import PERMISSIONS, KeyKind, Permission
 from simulator.accounts.model import Fact
 from simulator.accounts.trader import Trader
-from simulator.exchanges.protocol import Exchange, PrivateSide
+from simulator.exchanges.protocol import PrivateSide, Traded
 from simulator.feeds import Push
 from simulator.world import World
 
@@ -59,7 +59,7 @@ class Opening(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", k
 class Desk:
     """Everything that is done with accounts."""
 
-    def __init__(self, world: World, exchanges: Mapping[str, Exchange]) -> None:
+    def __init__(self, world: World, exchanges: Mapping[str, Traded]) -> None:
         self._world, self._exchanges = world, exchanges
         self._numbers = count(1)
         self._delivery = Delivery(world.hub.publish, self._spell)

@@ -1,7 +1,8 @@
 """One port: WebSocket and REST of every exchange, told apart by the production host they mean.
 
 The host is the first part of the path (``/api.binance.com/api/v3/time``, what a gateway makes of a
-URL) or the Host header itself. ``/control`` and ``/truth`` are the simulator's own.
+URL) or the Host header itself. ``/control`` and ``/truth`` are the simulator's own; ``/socket.io`` is
+the paper service's.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from common.clocks import MarketClock, machine_s, wall_ms
 from simulator import account_control, control, truth
 from simulator.connection import Connection
 from simulator.desk import Desk
+from simulator.exchanges.paper import create_paper
 from simulator.exchanges.protocol import Exchange, HttpAnswer, HttpCall, json_answer
 from simulator.exchanges.registry import create_exchanges, load_recording
 from simulator.faults import Refuse
+from simulator.paper import PaperGateway
 from simulator.replay import Replay
 from simulator.world import World, create_world
 
@@ -50,7 +53,11 @@ class Simulator:
             for name, exchange in create_exchanges(self.world).items()
             if recorded in (None, name)
         }
-        self.desk = Desk(self.world, self.exchanges)
+        places = create_paper(self.world, self.exchanges)
+        self.paper = PaperGateway(self.world, places)
+        # Wherever accounts are; prices are told by the exchanges alone.
+        self._traded = {**self.exchanges, **places}
+        self.desk = Desk(self.world, self._traded)
         self._by_host = {
             name: exchange for exchange in self.exchanges.values() for name in exchange.hosts
         }
@@ -77,7 +84,8 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        account_control.add_routes(app, self.world, self.exchanges, self.desk)
+        self.paper.attach(app)
+        account_control.add_routes(app, self.world, self._traded, self.desk)
         control.add_routes(app, self.world, self.exchanges, self.desk.heal)
         truth.add_routes(app, self.world, self.exchanges)
         app.router.add_route("*", "/{path:.*}", self._route)
@@ -101,6 +109,7 @@ class Simulator:
         for task in self._tasks:
             task.cancel()
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.paper.stop()
         await self._runner.cleanup()
         for end in ends:
             if isinstance(end, Exception):

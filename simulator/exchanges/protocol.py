@@ -192,16 +192,27 @@ class PrivateSide(Protocol):
         """What has to be said by now, because time has passed."""
 
 
-class Exchange(Protocol):
-    """An exchange as the server sees it."""
+class Traded(Protocol):
+    """Where accounts are, as those see it who open them and trade for them."""
 
     name: str
-    hosts: Collection[str]
     markets: Collection[Market]
 
     @property
     def private(self) -> PrivateSide | None:
         """Its accounts; None where it serves none."""
+
+    def symbol(self, listed: Listed) -> str:
+        """How it spells a listing."""
+
+    def find(self, market: Market, symbol: str) -> Listed | None:
+        """The listing it spells so."""
+
+
+class Exchange(Traded, Protocol):
+    """An exchange as the server sees it."""
+
+    hosts: Collection[str]
 
     def market_of(self, call: HttpCall) -> Market | None:
         """The market a call is about; None where that cannot be told from its address."""
@@ -211,12 +222,6 @@ class Exchange(Protocol):
 
     def rest(self, call: HttpCall) -> HttpAnswer:
         """A REST call."""
-
-    def symbol(self, listed: Listed) -> str:
-        """How it spells a listing."""
-
-    def find(self, market: Market, symbol: str) -> Listed | None:
-        """The listing it spells so."""
 
     def candles(
         self, market: Market, symbol: str, interval: str, from_ms: int, to_ms: int
