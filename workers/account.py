@@ -273,14 +273,23 @@ class AccountLife:
             self._refused = False
         self.trouble = None
         self.state = "live"
-        if from_ms is not None:
+        if from_ms is not None and self._rules.asked:
             self._speaker.status("recovered", from_ms=self._last_ms or from_ms, to_ms=to_ms)
         self._speaker.status("live")
 
     async def _reconcile(self, *, entire: bool) -> None:
+        """Where nothing can be asked, what was not heard stays so: the gap was said."""
+        now_ms = self._now_ms()
+        if self._rules.asked:
+            await self._compare(now_ms, entire=entire)
+            self.reconciles += 1
+        self._known.told_until(now_ms)
+        self._last_ms = now_ms
+        self._speaker.changed(self._known.changes())
+
+    async def _compare(self, asked_ms: int, *, entire: bool) -> None:
         private, market, book = self._venue.private, self._record.market, self._known
         catalog = self._means.catalog(self._record.exchange, market)
-        asked_ms = self._now_ms()
         before = book.orders.open
         inquiry = private.snapshot(market, self._opened(), catalog)
         told = await self._ask(inquiry, urgent=entire)
@@ -296,10 +305,6 @@ class AccountLife:
         for order in book.vanished(listed, before):
             await self._resolve(order, asked_ms)
         await self._settle_owed()
-        book.told_until(asked_ms)
-        self._last_ms = asked_ms
-        self.reconciles += 1
-        self._speaker.changed(book.changes())
 
     async def _resolve(self, order: Order, asked_ms: int) -> None:
         """What became of an order that is not listed any more, or of which fills are missing."""

@@ -11,8 +11,9 @@ from typing import Any
 from loguru import logger
 
 from common.clocks import machine_s
-from common.exchanges.registry import EXCHANGES, PRIVATE
-from common.fleet.accounts import AccountRecord, Accounts
+from common.exchanges.private import Transport
+from common.exchanges.registry import EXCHANGES, PRIVATE, on_paper
+from common.fleet.accounts import Accounts
 from common.fleet.breaker import Breaker
 from common.fleet.client import RedisAway, keep_flushed
 from common.fleet.leases import Lease
@@ -27,8 +28,10 @@ from common.publish.durable import Subject
 from common.publish.messages import Outcome
 from common.publish.queues import ACCOUNT_REQUESTS
 from common.recovery.inquiring import Clocks, Inquirer
+from common.session.events import dial_events
 from common.session.sockets import Sockets
 from common.session.transport import dial
+from common.session.ways import Ways, beside_us, to_exchanges
 from config.settings import Settings
 from workers.account_commands import AccountCommands
 from workers.means import Means
@@ -54,7 +57,11 @@ class UserWorker(Worker[OwnedAccount]):
         self._vault = Vault(keys) if keys else None
         self._accounts = Accounts(self._redis, self._keys)
         clocks = Clocks(self._rest, settings.market_clock)
-        self._sockets = Sockets(self._addresses, dial, self._budgets, self._catalog, clocks.now_ms)
+        ways: Mapping[Transport, Ways] = {
+            "websocket": to_exchanges(self._addresses, dial, self._budgets),
+            "socket.io": beside_us(dial_events),
+        }
+        self._sockets = Sockets(ways, self._catalog, clocks.now_ms)
         self._means = (
             None
             if self._vault is None
@@ -69,6 +76,7 @@ class UserWorker(Worker[OwnedAccount]):
                 settings.account_reconcile_s,
                 int(settings.look_back_s * 1000 * settings.market_clock.speed),
                 self._mirror,
+                on_paper(settings.paper_ws),
             )
         )
         handler = AccountCommands(
@@ -117,13 +125,8 @@ class UserWorker(Worker[OwnedAccount]):
         return {
             Shard(record.exchange, record.market, "account", record.account_id): (record,)
             for record in records.values()
-            if self._is_served(record)
+            if record.exchange in self._settings.exchanges and self._means.serves(record)
         }
-
-    def _is_served(self, record: AccountRecord) -> bool:
-        private = PRIVATE.get(record.exchange)
-        enabled = record.exchange in self._settings.exchanges
-        return enabled and private is not None and record.market in private.markets
 
     def _open(self, shard: Shard, lease: Lease) -> OwnedAccount:
         assert self._means is not None

@@ -16,6 +16,7 @@ from common.exchanges.kucoin import KUCOIN
 from common.exchanges.kucoin.private import KUCOIN_PRIVATE
 from common.exchanges.okx import OKX
 from common.exchanges.okx.private import OKX_PRIVATE
+from common.exchanges.paper import paper
 from common.exchanges.private import Private
 from common.exchanges.protocol import Exchange
 from common.model.streams import Market
@@ -41,6 +42,13 @@ PRIVATE: Mapping[str, Private] = {
     KUCOIN.name: KUCOIN_PRIVATE,
     OKX.name: OKX_PRIVATE,
 }
+
+
+def on_paper(url: str | None) -> Mapping[str, Private]:
+    """Those that can be traded on paper, by the service at that address; None: there is none."""
+    if url is None:
+        return {}
+    return {exchange.name: paper(exchange, url) for exchange in EXCHANGES.values()}
 
 
 def by_seed_name(name: str) -> tuple[Exchange, Market] | None:

@@ -184,6 +184,8 @@ class Inquirer:
         raise InquiryFailed(failure, meant)
 
     async def _measure(self, asker: Asker) -> None:
+        if not asker.private.markets[asker.market].asked:
+            return
         try:
             await self._clocks.measure(asker.exchange, asker.market)
         except RestError as error:

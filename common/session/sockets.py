@@ -8,59 +8,38 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from loguru import logger
-from msgspec import Struct
 
-from common.exchanges.private import Credentials, Private
+from common.exchanges.private import Credentials, Transport
 from common.exchanges.protocol import Exchange, Unreadable
-from common.exchanges.spending import Spending
 from common.model.instruments import Catalog
 from common.model.streams import Market
-from common.session.address import Addresses
 from common.session.line import Line
-from common.session.outcome import Outcome
 from common.session.private import PrivateConnection
-from common.session.transport import Dial
+from common.session.venue import Venue
+from common.session.ways import Ways
 
 STOP_S = 10.0
-
-
-class Venue(Struct, frozen=True):
-    """Where accounts are alike: one market of one exchange, with its private side."""
-
-    exchange: Exchange
-    private: Private
-    market: Market
-
-    @property
-    def name(self) -> str:
-        """``binance:spot``."""
-        return f"{self.exchange.name}:{self.market}"
 
 
 class Sockets:
     """All private sockets of this process.
 
     Args:
-        addresses, dial: the way to the exchanges.
-        spending: the budgets of the address.
+        ways: how places are reached, by what is spoken there.
         catalog: gives a market's instruments as they are known now.
         now_ms: gives an exchange's time.
     """
 
     def __init__(
         self,
-        addresses: Addresses,
-        dial: Dial,
-        spending: Spending,
+        ways: Mapping[Transport, Ways],
         catalog: Callable[[str, Market], Catalog],
         now_ms: Callable[[Exchange, Market], int],
     ) -> None:
-        self._addresses = addresses
-        self._dial = dial
-        self._spending = spending
+        self._ways = ways
         self._catalog = catalog
         self._now_ms = now_ms
         self._open: defaultdict[tuple[str, str], list[PrivateConnection]] = defaultdict(list)
@@ -102,29 +81,22 @@ class Sockets:
 
     def _begin(self, venue: Venue, url: str, key: tuple[str, str]) -> PrivateConnection:
         exchange, market, private = venue.exchange, venue.market, venue.private
-        rules = private.markets[market]
-        what = f"{venue.name} accounts"
-
-        async def turn() -> Outcome | None:
-            pause = await self._spending.spend(exchange, rules.join_cost, f"join {what}")
-            if pause is None:
-                return None
-            return Outcome("refused", "rate", pause.detail, 0.0, pause.wait_s)
-
+        way = self._ways[private.transport](venue, url)
         connection = PrivateConnection(
-            rules,
+            private.markets[market],
             private.converse(market, url),
             private.ping,
-            self._addresses.at(exchange, url, rules.dial_cost, what),
-            self._addresses.dialling(exchange, self._dial),
+            way.address,
+            way.dial,
             lambda: self._catalog(exchange.name, market),
             lambda: self._now_ms(exchange, market),
-            turn,
+            way.turn,
             lambda problem: self._unreadable(venue, problem),
         )
         self._open[key].append(connection)
         self.counts["dials"] += 1
-        task = asyncio.create_task(self._live(connection, venue, key), name=f"socket {what}")
+        name = f"socket {venue.name} accounts"
+        task = asyncio.create_task(self._live(connection, venue, key), name=name)
         self._tasks[connection] = task
         return connection
 

@@ -48,7 +48,7 @@ class Accounts:
         message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await self._channel.default_exchange.publish(message, routing_key="usersStreamAction")
 
-    async def open(self, row: Mapping[str, Any], exchange: str, market: str) -> None:
+    async def open(self, row: Mapping[str, Any], exchange: str, market: str, **more: Any) -> None:
         """Have an account of the simulator streamed, by the name it has there."""
         credentials = {"key": row["key"], "secret": row["secret"], "kind": row["kind"]}
         if row.get("passphrase"):
@@ -60,6 +60,7 @@ class Accounts:
             market=market,
             subscriber="test",
             credentials=credentials,
+            **more,
         )
 
     async def news(self, limit_s: float) -> None:

@@ -101,7 +101,9 @@ async def test_no_secret_is_found_anywhere(redis_url: str, rabbit_url: str) -> N
                 "a line of the health server": "\n".join(health.text),
             }
     assert any(line.get("level") == "DEBUG" for line in worker.lines), "all lines are there"
-    assert "***" in seen["a line of the worker"], "what libraries say of frames and headers is masked"
+    assert "***" in seen["a line of the worker"], (
+        "what libraries say of frames and headers is masked"
+    )
     for where, text in seen.items():
         for exchange, row in rows:
             for secret in secrets_of(row):
