@@ -23,7 +23,7 @@ from common.model.events import Candle, MarketEvent, Ticker
 from common.model.streams import Stream
 from common.publish import compat
 from common.publish.compat import Message
-from common.publish.compat_account import account_message
+from common.publish.compat_account import OnPaper, account_message
 from common.publish.seldom import Seldom
 from config.settings import Settings
 
@@ -41,7 +41,7 @@ HOLD_S = 5.0
 # For what is left when the worker stops.
 CLOSE_S = 2.0
 
-Waiting = AccountEvent | Candle | Message
+Waiting = AccountEvent | OnPaper | Candle | Message
 _Item = Waiting | MarketEvent
 
 
@@ -169,7 +169,7 @@ class Mirror:
         self._outbox.price(event)
         self._new.set()
 
-    def account(self, event: AccountEvent) -> None:
+    def account(self, event: AccountEvent | OnPaper) -> None:
         """An account event was published."""
         self._outbox.put(event)
         self._new.set()
@@ -244,7 +244,7 @@ class Mirror:
     def _write(self, item: _Item) -> Iterable[Message]:
         if isinstance(item, Message):
             return (item,)
-        if isinstance(item, AccountEvent):
+        if isinstance(item, AccountEvent | OnPaper):
             told = account_message(item)
             return () if told is None else (told,)
         return compat.price_messages(item, self._now_ms())

@@ -110,6 +110,7 @@ class OwnedAccount:
 
     async def _run(self) -> None:
         assert self._record is not None
+        self.speaker.on_paper = self._record.paper
         self.life = AccountLife(self._record, self._means, self.speaker)
         await self.life.run()
 

@@ -9,6 +9,7 @@ from common.fleet.ledgers import Ledgers
 from common.model.account import AccountEvent
 from common.model.streams import Origin, Stream
 from common.publish import compat
+from common.publish.compat_account import OnPaper
 from common.publish.durable import Subject
 from common.publish.pipeline import Pipeline
 from common.recovery.book import Pieces
@@ -42,6 +43,8 @@ class Speaker:
     ) -> None:
         self.epoch = epoch
         self.events = 0
+        # Whether the account is traded on paper: older backends have other words for that.
+        self.on_paper = False
         self._stream = stream
         self._pipeline = pipeline
         self._ledgers = ledgers
@@ -68,7 +71,7 @@ class Speaker:
             await asyncio.sleep(LOOK_S)
         self.events += 1
         if self._mirror is not None:
-            self._mirror.account(event)
+            self._mirror.account(OnPaper(event) if self.on_paper else event)
 
     def changed(self, pieces: Pieces) -> None:
         """What is to be kept when all that was published so far is confirmed."""

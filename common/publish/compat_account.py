@@ -6,9 +6,9 @@ All markets share three shapes but Binance's futures, which have two of their ow
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from common.exchanges.seed import SeedWords
@@ -28,13 +28,24 @@ from common.publish.routes import encode
 _Body = dict[str, Any]
 
 
-def account_message(event: AccountEvent) -> Message | None:
+class OnPaper(Struct, frozen=True):
+    """An event of an account that is traded on paper."""
+
+    event: AccountEvent
+
+
+def account_message(said: AccountEvent | OnPaper) -> Message | None:
     """What is sent of an event; None for one that they have no words for.
 
     Raises:
         ArithmeticError: an amount in it is no number.
     """
+    event = said.event if isinstance(said, OnPaper) else said
     seed = rules_of(event.exchange, event.market).seed
+    if isinstance(said, OnPaper):
+        # On paper all markets are alike, but that inverse counts contracts.
+        sizes: Literal["base", "contracts"] = "contracts" if event.market == "inverse" else "base"
+        seed = replace(seed, events="common", sizes=sizes, tells_ends=True)
     body = _futures(event, seed) if seed.events == "futures" else _common(event, seed)
     if body is not None:
         return message(event.account_id, body)

@@ -19,7 +19,7 @@ from common.model.account import (
     PositionUpdate,
 )
 from common.model.streams import Market
-from common.publish.compat_account import account_message
+from common.publish.compat_account import OnPaper, account_message
 
 WHERE: dict[str, Any] = {"exchange": "binance", "market": "spot", "account_id": "u-1"}
 REPORT = ExecutionReport(
@@ -30,7 +30,7 @@ REPORT = ExecutionReport(
 )  # fmt: skip
 
 
-def told(event: AccountEvent) -> Any:
+def told(event: AccountEvent | OnPaper) -> Any:
     message = account_message(event)
     assert message is not None
     assert message.channel == "u-1"
@@ -271,3 +271,23 @@ def test_an_amount_that_is_no_number_is_no_message() -> None:
     broken = at(REPORT, "okx", "linear", average_price="?", cumulative_contracts="1")
     with pytest.raises(ArithmeticError):
         account_message(broken)
+
+
+# --- on paper -----------------------------------------------------------------------------------
+
+
+def test_on_paper_all_markets_are_alike() -> None:
+    report = at(REPORT, "binance", "linear", status="EXPIRED")
+    body = told(OnPaper(report))
+    assert (body["eventType"], body["orderStatus"]) == ("executionReport", "EXPIRED")
+    assert told(OnPaper(at(REPORT, "okx", "linear")))["quantity"] == "2"
+
+
+def test_on_paper_inverse_counts_contracts() -> None:
+    report = at(
+        REPORT, "bybit", "inverse", contracts="20", cumulative_contracts="5", quantity=UNSET,
+        cumulative_quantity="0.05",
+    )  # fmt: skip
+    body = told(OnPaper(report))
+    assert (body["quantity"], body["totalTradeQuantity"]) == ("20", "5")
+    assert body["totalQuoteTradeQuantity"] == "495"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 from scripts.chaos.account_judge import AccountVerdict, Told, judge_account
 
 from simulator.exchanges.paper import VARIANTS
 from tests.simulator.paper_accounts import Owner, an_owner
+from tests.support.older_backend import listening
 from tests.support.waiting import until
 from tests.workers.accounts import Accounts, accounts
 from workers.users import KEEP_S
@@ -200,3 +202,28 @@ async def test_an_account_that_leaves_paper_with_the_same_key_leaves_the_service
         # The exchange knows no such key.
         await until(lambda: "parked" in it.states(owner.name), 30.0)
         await it.exchange.sockets(0)
+
+
+async def test_older_backends_hear_of_futures_on_paper_in_the_words_of_all_others(
+    redis_url: str, rabbit_url: str
+) -> None:
+    async with (
+        listening(redis_url) as backend,
+        accounts(redis_url, rabbit_url, COMPAT_REDIS="1") as it,
+    ):
+        it.env["PAPER_WS"] = it.exchange.url
+        await it.worker("user-0")
+        owner = await an_owner(it.exchange, "paperBinanceUsdm", "linear")
+        api = owner.keys | {"provider": "paperBinanceUsdm"}
+        await it.ask(event="open stream", uuid=owner.name, data={"userId": "7", "api": api})
+        await until(lambda: backend.on(f"userStreamInfo{owner.name}"), 30.0)
+        order = await owner.place("1", "60000", clientId="bot-7")
+        await owner.do("fill", order=order["order"])
+
+        def reports() -> list[Any]:
+            bodies = backend.bodies(owner.name)
+            return [body for body in bodies if body["eventType"] == "executionReport"]
+
+        await until(lambda: len(reports()) == 2)
+        assert [report["orderStatus"] for report in reports()] == ["NEW", "FILLED"]
+        assert {report["newClientOrderId"] for report in reports()} == {"bot-7"}
