@@ -29,6 +29,8 @@ from scripts.chaos.kinds import LEASE_TTL_S, LOOK_BACK_S
 
 # Exchange, market and epoch to the processes that were seen to own streams there under it.
 Owners = Mapping[tuple[str, str, int], frozenset[int]]
+# From when to when, by the wall in ms.
+Stretches = Sequence[tuple[float, float]]
 
 # From a death until its leases have run out and were claimed, by a worker that had to start first.
 _SUCCEEDS_S = LEASE_TTL_S + 9.0
@@ -112,11 +114,16 @@ MUTE_S: Mapping[str, float] = {
 
 
 def explained(
-    before: Sequence[Delivery], again: Delivery, carried: Sequence[Carried], owners: Owners
+    before: Sequence[Delivery],
+    again: Delivery,
+    carried: Sequence[Carried],
+    owners: Owners,
+    gaps: Stretches,
 ) -> str | None:
     """The cause of a duplicate, for people; None if there is none. ``before``: its earlier copies.
 
-    Of one of them a checkpoint or a confirm was lost; there may have been others before it.
+    Of one of them a checkpoint or a confirm was lost; there may have been others before it. ``gaps``:
+    see ``ownerless``.
     """
     for one in carried:
         cause = CAUSES.get(one.fault.kind)
@@ -124,7 +131,7 @@ def explained(
             continue
         arrived_by_ms = _arrived_by_ms(one, cause, carried)
         suspects = (copy for copy in before if copy.arrived_ms <= arrived_by_ms)
-        over_ms = _succeeded_ms(one, cause, carried) + cause.after_s * 1000
+        over_ms = _succeeded_ms(one, cause, gaps) + cause.after_s * 1000
         if not one.from_ms <= again.arrived_ms <= over_ms:
             continue
         if any(_fits(cause, one, copy, again, owners) for copy in suspects):
@@ -145,11 +152,11 @@ def _fits(cause: Cause, one: Carried, before: Delivery, again: Delivery, owners:
     return woke and _may_have_owned(one.pids, again, owners)
 
 
-def _succeeded_ms(one: Carried, cause: Cause, carried: Sequence[Carried]) -> float:
+def _succeeded_ms(one: Carried, cause: Cause, gaps: Stretches) -> float:
     """When the fault was over, and whoever was hit by it could have a successor that lives."""
     if cause.why not in ("owner died", "engine lost"):
         return one.to_ms
-    return max((to for at, to in ownerless(carried) if at <= one.to_ms <= to), default=one.to_ms)
+    return max((to for at, to in gaps if at <= one.to_ms <= to), default=one.to_ms)
 
 
 def _arrived_by_ms(one: Carried, cause: Cause, carried: Sequence[Carried]) -> float:

@@ -35,7 +35,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from scripts.chaos.carried import Carried
-from scripts.chaos.causes import explained, mute, ownerless
+from scripts.chaos.causes import Stretches, explained, mute, ownerless
 from scripts.chaos.consumer import Delivery
 from scripts.chaos.evidence import CLOSED, STATUS, Evidence, Verdict, asked_from, stream_of
 from scripts.chaos.statements import Statements
@@ -58,9 +58,10 @@ def judge(evidence: Evidence) -> Verdict:
         evidence.deliveries, evidence.owed_from_ms, evidence.clock, evidence.started_ms
     )
     verdict.streams = len(owed)
-    quiet = sorted([*mute(evidence.carried), *ownerless(evidence.carried)])
+    gaps = ownerless(evidence.carried)
+    quiet = sorted([*mute(evidence.carried), *gaps])
     for stream in sorted(owed):
-        judged = _StreamJudge(stream, evidence, verdict, Statements(said[stream], quiet))
+        judged = _StreamJudge(stream, evidence, verdict, Statements(said[stream], quiet), gaps)
         judged.judge(closed[stream], owed[stream])
     return verdict
 
@@ -69,8 +70,14 @@ class _StreamJudge:
     """One stream."""
 
     def __init__(
-        self, stream: str, evidence: Evidence, verdict: Verdict, statements: Statements
+        self,
+        stream: str,
+        evidence: Evidence,
+        verdict: Verdict,
+        statements: Statements,
+        gaps: Stretches,
     ) -> None:
+        self._gaps = gaps
         self._stream = stream
         self._evidence = evidence
         self._verdict = verdict
@@ -118,7 +125,7 @@ class _StreamJudge:
             reason = f"{name} came at {at_s:.1f} s with another body, {told}"
             self._otherwise.append((again.body["startMs"], reason))
         evidence = self._evidence
-        if explained(before, again, evidence.carried, evidence.owners) is None:
+        if explained(before, again, evidence.carried, evidence.owners, self._gaps) is None:
             after_s = (again.arrived_ms - last.arrived_ms) / 1000
             epochs = f"epoch {last.epoch} {last.origin}, then {again.epoch} {again.origin}"
             reason = f"{name} came again at {at_s:.1f} s, after {after_s:.1f} s ({epochs})"
