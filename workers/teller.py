@@ -1,0 +1,189 @@
+"""What is known of one account, told on: from its socket as it comes, by REST where it was not heard."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TypeVar
+
+from loguru import logger
+
+from common.exchanges.private import Credentials, FillTold, Known, OrderTold, Told
+from common.exchanges.protocol import RestRequest
+from common.fleet.accounts import AccountRecord
+from common.model.account import AccountEvent, ExecutionReport, Fill
+from common.model.streams import Origin
+from common.recovery.book import Book
+from common.recovery.inquiring import Asker
+from common.recovery.orders import Order
+from workers.means import Means
+from workers.speaker import Speaker
+
+_T = TypeVar("_T")
+
+# REST may lag behind the socket: what happened so shortly before an inquiry is asked for once more.
+OVERLAP_MS = 60_000
+# An open order that neither the list nor its id knows: young ones may not be listed yet.
+YOUNG_MS = 60_000
+# Fills that a state has told are soon known by REST: asked for after so long, then ever more seldom.
+OWED_FIRST_S, OWED_TRIES = 1.0, 6
+
+
+class Teller:
+    """One account's book and its way out, in one life.
+
+    Nothing is folded while it could not go out, so that nothing has to be taken back.
+
+    Args:
+        record, credentials: which account, and with what it is asked for.
+        book: what is known of it.
+        means: what it is streamed with.
+        speaker: how it speaks.
+
+    Attributes:
+        last_ms: the exchange's time of the last word on it.
+        compared: how often it was compared with REST.
+    """
+
+    def __init__(
+        self,
+        record: AccountRecord,
+        credentials: Credentials,
+        book: Book,
+        means: Means,
+        speaker: Speaker,
+    ) -> None:
+        self._record = record
+        self._credentials = credentials
+        self._means = means
+        self._speaker = speaker
+        self._venue = means.venue(record)
+        self._rules = self._venue.private.markets[record.market]
+        self._tries: dict[tuple[str, str], int] = {}
+        self.book = book
+        self.last_ms = 0
+        self.compared = 0
+
+    @property
+    def now_ms(self) -> int:
+        """The exchange's time."""
+        return self._means.clocks.now_ms(self._venue.exchange, self._record.market)
+
+    async def ask(self, inquiry: Generator[RestRequest, bytes, _T], *, urgent: bool = True) -> _T:
+        """What an inquiry of this account found out.
+
+        Raises:
+            InquiryFailed: it was refused, not answered, or not in a way that can be read.
+        """
+        venue = self._venue
+        asker = Asker(venue.exchange, venue.private, self._record.market, self._credentials, urgent)
+        return await self._means.inquirer.ask(asker, inquiry)
+
+    # --- what goes out --------------------------------------------------------------------------
+
+    async def take(
+        self,
+        told: Sequence[Told],
+        at_ms: int = 0,
+        *,
+        entire: bool = False,
+        origin: Origin = "live",
+    ) -> None:
+        """Fold what was told, and send what follows.
+
+        ``at_ms``, ``entire``: see ``Holdings.take``.
+        """
+        if not told:
+            return
+        await self._speaker.ready()
+        if origin == "live":
+            self.last_ms = max(self.last_ms, *(one.time_ms for one in told))
+        await self._publish(self.book.take(told, at_ms, entire=entire), origin, at_ms)
+
+    async def _publish(
+        self, events: Sequence[AccountEvent], origin: Origin, at_ms: int = 0
+    ) -> None:
+        for event in events:
+            is_order = isinstance(event, ExecutionReport | Fill)
+            await self._speaker.publish(event, "snapshot" if at_ms and not is_order else origin)
+        self._speaker.changed(self.book.changes())
+
+    # --- what happened unheard ------------------------------------------------------------------
+
+    async def reconcile(self, *, entire: bool) -> None:
+        """Tell all that has happened since the last time all was told. ``entire``: nobody has listened.
+
+        Where nothing can be asked, what was not heard stays so: the gap was said.
+
+        Raises:
+            InquiryFailed: not all of it is known; the next time begins where this one did.
+        """
+        now_ms = self.now_ms
+        if self._rules.asked:
+            await self._compare(now_ms, entire=entire)
+            self.compared += 1
+        self.book.told_until(now_ms)
+        self.last_ms = now_ms
+        self._speaker.changed(self.book.changes())
+
+    async def _compare(self, asked_ms: int, *, entire: bool) -> None:
+        private, market, book = self._venue.private, self._record.market, self.book
+        catalog = self._means.catalog(self._record.exchange, market)
+        before = book.orders.open
+        inquiry = private.snapshot(market, self._credentials, catalog)
+        told = await self.ask(inquiry, urgent=entire)
+        listed = [one for one in told if isinstance(one, OrderTold | FillTold)]
+        rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
+        await self.take(rest, asked_ms, entire=entire)
+        since_ms = asked_ms - self._means.look_back_ms if book.since_ms is None else book.since_ms
+        symbols = book.symbols(listed, catalog, all_known=entire)
+        known = Known(since_ms - OVERLAP_MS, asked_ms, symbols)
+        history = private.since(market, self._credentials, catalog, known)
+        happened = await self.ask(history, urgent=entire)
+        await self.take([*happened, *listed], origin="reconcile")
+        for order in book.vanished(listed, before):
+            await self._resolve(order, asked_ms)
+        await self.settle_owed()
+
+    async def _resolve(self, order: Order, asked_ms: int) -> None:
+        """What became of an order that is not listed any more, or of which fills are missing."""
+        about, market = order.about, self._record.market
+        catalog = self._means.catalog(self._record.exchange, market)
+        inquiry = self._venue.private.order(
+            market, self._credentials, catalog, about.symbol, about.order_id
+        )
+        told = await self.ask(inquiry)
+        if told:
+            await self.take(told, origin="reconcile")
+        elif asked_ms - order.last_ms > YOUNG_MS and not order.is_over:
+            await self._publish(self.book.conclude(order, asked_ms), "reconcile")
+
+    async def settle_owed(self) -> None:
+        """Ask for the fills that states have told of and that have not come.
+
+        Raises:
+            InquiryFailed: they are asked for the next time.
+        """
+        for order in self.book.orders.owed:
+            key = _key(order)
+            self._tries[key] = self._tries.get(key, 0) + 1
+            await self._resolve(order, self.now_ms)
+            if order.owed_ms and order.end is not None and self._tries[key] >= OWED_TRIES:
+                logger.bind(place=self._venue.name, tries=self._tries[key]).warning(
+                    "fills of an order cannot be had, its end is inferred"
+                )
+                await self._publish(self.book.conclude(order, self.now_ms), "reconcile")
+            if not order.owed_ms:
+                self._tries.pop(key, None)
+
+    @property
+    def owed_in_s(self) -> float | None:
+        """How soon to ask for fills that are missing; None while none are."""
+        owed = self.book.orders.owed
+        if not owed:
+            return None
+        least = min(self._tries.get(_key(order), 0) for order in owed)
+        return float(OWED_FIRST_S * 2.0 ** min(least, OWED_TRIES))
+
+
+def _key(order: Order) -> tuple[str, str]:
+    return order.about.symbol, order.about.order_id
