@@ -15,9 +15,9 @@ from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from common.publish.messages import MARKET_EXCHANGE
 from common.publish.topology import ACCOUNT_COMMANDS, COMMANDS, EVENTS
 from config.settings import DEFAULT, BadSettings, Effective, load_effective
-from scripts.quick.arrivals import AMQP_EXCHANGE
 
 TIMEOUT_S = 15.0
 KEYS_AT_ONCE = 500
@@ -73,7 +73,7 @@ async def check(named: Named) -> None:
                     await redis.ping()
             if named.rabbit is not None and await _is_taken(named.rabbit):
                 raise NamedEngineError(
-                    f"the vhost of {named.shown[-1]} already has an exchange {AMQP_EXCHANGE!r}: a "
+                    f"the vhost of {named.shown[-1]} already has an exchange {MARKET_EXCHANGE!r}: a "
                     "fleet lives there. Name an empty one (rabbitmqctl add_vhost demo)."
                 )
     except (OSError, TimeoutError, RedisError, AMQPError) as error:
@@ -85,7 +85,7 @@ async def _is_taken(rabbit_url: str) -> bool:
     async with await aio_pika.connect(rabbit_url, timeout=TIMEOUT_S) as connection:
         channel = await connection.channel()
         try:
-            await channel.get_exchange(AMQP_EXCHANGE, ensure=True)
+            await channel.get_exchange(MARKET_EXCHANGE, ensure=True)
         except ChannelNotFoundEntity:
             return False
         return True

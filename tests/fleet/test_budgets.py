@@ -97,7 +97,7 @@ async def test_waiters_of_all_processes_are_served_in_the_order_in_which_they_as
     async with asyncio.TaskGroup() as group:
         for number in range(12):
             group.create_task(wait(number))
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.03)
     assert served == list(range(12))
 
 

@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from scripts.chaos.account_judge import AccountVerdict, Told, judge_account
 
+from scripts.quick.account_judge import AccountVerdict, Told, judge_account
 from simulator.exchanges.paper import VARIANTS
 from tests.simulator.paper_accounts import Owner, an_owner
 from tests.support.older_backend import listening
