@@ -83,6 +83,9 @@ async def test_a_retired_kind_of_account_tells_what_it_is_and_no_more() -> None:
         owner, old = await an_owner(exchange), await an_owner(exchange, mode="classic")
         assert (await owner.result("/v5/account/info"))["unifiedMarginStatus"] == 5
         assert (await old.result("/v5/account/info"))["unifiedMarginStatus"] == 1
+        for one, unified in ((owner, 1), (old, 0)):
+            told = await one.result("/v5/user/query-api")
+            assert (told["apiKey"], told["uta"], told["secret"]) == (one.key, unified, "")
         code, _ = await old.refused("/v5/account/wallet-balance", accountType="UNIFIED")
         assert code == 10028
 

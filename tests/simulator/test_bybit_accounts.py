@@ -42,7 +42,7 @@ async def test_a_spot_order_is_heard_and_read_from_its_placing_to_its_end() -> N
         assert new["orderId"] == placed["orderId"]
         assert new["orderId"].isdecimal()
         assert (new["avgPrice"], new["cumExecQty"], new["leavesQty"]) == ("", "0", "0.5")
-        assert "createType" not in new
+        assert not {"createType", "tpslMode"} & new.keys()
         assert held["accountType"] == "UNIFIED"
         assert [(row["coin"], row["walletBalance"], row["locked"]) for row in held["coin"]] == [
             ("USDT", "1000000", "30000")
@@ -147,6 +147,7 @@ async def test_a_liquidation_is_an_order_of_the_exchanges_own() -> None:
             "Cancelled", "CancelAllBeforeLiq",
         )  # fmt: skip
         new = await pushed(wire, "order")
+        assert new["tpslMode"] == ""
         assert (new["createType"], new["orderLinkId"], new["reduceOnly"]) == (
             "CreateByTakeOver_PassThrough", "", True,
         )  # fmt: skip

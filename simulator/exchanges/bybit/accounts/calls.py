@@ -43,7 +43,7 @@ def carry_out(world: World, call: HttpCall, answer: Answer, headers: dict[str, s
     }
     if over:
         raise Refused(10006, "Too many visits. Exceeded the API Rate Limit.")
-    if account.mode != UNIFIED and answer is not _info:
+    if account.mode != UNIFIED and answer not in _OF_ALL_MODES:
         raise Refused(10028, "The API can only be accessed by unified account users.")
     return answer(Asked(world, account, call))
 
@@ -61,6 +61,33 @@ def _info(asked: Asked) -> object:
         "smpGroup": 0,
         "isMasterTrader": False,
         "spotHedgingStatus": "OFF",
+    }
+
+
+def _key_info(asked: Asked) -> object:
+    """The key that has signed; by this, too, clients find out what kind of account it is."""
+    account = asked.account
+    trades = "trade" in account.key.permissions
+    return {
+        "id": account.key.key,
+        "note": account.name,
+        "apiKey": account.key.key,
+        "readOnly": 0 if trades else 1,
+        "secret": "",
+        "permissions": {
+            "ContractTrade": ["Order", "Position"] if trades else [],
+            "Spot": ["SpotTrade"] if trades else [],
+            "Wallet": [],
+            "Options": [],
+            "Derivatives": ["DerivativesTrade"] if trades else [],
+            "Exchange": [],
+        },
+        "ips": sorted(account.key.addresses or ("*",)),
+        "type": 1,
+        "unified": 0,
+        "uta": int(account.mode == UNIFIED),
+        "isMaster": True,
+        "parentUid": "0",
     }
 
 
@@ -119,7 +146,9 @@ def _position_row(asked: Asked, position: Position) -> rows.Row:
     return row | {"avgPrice": rows.entry(position)}
 
 
+_OF_ALL_MODES = (_info, _key_info)
 ROUTES: Mapping[str, Answer] = {
+    "/v5/user/query-api": _key_info,
     "/v5/account/info": _info,
     "/v5/account/wallet-balance": _wallet,
     "/v5/position/list": _positions,

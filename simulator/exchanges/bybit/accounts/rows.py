@@ -126,8 +126,13 @@ def order_row(order: Order, ledger: Ledger) -> Row:
         "smpType": "None",
         "createdTime": str(order.created_ms),
         "updatedTime": str(order.updated_ms),
-        **({} if order.market == "spot" else {"createType": _created_by(order.liquidation)}),
+        **({} if order.market == "spot" else _of_contract(order)),
     }
+
+
+def _of_contract(order: Order) -> Row:
+    """Clients tell contracts from spot by there being a mode of take profit and stop loss."""
+    return {"createType": _created_by(order.liquidation), "tpslMode": ""}
 
 
 def _limit(order: Order) -> Decimal:
