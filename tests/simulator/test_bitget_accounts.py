@@ -128,6 +128,25 @@ async def test_unified_histories_are_read_on_by_a_cursor_and_bounded() -> None:
         assert body["code"] == "40768"
 
 
+async def test_unified_fills_are_of_all_categories_where_none_is_named() -> None:
+    async with simulator() as exchange:
+        owner = await an_owner(exchange)
+        orders = {}
+        for market in ("spot", "linear"):
+            order = await owner.place(market, "1", "60000")
+            await owner.do("fill", market, order=order["order"])
+            orders[market] = order["orderId"]
+        fills = "/api/v3/trade/fills"
+        for query, wanted in (
+            ({}, set(orders.values())),
+            ({"category": "SPOT"}, {orders["spot"]}),
+            ({"orderId": orders["linear"]}, {orders["linear"]}),
+        ):
+            told = await owner.data(fills, **query)
+            assert {row["orderId"] for row in told["list"]} == wanted
+        assert (await owner.ask(fills, category="SPOTS"))[1]["code"] == "400172"
+
+
 async def test_an_empty_list_is_null_in_places_and_there_is_no_other_path() -> None:
     async with simulator() as exchange:
         owner = await an_owner(exchange)
@@ -185,6 +204,24 @@ async def test_a_classic_order_push_holds_its_last_fill() -> None:
         assert (await owner.ask("/api/v2/spot/trade/fills"))[1]["code"] == "40019"
         _, body = await owner.ask("/api/v2/spot/trade/orderInfo", orderId="7")
         assert body["code"] == "43001"
+
+
+async def test_spot_orders_can_be_had_of_one_symbol() -> None:
+    async with simulator() as exchange, dial(exchange, CLASSIC) as wire:
+        owner = await an_owner(exchange, "classic")
+        bitcoin = channel("spot", "orders") | {"instId": "BTCUSDT"}
+        await owner.subscribe(wire, bitcoin)
+        await owner.do("place", symbol="ETHUSDT", side="BUY", quantity="1", price="2000")
+        order = await owner.place("spot", "0.5", "60000")
+        [live] = await rows(wire, bitcoin)
+        assert (live["orderId"], live["instId"]) == (order["orderId"], "BTCUSDT")
+        for wrong in (
+            channel("spot", "orders") | {"instId": "NOUSDT"},
+            channel("linear", "orders") | {"instId": "BTCUSDT"},
+        ):
+            await wire.say({"op": "subscribe", "args": [wrong]})
+            answer = await wire.until(lambda message: message.get("event") == "error")
+            assert answer["code"] == 30001
 
 
 async def test_a_classic_hedged_order_says_the_side_of_its_position() -> None:

@@ -13,6 +13,7 @@ from simulator.exchanges.bitget.accounts.classic_calls import call_classic
 from simulator.exchanges.bitget.accounts.holdings import mark_of, open_positions
 from simulator.exchanges.bitget.accounts.signing import CLASSIC
 from simulator.exchanges.bitget.names import INST_TYPES
+from simulator.exchanges.bitget.topics import find
 from simulator.exchanges.protocol import HttpCall
 from simulator.world import World
 
@@ -40,6 +41,13 @@ class Classic:
 
     def __init__(self, world: World) -> None:
         self._world = world
+
+    def channel(self, arg: Arg) -> Arg | None:
+        """The channel that is named; of spot's orders those of one symbol can be had, too."""
+        whole = {**arg, "instId": "default"}
+        if whole == _arg("spot", "orders") and find(self._world, "spot", str(arg["instId"])):
+            return whole
+        return arg if arg in self.args else None
 
     def told(self, account: Account, fact: Fact) -> list[tuple[Arg, Sequence[Any]]]:
         """The rows that tell a fact. Of positions it is all that there are now."""

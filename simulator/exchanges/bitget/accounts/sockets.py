@@ -51,8 +51,19 @@ class PrivateSocket(PlainDialect):
 
     def feed(self, topic: str) -> Wanted | None:
         """The pushes of the account that has logged in."""
+        channel = self._system.channel(msgspec.json.decode(topic))
         assert self._account is not None
-        return self._private.listening(self._account, msgspec.json.decode(topic))
+        assert channel is not None
+        return self._private.listening(self._account, channel)
+
+    def wrap(self, topic: str, payload: str) -> str | None:
+        """As it is; to who asked for one symbol what is of it, under the name it was asked by."""
+        arg = msgspec.json.decode(topic)
+        if arg in self._system.args:
+            return payload
+        push = msgspec.json.decode(payload)
+        wanted = push["data"][0]["instId"] == arg["instId"]
+        return text_of(push | {"arg": arg}) if wanted else None
 
     def receive(self, text: str, topics: Collection[str]) -> Sequence[Effect]:
         """A ping or a request: its answers, and what they change."""
@@ -95,7 +106,7 @@ class PrivateSocket(PlainDialect):
         effects: list[Effect] = []
         carried = set(topics)
         for arg in args:
-            if arg not in self._system.args:
+            if self._system.channel(arg) is None:
                 named = ",".join(f"{name}:{value}" for name, value in arg.items())
                 effects.append(error_of(30001, f"{named} doesn't exist"))
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from common.model.intervals import DAY_MS
+from common.model.streams import MARKETS
 from simulator.accounts.account import Account
 from simulator.accounts.model import Fill, Order
 from simulator.exchanges.bitget.accounts import paging, unified_rows, words
@@ -29,8 +30,9 @@ def call_unified(world: World, call: HttpCall) -> tuple[Account, Callable[[], ob
     if answer is None:
         return None
     account = caller(world, call, UNIFIED)
-    market = INST_TYPES.get(call.query.get("category", "").upper())
-    if market is None and call.path in _OF_A_CATEGORY:
+    category = call.query.get("category", "")
+    market = INST_TYPES.get(category.upper())
+    if market is None and (category or call.path in _OF_A_CATEGORY):
         raise Refused("400172", "Parameter verification failed")
     asked = Asked(world, market or "spot", account, call.query, "cursor", _SPAN_MS)
     return account, lambda: answer(asked)
@@ -76,14 +78,17 @@ def _orders(*, live: bool) -> Callable[[Asked], object]:
 
 
 def _fills(asked: Asked) -> object:
-    """Null where there is none."""
+    """Of all markets where no category is named; null where there is none."""
+    markets = (asked.market,) if asked.query.get("category") else MARKETS
     order = None
     if asked.query.get("orderId"):
         found_order = paging.find(asked)
-        if found_order is None or found_order.market != asked.market:
+        if found_order is None or found_order.market not in markets:
             return {"list": None, "cursor": None}
-        order = found_order.number
-    found = paging.fills(asked, order)
+        markets, order = (found_order.market,), found_order.number
+    found = [
+        fill for market in markets for fill in paging.fills(asked._replace(market=market), order)
+    ]
     page = paging.page(asked, found, _trade_id, lambda fill: fill.time_ms)
     rows = [unified_rows.fill_row(asked.account, fill) for fill in page]
     return {"list": rows or None, "cursor": rows[-1]["execId"] if rows else None}
@@ -116,6 +121,5 @@ _OF_A_CATEGORY = frozenset(
         "/api/v3/position/current-position",
         "/api/v3/trade/unfilled-orders",
         "/api/v3/trade/history-orders",
-        "/api/v3/trade/fills",
     }
 )

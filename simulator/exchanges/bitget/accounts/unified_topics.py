@@ -35,6 +35,10 @@ class Unified:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def channel(self, arg: Arg) -> Arg | None:
+        """The topic that is named."""
+        return arg if arg in self.args else None
+
     def told(self, account: Account, fact: Fact) -> list[tuple[Arg, Sequence[Any]]]:
         """The rows that tell a fact: the order before its fill, then what that changed."""
         told: list[tuple[Arg, Sequence[Any]]] = []
