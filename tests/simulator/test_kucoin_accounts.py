@@ -113,8 +113,9 @@ async def test_each_account_has_its_own_budget_for_each_pool() -> None:
 async def test_the_mode_and_the_key_are_told() -> None:
     async with simulator() as exchange:
         owner = await an_owner(exchange, addresses=["127.0.0.1"])
-        mode = await owner.data("spot", "/api/ua/v2/account/mode")
-        assert mode["selfAccountMode"] == "CLASSIC"
+        for version in ("v1", "v2"):
+            mode = await owner.data("spot", f"/api/ua/{version}/account/mode")
+            assert mode["selfAccountMode"] == "CLASSIC"
         info = await owner.data("spot", "/api/v1/user/api-key")
         assert (info["apiVersion"], info["ipWhitelist"]) == (3, "127.0.0.1")
 

@@ -251,6 +251,8 @@ def _key_info(asked: Asked) -> object:
 
 _ROUTES: Mapping[Product, Mapping[str, Route]] = {
     "spot": {
+        # Clients ask for it at either.
+        "/api/ua/v1/account/mode": Route(UNIFIED, 30, _mode, ""),
         "/api/ua/v2/account/mode": Route(UNIFIED, 30, _mode, ""),
         **{path: Route(UNIFIED, *call, "unified") for path, call in unified_calls.CALLS.items()},
         "/api/v1/user/api-key": Route(MANAGEMENT, 3, _key_info, ""),
