@@ -142,7 +142,7 @@ class ChaosRun:
         """From the fleet's start to the end of the quiet; when the faults began."""
         wanted = await self._wanted(exchanges)
         self._began_s = machine_s()
-        until_s = self._began_s + FLOWS_S
+        until_s = self._began_s + FLOWS_S + (LET_IN_S if accounts.opened else 0.0)
         while not (sampler.well and self._all_flow(wanted)):
             if not await self._look("starting", fleet, until_s):
                 break
