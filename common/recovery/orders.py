@@ -19,7 +19,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from common.exchanges.private import FillTold, OrderTold, Totals
 from common.model.account import TERMINAL, ExecutionReport, Fill, OrderStatus
-from common.model.decimals import EXACT, plain
+from common.model.decimals import EXACT, plain, quotient, same
 from common.model.streams import Market
 from common.recovery.totals import NOTHING, fill_between
 
@@ -252,7 +252,7 @@ class Orders:
             cumulative_quantity=_known(order.base),
             cumulative_contracts=order.filled if counted else UNSET,
             cumulative_quote=_known(order.quote),
-            average_price=about.average_price if _number(order.filled) else UNSET,
+            average_price=self._average(order),
             liquidation=about.liquidation,
             reason=told.reason,
             order_ms=about.time_ms,
@@ -260,6 +260,20 @@ class Orders:
             message_id=self._order_id(order, status, amended=amended),
             **{name: getattr(about, name) for name in _DESCRIBES},
         )
+
+    def _average(self, order: Order) -> str | UnsetType:
+        """What was paid so far: as the exchange says it, where it speaks of as much as is said here."""
+        if not _number(order.filled):
+            return UNSET
+        about = order.about
+        told = about.filled_contracts if about.filled_contracts is not UNSET else about.filled
+        if about.average_price is not UNSET and told is not UNSET and same(told, order.filled):
+            return about.average_price
+        # On inverse markets the base is rounded itself.
+        rounded = self._account.market == "inverse"
+        if rounded or order.quote is None or order.base is None or not _number(order.base):
+            return about.average_price
+        return _plain(quotient(order.quote, order.base, 12))
 
     def _fill(self, fill: FillTold) -> Fill:
         account = self._account

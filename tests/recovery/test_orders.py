@@ -276,6 +276,34 @@ def test_a_fill_of_an_order_that_nobody_has_described_waits_for_it() -> None:
     assert orders.owed == []
 
 
+def test_the_average_is_of_as_much_as_a_report_says_is_filled() -> None:
+    """Told of two fills at once by a state that knows both, the first report says the first price."""
+    orders = Orders(ME)
+    said = orders.take(
+        [
+            fill(1, "0.4", 1, price="10", quote_quantity="4.0"),
+            fill(2, "0.6", 2, price="20", quote_quantity="12.0"),
+            state("FILLED", "1.0", 2, average_price="16.00"),
+        ]
+    )
+    averages = [one.average_price for one in said if isinstance(one, ExecutionReport)]
+    assert averages == [UNSET, "10", "16.00"]
+
+
+def test_an_average_that_the_exchange_does_not_tell_follows_from_the_fills() -> None:
+    orders = Orders(ME)
+    said = orders.take(
+        [
+            fill(1, "0.3", 1, price="10", quote_quantity="3.0"),
+            fill(2, "0.6", 2, price="11", quote_quantity="6.6"),
+            state("PARTIALLY_FILLED", "0.9", 2),
+        ]
+    )
+    last = said[-1]
+    assert isinstance(last, ExecutionReport)
+    assert last.average_price == "10.666666666667"
+
+
 # --- what is kept -------------------------------------------------------------------------------
 
 
