@@ -175,7 +175,7 @@ class ChaosRun:
     async def _let_in(self, fleet: Child, sampler: Sampler) -> None:
         """Accounts come back as fast as the exchanges' limits let them, and are compared once more."""
         until_s = machine_s() + LET_IN_S
-        while not sampler.well and await self._look("letting in", fleet, until_s):
+        while not sampler.let_in and await self._look("letting in", fleet, until_s):
             pass
         compared_s = machine_s() + 2 * RECONCILE_S
         while await self._look("comparing", fleet, compared_s):

@@ -66,6 +66,13 @@ class Sampler:
         """Whether the fleet says that all of it flows."""
         return self.health.get("status") == "ok"
 
+    @property
+    def let_in(self) -> bool:
+        """Whether the fleet is seen, and says of no market that accounts are not live."""
+        if self.health.get("status") not in ("ok", "degraded"):
+            return False
+        return not any("not live" in str(reason) for reason in self.health.get("reasons", ()))
+
     def ended_by_themselves(self, ended_by_us: Iterable[int]) -> list[str]:
         """The workers that are gone without our having ended them."""
         gone = self._names.keys() - set(self._living.values()) - set(ended_by_us)
