@@ -223,8 +223,11 @@ class Orders:
         changed = about.status != order.said and about.status in ("PENDING_CANCEL", "UNKNOWN")
         if changed:
             return [self._report(order, about.status, about.time_ms)]
-        if order.said is not None and _terms(order) != order.said_terms:
+        if order.said is not None and _is_amended(order.said_terms, _terms(order)):
             return [self._report(order, order.said, about.time_ms, amended=True)]
+        if order.said is not None:
+            price, asked = _terms(order)
+            order.said_terms = order.said_terms[0] or price, order.said_terms[1] or asked
         return []
 
     def _report(
@@ -399,6 +402,11 @@ def _terms(order: Order) -> tuple[str, str]:
     about = order.about
     asked = about.contracts if about.contracts is not UNSET else about.quantity
     return _plain(about.price), _plain(asked)
+
+
+def _is_amended(before: tuple[str, str], after: tuple[str, str]) -> bool:
+    """Whether what was said is another now; what was only not known yet was not amended."""
+    return any(one and other and one != other for one, other in zip(before, after, strict=True))
 
 
 def _number(amount: str) -> Decimal:

@@ -304,6 +304,14 @@ def test_an_average_that_the_exchange_does_not_tell_follows_from_the_fills() -> 
     assert last.average_price == "10.666666666667"
 
 
+def test_terms_that_were_only_not_known_yet_are_no_amendment() -> None:
+    orders = Orders(ME)
+    orders.take([state("NEW", price=UNSET)])
+    assert orders.take([state("NEW", at=1)]) == []
+    (said,) = orders.take([state("NEW", at=2, price="2600")])
+    assert said.message_id.endswith(":NEW:0:2600@1")
+
+
 # --- what is kept -------------------------------------------------------------------------------
 
 
