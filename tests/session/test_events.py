@@ -92,7 +92,9 @@ async def test_it_is_closed_once_and_again() -> None:
         await exchange.sockets(1)
         await socket.close()
         await socket.close()
-        await exchange.sockets(0)
+        assert await exchange.sockets(0) == []
+        with pytest.raises(SocketClosed):
+            await socket.receive()
 
 
 async def test_who_does_not_read_is_told_so_at_the_end() -> None:

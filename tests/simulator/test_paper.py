@@ -146,3 +146,6 @@ async def test_the_trader_trades_there_too() -> None:
         await exchange.control("trader", ordersPerMin=600, exchange="paperOkxLinear")
         await it.until(lambda it: any(order["filledAmount"] for order in it.orders()))
         await exchange.control("trader", ordersPerMin=0, settle=True)
+        truth = await exchange.truth("accounts", exchange="paperOkxLinear")
+        told = {order["_id"] for order in it.orders()}
+        assert told & {order["orderId"] for order in truth["accounts"][0]["orders"]}

@@ -320,7 +320,8 @@ async def test_what_is_left_goes_out_at_the_end(redis_url: str) -> None:
         mirror = Mirror(connect(redis_url))
         mirror.say(note(1))
         await mirror.close()
-        await until(lambda: backend.on("notes") == ["1"])
+        await until(lambda: backend.on("notes"))
+        assert backend.on("notes") == ["1"]
 
 
 async def test_an_end_without_redis_is_an_end_all_the_same(lines: list[str]) -> None:

@@ -201,7 +201,7 @@ async def test_an_account_that_leaves_paper_with_the_same_key_leaves_the_service
         await it.open(owner.row, "binance", "spot")
         # The exchange knows no such key.
         await until(lambda: "parked" in it.states(owner.name), 30.0)
-        await it.exchange.sockets(0)
+        assert await it.exchange.sockets(0) == []
 
 
 async def test_older_backends_hear_of_futures_on_paper_in_the_words_of_all_others(

@@ -7,6 +7,7 @@ from base64 import b64encode, urlsafe_b64decode
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
@@ -130,7 +131,10 @@ def test_an_ed25519_key_may_be_pem_or_have_its_public_half_behind_it() -> None:
     for secret in (pem, whole):
         jwt = token(Credentials(OTHER.key, Secret(secret), kind="ed25519"), NOW_S)
         text, _, signature = jwt.rpartition(".")
-        key.public_key().verify(urlsafe_b64decode(signature + "=="), text.encode())
+        signed = urlsafe_b64decode(signature + "==")
+        key.public_key().verify(signed, text.encode())
+        with pytest.raises(InvalidSignature):
+            key.public_key().verify(signed, b"another text")
 
 
 # --- opening ------------------------------------------------------------------------------------

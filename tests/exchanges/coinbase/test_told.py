@@ -13,13 +13,13 @@ from msgspec import UNSET
 
 from common.exchanges.coinbase.rows import STATUSES
 from common.exchanges.coinbase.told import Frame, told
-from common.exchanges.private import OrderTold
+from common.exchanges.private import Heard, OrderTold
 from common.exchanges.protocol import Unreadable
 from common.exchanges.wire import BROKEN
 
 # The documents' own example, with fewer of the fields that are not read.
 ORDER: dict[str, Any] = {
-    "avg_price": "50000", "cancel_reason": "", "client_order_id": "XXX",
+    "avg_price": "50000", "cancel_reason": "", "client_order_id": "mine-1",
     "completion_percentage": "100.00", "cumulative_quantity": "0.01", "filled_value": "500",
     "leaves_quantity": "0", "limit_price": "50000", "number_of_fills": "1", "order_id": "YYY",
     "order_side": "BUY", "order_type": "Limit", "outstanding_hold_amount": "0",
@@ -72,7 +72,7 @@ def test_an_order_is_told_by_its_totals() -> None:
         side="BUY",
         order_type="LIMIT",
         time_in_force="GTC",
-        client_order_id="XXX",
+        client_order_id="mine-1",
         price="50000",
         quantity="0.01",
         filled="0.01",
@@ -235,7 +235,7 @@ def test_no_bytes_raise(data: bytes) -> None:
             message = msgspec.json.decode(text, type=Frame)
         except BROKEN:
             continue
-        told(message)
+        assert all(isinstance(one, Heard) for one in told(message))
 
 
 _values = st.recursive(
