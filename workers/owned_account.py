@@ -45,6 +45,7 @@ class OwnedAccount:
         self.away = False
         self._means = means
         self._is_lost = False
+        self._is_superseded = False
         stream = Stream(shard.exchange, shard.market, "account", str(shard.index))
         self.speaker = Speaker(
             stream, lease.epoch, pipeline, means.ledgers, self._is_certain, means.mirror
@@ -136,6 +137,8 @@ class OwnedAccount:
     def crash(self) -> BaseException | None:
         """See ``Owned``."""
         task = self._task
+        if self._is_superseded:
+            return RuntimeError("another owner has kept more of the account")
         if task is None or not task.done() or task.cancelled():
             return None
         return task.exception() or RuntimeError("another owner has kept more of the account")
@@ -170,6 +173,8 @@ class OwnedAccount:
         except RedisAway:
             return False
         except Superseded:
+            # The lease may still say that it is ours: nothing of it could be kept any more.
+            self._is_superseded = True
             logger.bind(place=f"{self.shard.exchange}:{self.shard.market}").warning(
                 "an account is another's now"
             )

@@ -278,6 +278,7 @@ class Shards(Generic[OwnedT]):
             if error is None:
                 continue
             logger.opt(exception=error).bind(shard=shard.key).error("session crashed")
+            await owned.stop()
             await self._flush(FLUSH_S)
             await self._progress.flush()
             await self._release(owned)

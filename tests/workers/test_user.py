@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from common.fleet.client import connect
+from common.fleet.keys import Keys
 from tests.simulator.binance_accounts import Owner, an_owner
 from tests.support.waiting import until
 from tests.workers.accounts import Accounts, accounts
@@ -76,6 +78,27 @@ async def test_what_happens_while_nobody_listens_is_told_afterwards(
         check(it, owner, second)
         assert it.paths(owner.name)[first[2]][-1][0] == "CANCELED"
         assert len(it.fills(owner.name)) == len(set(it.fills(owner.name))) == 4
+
+
+async def test_an_account_of_which_nothing_can_be_kept_any_more_is_claimed_anew(
+    redis_url: str, rabbit_url: str
+) -> None:
+    async with accounts(redis_url, rabbit_url) as it, connect(redis_url) as redis:
+        worker = await it.worker("user-0")
+        owner = await an_owner(it.exchange)
+        await it.open(owner.row, "binance", "spot")
+        await it.live(owner.name)
+        # Redis came back from an old snapshot: what was kept has seen an owner whose lease is gone.
+        ledger = Keys().ledger(owner.name)
+        epoch = int(await redis.hget(ledger, "epoch") or 0) + 1
+        await redis.hset(ledger, "epoch", str(epoch))
+        orders = await traded(owner)
+        await it.live(owner.name, times=2)
+        await it.ended(owner.name, orders[:2])
+        check(it, owner, orders)
+        assert len(it.fills(owner.name)) == len(set(it.fills(owner.name))) == 2
+        assert int(await redis.hget(ledger, "epoch") or 0) > epoch
+        assert await terminate(worker) == 0
 
 
 async def test_a_revoked_key_is_parked_and_said_so(redis_url: str, rabbit_url: str) -> None:
