@@ -41,6 +41,18 @@ def quotient(number: str, divisor: str, decimals: int = 8) -> str:
     return plain(exact.quantize(Decimal(1).scaleb(-decimals), context=ROUNDED))
 
 
+def digits(number: str) -> str:
+    """As JSON writes a number: none of the digits lost, no exponent.
+
+    Raises:
+        ArithmeticError: it is no number, or has more digits than any exchange writes.
+    """
+    exact = EXACT.create_decimal(number)
+    if not exact.is_finite():
+        raise InvalidOperation(f"{number} is no number")
+    return plain(exact)
+
+
 def absolute(number: str) -> str:
     """Without its sign."""
     return number.removeprefix("-")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from common.exchanges.protocol import MarketRules
 from common.exchanges.registry import EXCHANGES
+from common.model.decimals import digits
 from common.model.events import Candle, MarketEvent, Ticker
 from common.model.streams import Market, Role
 from common.publish.routes import encode
@@ -44,7 +45,7 @@ def price_messages(event: MarketEvent, now_ms: int) -> list[Message]:
     """A ticker under each of its names, or a candle as it is now; ``now_ms``: the wall's, at sending.
 
     Raises:
-        ValueError: something in it that should be a number is none.
+        ArithmeticError: something in it that should be a number is none.
     """
     if isinstance(event, Candle):
         return [_candle(event)]
@@ -72,19 +73,20 @@ def _candle(candle: Candle) -> Message:
 def _ticker(ticker: Ticker, symbol: str, now_ms: int) -> Message:
     market = rules_of(ticker.exchange, ticker.market).seed_name
     numbers = {
-        "price": float(ticker.last),
-        "volume": float(_volume(ticker)),
+        "price": digits(ticker.last),
+        "volume": digits(_volume(ticker)),
         # Where the best prices are not told, the last one: they never had others.
-        "bestAsk": float(_or(ticker.ask, ticker.last)),
-        "bestBid": float(_or(ticker.bid, ticker.last)),
-        "bestAskQnt": float(_or(ticker.ask_size, "0")),
-        "bestBidQnt": float(_or(ticker.bid_size, "0")),
+        "bestAsk": digits(_or(ticker.ask, ticker.last)),
+        "bestBid": digits(_or(ticker.bid, ticker.last)),
+        "bestAskQnt": digits(_or(ticker.ask_size, "0")),
+        "bestBidQnt": digits(_or(ticker.bid_size, "0")),
     }
-    values = "@".join(map(str, numbers.values()))
+    values = "@".join(numbers.values())
     body = {
         "symbol": symbol,
         "time": ticker.event_ms,
-        **numbers,
+        # Numbers in their JSON, and still every digit of the exchange.
+        **{name: Raw(number.encode()) for name, number in numbers.items()},
         "uniqueMessageId": f"{symbol}@{ticker.event_ms}@{market}@{values}",
         "eventTime": now_ms,
         "exchange": market,

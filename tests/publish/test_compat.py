@@ -79,9 +79,20 @@ def test_a_ticker_with_a_second_name_is_told_under_both() -> None:
         assert price(replace(dollars, symbol=symbol))[0] == f"trade@{symbol}@coinbase"
 
 
-def test_what_is_no_number_is_no_message() -> None:
-    with pytest.raises(ValueError, match="could not convert"):
-        price(replace(TICKER, last="n/a"))
+@pytest.mark.parametrize("last", ["n/a", "NaN", "Infinity", ""])
+def test_what_is_no_number_is_no_message(last: str) -> None:
+    with pytest.raises(ArithmeticError):
+        price(replace(TICKER, last=last))
+
+
+def test_no_digit_is_lost_on_the_way() -> None:
+    long = "0.00000000123456789012345678"
+    told = replace(TICKER, last=long, volume="123456789012345678.9", bid="1E-9")
+    (said,) = compat.price_messages(told, 1)
+    body = json.loads(said.text, parse_float=str, parse_int=str)
+    assert (body["price"], body["volume"]) == (long, "123456789012345678.9")
+    assert body["bestBid"] == "0.000000001"
+    assert long in body["uniqueMessageId"]
 
 
 @pytest.mark.parametrize(
