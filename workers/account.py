@@ -33,7 +33,7 @@ from common.fleet.client import RedisAway
 from common.fleet.ledgers import Superseded
 from common.fleet.vault import CannotOpen
 from common.recovery.book import Book
-from common.recovery.orders import Account
+from common.recovery.reports import Account
 from common.session.line import Line, LineEnded
 from workers.ending import Ended, Pauses, ended_by
 from workers.means import Means

@@ -14,7 +14,7 @@ from common.model.account import AccountEvent, ExecutionReport, Fill
 from common.model.streams import Origin
 from common.recovery.book import Book
 from common.recovery.inquiring import Asker
-from common.recovery.orders import Order
+from common.recovery.order import Order
 from workers.means import Means
 from workers.speaker import Speaker
 

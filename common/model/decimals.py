@@ -17,6 +17,25 @@ def plain(number: Decimal) -> str:
     return f"{number:f}"
 
 
+def number(text: str) -> Decimal:
+    """As something that can be compared.
+
+    Raises:
+        ArithmeticError: it is no number, or has more digits than any exchange writes.
+    """
+    return EXACT.create_decimal(text)
+
+
+def shortest(text: str) -> str:
+    """The same number always written the same: without an exponent or zeros at its end.
+
+    Raises:
+        ArithmeticError: as ``number``.
+    """
+    written = plain(number(text))
+    return written.rstrip("0").rstrip(".") if "." in written else written
+
+
 def product(*factors: str) -> str:
     """Their exact product.
 

@@ -14,7 +14,9 @@ from common.exchanges.private import FillTold, OrderTold, Told
 from common.model.account import AccountEvent
 from common.model.instruments import Catalog
 from common.recovery.holdings import Holdings, Kept
-from common.recovery.orders import Account, Order, Orders
+from common.recovery.order import Order
+from common.recovery.orders import Orders
+from common.recovery.reports import Account
 
 # Ended orders are known so long after the moment up to which all is told: REST may tell them again.
 REMEMBERED_MS = 6 * 3_600_000

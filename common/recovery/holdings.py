@@ -22,7 +22,7 @@ from common.model.account import (
     PositionUpdate,
 )
 from common.model.decimals import same
-from common.recovery.orders import Account
+from common.recovery.reports import Account
 
 HoldingsEvent = AccountPosition | BalanceUpdate | PositionUpdate
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from common.exchanges.private import BalancesTold, DeltaTold, Position, PositionsTold
 from common.model.account import AccountPosition, Balance, BalanceUpdate, PositionUpdate
 from common.recovery.holdings import Holdings, HoldingsEvent
-from common.recovery.orders import Account
+from common.recovery.reports import Account
 
 ME = Account("binance", "linear", "acc")
 T0 = 1_700_000_000_000

@@ -13,7 +13,9 @@ from msgspec import UNSET
 
 from common.exchanges.private import FillTold, OrderTold
 from common.model.account import TERMINAL, ExecutionReport, Fill
-from common.recovery.orders import Account, Order, Orders
+from common.recovery.order import Order
+from common.recovery.orders import Orders
+from common.recovery.reports import Account
 
 ME = Account("binance", "spot", "acc")
 T0 = 1_700_000_000_000

@@ -13,7 +13,9 @@ from msgspec import UNSET
 from common.exchanges.private import FillTold, OrderTold, Totals
 from common.exchanges.sizes import Contract
 from common.model.account import ExecutionReport, Fill
-from common.recovery.orders import Account, Order, Orders
+from common.recovery.order import Order
+from common.recovery.orders import Orders
+from common.recovery.reports import Account
 from common.recovery.totals import NOTHING, fill_between
 
 ME = Account("binance", "spot", "acc")

@@ -21,7 +21,8 @@ from common.exchanges.private import (
 from common.model.account import Balance, ExecutionReport
 from common.model.decimals import same, total
 from common.model.secret import Secret
-from common.recovery.orders import Account, Orders
+from common.recovery.orders import Orders
+from common.recovery.reports import Account
 from tests.exchanges.asking import answered, refused
 from tests.exchanges.coinbase.test_told import ORDER as WS_ORDER
 from tests.exchanges.coinbase.test_told import frame, heard

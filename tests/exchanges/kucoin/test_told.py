@@ -25,7 +25,8 @@ from common.exchanges.protocol import Notice, Unreadable
 from common.model.account import Balance, ExecutionReport
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Market
-from common.recovery.orders import Account, Orders
+from common.recovery.orders import Orders
+from common.recovery.reports import Account
 
 NONE: Catalog = {}
 LINEAR: Catalog = {

@@ -25,7 +25,8 @@ from common.exchanges.protocol import Notice, Unreadable
 from common.model.account import Balance, ExecutionReport, Fill
 from common.model.instruments import Catalog
 from common.model.streams import Market
-from common.recovery.orders import Account, Orders
+from common.recovery.orders import Orders
+from common.recovery.reports import Account
 from tests.exchanges.kucoin.test_told import COIN, LINEAR, NONE
 
 ORDER: dict[str, Any] = {

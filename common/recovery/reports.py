@@ -1,0 +1,166 @@
+"""What goes out of an order when something was told of it: its reports and fills, in order. Pure."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType
+
+from common.exchanges.private import FillTold
+from common.model.account import ExecutionReport, Fill, OrderStatus
+from common.model.decimals import number, quotient, same, shortest
+from common.model.streams import Market
+from common.recovery.order import DESCRIBES, Order
+
+
+class Account(Struct, frozen=True):
+    """Whose orders they are."""
+
+    exchange: str
+    market: Market
+    account_id: str
+
+
+class Reports:
+    """The events of one account's orders.
+
+    Args:
+        account: whose.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def say(self, order: Order, *, inferred: bool = False) -> list[ExecutionReport | Fill]:
+        """What can be said of an order now that was not said yet; it is said with that.
+
+        ``inferred``: fills that are missing cannot be had, and what is known has to do.
+        """
+        if order.is_over:
+            order.waiting.clear()
+            order.owed_ms = 0
+            return []
+        fills = sorted(order.waiting.values(), key=lambda one: (one.time_ms, one.seq, one.trade_id))
+        if not (order.described or inferred):
+            order.owed_ms = order.owed_ms or order.last_ms
+            return []
+        if number(order.reached) < number(order.target):
+            order.owed_ms = order.owed_ms or order.last_ms
+            return self._say_new(order)
+        order.owed_ms = 0
+        out = self._say_new(order)
+        for fill in fills:
+            out += self._say_fill(order, fill)
+        return out + self._say_state(order, inferred=inferred)
+
+    def _say_new(self, order: Order) -> list[ExecutionReport | Fill]:
+        """The first word on every order, but for one that never was."""
+        end = order.end
+        if order.said is not None or (end is not None and end.status == "REJECTED"):
+            return []
+        created = order.about.created_ms
+        first_ms = order.last_ms if created is UNSET else created
+        return [self._report(order, "NEW", first_ms)]
+
+    def _say_fill(self, order: Order, fill: FillTold) -> list[ExecutionReport | Fill]:
+        order.count(fill)
+        out: list[ExecutionReport | Fill] = [self._fill(fill)]
+        if not order.is_over:
+            status: OrderStatus = "FILLED" if order.is_whole else "PARTIALLY_FILLED"
+            out.append(self._report(order, status, fill.time_ms))
+        return out
+
+    def _say_state(self, order: Order, *, inferred: bool) -> list[ExecutionReport | Fill]:
+        if order.is_over:
+            return []
+        end = order.end
+        if end is not None:
+            status = "FILLED" if order.is_whole else end.status
+            return [self._report(order, status, end.time_ms, inferred=inferred)]
+        about = order.about
+        changed = about.status != order.said and about.status in ("PENDING_CANCEL", "UNKNOWN")
+        if changed:
+            return [self._report(order, about.status, about.time_ms)]
+        if order.said is not None and order.is_amended:
+            return [self._report(order, order.said, about.time_ms, amended=True)]
+        if order.said is not None:
+            price, asked = order.terms
+            order.said_terms = order.said_terms[0] or price, order.said_terms[1] or asked
+        return []
+
+    def _report(
+        self,
+        order: Order,
+        status: OrderStatus,
+        at_ms: int,
+        *,
+        inferred: bool = False,
+        amended: bool = False,
+    ) -> ExecutionReport:
+        about, first = order.about, order.said is None
+        order.said, order.said_terms = status, order.terms
+        counted = about.contracts is not UNSET or about.filled_contracts is not UNSET
+        told = order.end or about
+        return ExecutionReport(
+            exchange=self._account.exchange,
+            market=self._account.market,
+            account_id=self._account.account_id,
+            event_ms=at_ms,
+            symbol=about.symbol,
+            order_id=about.order_id,
+            status=status,
+            raw_status="" if first and status == "NEW" else told.raw_status,
+            cumulative_quantity=_known(order.base),
+            cumulative_contracts=order.filled if counted else UNSET,
+            cumulative_quote=_known(order.quote),
+            average_price=self._average(order),
+            liquidation=about.liquidation,
+            reason=told.reason,
+            order_ms=about.time_ms,
+            inferred=inferred,
+            message_id=self._order_id(order, status, amended=amended),
+            **{name: getattr(about, name) for name in DESCRIBES},
+        )
+
+    def _average(self, order: Order) -> str | UnsetType:
+        """What was paid so far: as the exchange says it, where it speaks of as much as is said here."""
+        if not number(order.filled):
+            return UNSET
+        about = order.about
+        told = about.filled_contracts if about.filled_contracts is not UNSET else about.filled
+        if about.average_price is not UNSET and told is not UNSET and same(told, order.filled):
+            return about.average_price
+        # On inverse markets the base is rounded itself.
+        rounded = self._account.market == "inverse"
+        if rounded or order.quote is None or order.base is None or not number(order.base):
+            return about.average_price
+        return shortest(quotient(order.quote, order.base, 12))
+
+    def _fill(self, fill: FillTold) -> Fill:
+        account = self._account
+        names = (name for name in FillTold.__struct_fields__ if name not in ("time_ms", "seq"))
+        return Fill(
+            exchange=account.exchange,
+            market=account.market,
+            account_id=account.account_id,
+            event_ms=fill.time_ms,
+            message_id=f"fill:{self._prefix}:{fill.symbol}:{fill.order_id}:{fill.trade_id}",
+            **{name: getattr(fill, name) for name in names},
+        )
+
+    def _order_id(self, order: Order, status: OrderStatus, *, amended: bool) -> str:
+        """Of what it says: how far the order has come, and where only its terms are new, these.
+
+        Not of price and size otherwise: one who tells of the order may know less of it than another.
+        """
+        about = order.about
+        name = f"order:{self._prefix}:{about.symbol}:{about.order_id}"
+        terms = f":{'@'.join(order.terms)}" if amended else ""
+        return f"{name}:{status}:{shortest(order.filled)}{terms}"
+
+    @property
+    def _prefix(self) -> str:
+        account = self._account
+        return f"{account.exchange}:{account.market}:{account.account_id}"
+
+
+def _known(amount: str | None) -> str | UnsetType:
+    return UNSET if amount is None else amount
