@@ -15,7 +15,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from common.clocks import wall_ms
-from common.fleet.client import CLOCK_LUA, Argument, Lua, answered, text
+from common.fleet import account_calls
+from common.fleet.client import Argument, Lua, answered, text
 from common.fleet.keys import Keys
 from common.model.streams import Market
 
@@ -24,109 +25,6 @@ MOST_ACCOUNTS = 100_000
 UNKNOWN = "unknown"
 LONGEST_NAME = 200
 _AT_ONCE = 500
-
-_CHANGED = (
-    CLOCK_LUA
-    + """
-local function changed(key)
-  redis.call('SET', key, digits(above(redis.call('GET', key) or 0)))
-end
-"""
-)
-
-# KEYS: accounts, version, ends, wanted   ARGV: account, record, who, until in ms (0: for good), most
-# Answers -1: too many; 1: it is new or another than before; 0: it was wanted so already.
-_OPEN = (
-    _CHANGED
-    + """
-local old = redis.call('HGET', KEYS[1], ARGV[1])
-if not old and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then
-  return -1
-end
-redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])
-if ARGV[4] == '0' then
-  redis.call('ZREM', KEYS[3], ARGV[1] .. ' ' .. ARGV[3])
-else
-  redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1] .. ' ' .. ARGV[3])
-end
-if old == ARGV[2] then
-  return 0
-end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-changed(KEYS[2])
-return 1
-"""
-)
-
-# KEYS: accounts, version, ends, wanted   ARGV: account, (who; none: everybody)
-# Answers 1: nobody wants it any more; 0: somebody does, or nobody did.
-_CLOSE = (
-    _CHANGED
-    + """
-local whos = {ARGV[2]}
-if not ARGV[2] then
-  whos = redis.call('HKEYS', KEYS[4])
-end
-for _, who in ipairs(whos) do
-  redis.call('HDEL', KEYS[4], who)
-  redis.call('ZREM', KEYS[3], ARGV[1] .. ' ' .. who)
-end
-if redis.call('EXISTS', KEYS[4]) == 1 then
-  return 0
-end
-if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then
-  return 0
-end
-changed(KEYS[2])
-return 1
-"""
-)
-
-# KEYS: accounts, version   ARGV: account, record that it has to have, record that it gets
-_REPLACE = (
-    _CHANGED
-    + """
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
-  return 0
-end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-changed(KEYS[2])
-return 1
-"""
-)
-
-# KEYS: accounts, version, life   ARGV: version known
-# The life is when Redis began to keep accounts: another one has lost what the one before knew.
-_READ = (
-    CLOCK_LUA
-    + """
-redis.call('SETNX', KEYS[3], digits(now_ms()))
-local version, life = redis.call('GET', KEYS[2]) or '0', redis.call('GET', KEYS[3])
-if version == ARGV[1] then
-  return {life, version}
-end
-return {life, version, redis.call('HGETALL', KEYS[1])}
-"""
-)
-
-# KEYS: accounts, version, ends, wanted   ARGV: account, record, (who, until in ms)...
-# Answers 1: it was put back; 0: it is there.
-_RESTORE = (
-    _CHANGED
-    + """
-if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
-  return 0
-end
-for i = 3, #ARGV, 2 do
-  redis.call('HSET', KEYS[4], ARGV[i], ARGV[i + 1])
-  if ARGV[i + 1] ~= '0' then
-    redis.call('ZADD', KEYS[3], ARGV[i + 1], ARGV[1] .. ' ' .. ARGV[i])
-  end
-end
-changed(KEYS[2])
-return 1
-"""
-)
 
 
 class TooManyAccounts(Exception):  # noqa: N818 - it says what there is
@@ -165,11 +63,11 @@ class Accounts:
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._keys = keys
         self._redis = redis
-        self._open = Lua(redis, _OPEN)
-        self._close = Lua(redis, _CLOSE)
-        self._replace = Lua(redis, _REPLACE)
-        self._read = Lua(redis, _READ)
-        self._restore = Lua(redis, _RESTORE)
+        self._open = Lua(redis, account_calls.OPEN)
+        self._close = Lua(redis, account_calls.CLOSE)
+        self._replace = Lua(redis, account_calls.REPLACE)
+        self._read = Lua(redis, account_calls.READ)
+        self._restore = Lua(redis, account_calls.RESTORE)
         self._version = ""
         self._life = ""
         self._known: Mapping[str, AccountRecord] = {}
