@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,23 +13,21 @@ import aiohttp
 from msgspec import Struct
 
 from common.clocks import MarketClock, machine_s, wall_ms
-from common.model.intervals import length_ms
-from common.model.streams import MARKETS, Pattern, Stream
+from common.model.streams import Pattern
 from scripts.chaos.carried import ended
-from scripts.chaos.consumer import Consumer, Delivery
+from scripts.chaos.consumer import Consumer
 from scripts.chaos.evidence import CLOSED, Evidence, asked_from, stream_of
 from scripts.chaos.faults import Faults
-from scripts.chaos.kinds import LISTED_S
 from scripts.chaos.processes import Workers
 from scripts.chaos.proxy import proxies
 from scripts.chaos.sampler import Sampler
 from scripts.chaos.schedule import Fault, quiet_s
 from scripts.chaos.screen import Picture, Screen
+from scripts.chaos.truth import owed, told_of, truth, wanted_of
 from scripts.children import ENDING_SIGNALS, Child, ChildError
 from scripts.engines import RabbitServer, RedisServer
-from scripts.quick.account_judge import AccountVerdict, Told
+from scripts.quick.account_judge import AccountVerdict
 from scripts.quick.accounts import Accounts
-from scripts.quick.compare import Body
 from scripts.quick.exchanges import Exchanges
 from scripts.quick.stack import FLEET_STOP_S, Stack
 
@@ -42,7 +40,6 @@ REQUEST_S = 10.0
 CONSUMER_READY_S = 30.0
 # Until everything flows for the first time: longer, and there is nothing to be disturbed.
 FLOWS_S = 120.0
-TRUTH_AT_ONCE = 4
 # KuCoin lets thirty connect in a minute.
 LET_IN_S = 240.0
 # What the faults that have begun last may take to be healed when the quiet begins.
@@ -230,11 +227,11 @@ class ChaosRun:
         self.problems += [f"not carried out: {what}" for what in faults.failed]
         self.problems += sampler.ended_by_themselves(ended(faults.carried))
         clock, deliveries = self._plan.clock, tuple(self._consumer.deliveries)
-        owed_from_ms = await self._owed(exchanges, started_ms)
+        owed_from_ms = await owed(self._plan.patterns, clock, exchanges, started_ms)
         from_ms = asked_from(deliveries, owed_from_ms, clock, started_ms)
         return Evidence(
             deliveries=deliveries,
-            truth=await _truth(exchanges, from_ms, clock.now_ms()),
+            truth=await truth(exchanges, from_ms, clock.now_ms()),
             owed_from_ms=owed_from_ms,
             carried=tuple(faults.carried),
             owners=sampler.owners,
@@ -242,18 +239,6 @@ class ChaosRun:
             started_ms=started_ms,
             ended_ms=ended_ms,
         )
-
-    async def _owed(self, exchanges: Exchanges, started_ms: int) -> dict[str, int]:
-        """What each wanted stream owes even if nothing of it came, in market time."""
-        clock = self._plan.clock
-        since_ms = clock.now_ms() - int((wall_ms() - started_ms) * clock.speed)
-        notice_ms = int(LISTED_S * 1000 * clock.speed)
-        owed_from_ms = {}
-        for row in await exchanges.symbols():
-            listed_later = row["beginsMs"] > since_ms
-            from_ms = row["beginsMs"] + notice_ms if listed_later else since_ms
-            owed_from_ms.update(dict.fromkeys(wanted_of(self._plan.patterns, row), from_ms))
-        return owed_from_ms
 
     def _picture(self, phase: str, until_s: float) -> Picture:
         assert self.faults is not None
@@ -275,43 +260,6 @@ class ChaosRun:
             reasons=tuple(map(str, health.get("reasons", ()))),
             rss_mb=self.sampler.max_rss_mb,
         )
-
-
-def told_of(deliveries: Iterable[Delivery]) -> Mapping[str, Sequence[Told]]:
-    """The messages of every account, in the order they came."""
-    told: defaultdict[str, list[Told]] = defaultdict(list)
-    for one in deliveries:
-        if "eventType" in one.body and not one.own:
-            told[one.body["accountId"]].append(Told(one.message_id, one.body))
-    return told
-
-
-def wanted_of(patterns: Sequence[Pattern], row: Mapping[str, Any]) -> set[str]:
-    """The keys of the candle streams that the patterns want of a symbol, if it trades."""
-    if not row["trading"]:
-        return set()
-    exchange, symbol = row["exchange"], row["symbol"]
-    market = next(name for name in MARKETS if name == row["market"])
-    return {
-        Stream(exchange, market, "candle", symbol, pattern.interval).key
-        for pattern in patterns
-        if pattern.covers(exchange, market, "candle") and pattern.takes(symbol)
-    }
-
-
-async def _truth(
-    exchanges: Exchanges, from_ms: Mapping[str, int], to_ms: int
-) -> dict[str, Sequence[Body]]:
-    """What was true of each stream, from the bar on that ran at its ``from_ms``."""
-    room = asyncio.Semaphore(TRUTH_AT_ONCE)
-
-    async def one(stream: str, at_ms: int) -> tuple[str, Sequence[Body]]:
-        # A bar that ran then began no more than its length before.
-        async with room:
-            before_ms = length_ms(stream.rpartition(":")[2])
-            return stream, await exchanges.candles(stream, at_ms - before_ms, to_ms)
-
-    return dict(await asyncio.gather(*(one(*pair) for pair in from_ms.items())))
 
 
 @asynccontextmanager

@@ -12,8 +12,8 @@ import pytest
 
 from common.model.streams import parse_pattern
 from scripts.chaos.processes import Workers, rss_mb
-from scripts.chaos.run import wanted_of
 from scripts.chaos.sampler import Sampler
+from scripts.chaos.truth import wanted_of
 from scripts.children import Child
 from tests.support.waiting import until
 
