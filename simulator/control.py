@@ -36,11 +36,10 @@ from msgspec import Meta, Struct
 
 from common.clocks import machine_s
 from common.model.streams import Market
-from simulator.connection import Connection
 from simulator.exchanges.protocol import Exchange
 from simulator.faults import Ban, Fault, FrameFaults, Refuse, Reject, Shutdown, Silence
 from simulator.listing import Listed, Listing
-from simulator.world import World
+from simulator.world import Connection, World
 
 Healing = Callable[[], None]
 Handler = Callable[[web.Request], Awaitable[web.Response]]

@@ -18,6 +18,7 @@ import socketio
 from aiohttp import web
 
 from common.clocks import machine_s
+from common.model.streams import Market
 from simulator.accounts.account import Account
 from simulator.exchanges.paper import BALANCES, ORDER, PaperExchange
 from simulator.exchanges.protocol import HttpCall
@@ -37,7 +38,7 @@ _silent.disabled = True
 class _Anything:
     """No single market: what faults are told apart by."""
 
-    market = None
+    market: Market | None = None
 
 
 class PaperConnection:

@@ -23,7 +23,7 @@ from simulator import account_control, control, truth
 from simulator.connection import Connection
 from simulator.desk import Desk
 from simulator.exchanges.paper import create_paper
-from simulator.exchanges.protocol import Exchange, HttpAnswer, HttpCall, json_answer
+from simulator.exchanges.protocol import Exchange, HttpAnswer, HttpCall, Traded, json_answer
 from simulator.exchanges.registry import create_exchanges, load_recording
 from simulator.faults import Refuse
 from simulator.paper import PaperGateway
@@ -56,7 +56,7 @@ class Simulator:
         places = create_paper(self.world, self.exchanges)
         self.paper = PaperGateway(self.world, places)
         # Wherever accounts are; prices are told by the exchanges alone.
-        self._traded = {**self.exchanges, **places}
+        self._traded: Mapping[str, Traded] = {**self.exchanges, **places}
         self.desk = Desk(self.world, self._traded)
         self._by_host = {
             name: exchange for exchange in self.exchanges.values() for name in exchange.hosts
@@ -187,7 +187,9 @@ class Simulator:
         headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
         # As Binance says it: -1003 is about limits, and a server that fails knows nothing of them.
         code = -1003 if fault.status in (403, 418, 429) else -1000
-        return json_answer({"code": code, "msg": "Refused by control."}, fault.status, **headers)
+        return json_answer(
+            {"code": code, "msg": "Refused by control."}, fault.status, headers=headers
+        )
 
     async def _handshake(
         self, request: web.Request, exchange: Exchange, call: HttpCall
@@ -226,7 +228,9 @@ class Simulator:
         )
         if attempts.exceeds(int(rules.handshakes), machine_s()):
             wait_s = int(attempts.frees_in_s(machine_s())) + 1
-            return json_answer({"msg": "too many connections"}, 429, **{"Retry-After": str(wait_s)})
+            return json_answer(
+                {"msg": "too many connections"}, 429, headers={"Retry-After": str(wait_s)}
+            )
         return connection
 
 

@@ -3,24 +3,74 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from common.clocks import MarketClock
 from common.model.intervals import DAY_MS
+from common.model.streams import Market as Streamed
 from simulator.accounts.book import Accounts
-from simulator.faults import Faults
+from simulator.faults import ConnectionFault, Faults, FrameFaults
 from simulator.feeds import Hub
 from simulator.limits import Meters
 from simulator.listing import Catalog, Listed, listings_at
 from simulator.market import Market
 
 if TYPE_CHECKING:
-    from simulator.connection import Connection
+    from simulator.exchanges.protocol import HttpCall
     from simulator.replay import Replay
 
 # The market opened two whole days before the day of the start: enough for any test, and cheap.
 HISTORY_DAYS = 2
+
+
+class Named(Protocol):
+    """An exchange, or a service beside them."""
+
+    name: str
+
+
+class OfMarket(Protocol):
+    """A dialect."""
+
+    @property
+    def market(self) -> Streamed | None:
+        """None where it serves several."""
+
+
+class Connection(Protocol):
+    """A client's connection while it is open, as control sees it.
+
+    Attributes:
+        received, sent: messages so far.
+        opened_s: since when, in machine time.
+    """
+
+    id: str
+    call: HttpCall
+    faults: FrameFaults
+    opened_s: float
+    received: int
+    sent: int
+
+    @property
+    def exchange(self) -> Named:
+        """Whose it is."""
+
+    @property
+    def dialect(self) -> OfMarket:
+        """In what words it speaks."""
+
+    @property
+    def topics(self) -> Collection[str]:
+        """What it is told of."""
+
+    def hit(self, fault: ConnectionFault) -> None:
+        """Let a fault happen here."""
+
+    def end(self, code: int | None, reason: str) -> None:
+        """End it; None: without a word."""
 
 
 @dataclass(slots=True)

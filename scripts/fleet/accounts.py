@@ -253,7 +253,9 @@ def _key(asked: Namespace) -> str:
 
 async def _rotate(asked: Namespace, settings: Settings) -> str:
     """Raises RedisAway (doing it again is safe), or NoAnswer: not all of them could be sealed anew."""
-    anew, current, shut = [], [], []
+    anew: list[str] = []
+    current: list[str] = []
+    shut: list[str] = []
     async with fleet(settings) as it:
         if it.vault is None:
             raise NoAnswer(_NO_KEY)

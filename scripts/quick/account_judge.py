@@ -255,8 +255,8 @@ class _Judge:
         for position in self._truth["positions"]:
             if position["market"] != self._market:
                 continue
-            body = last.get((position["symbol"], position["side"]))
-            said = Decimal(0) if body is None else _size(body, self._sized)
+            update = last.get((position["symbol"], position["side"]))
+            said = Decimal(0) if update is None else _size(update, self._sized)
             size = Decimal(position["value" if self._by_value else "size"])
             if abs(said) != abs(size):
                 self._blame("positions_wrong", f"{position['symbol']} {said}, and is {size}")

@@ -12,6 +12,7 @@ import aio_pika
 from msgspec import Struct
 
 from common.exchanges.registry import PRIVATE
+from common.model.streams import Market
 from common.publish.topology import USERS_STREAM_ACTION
 from scripts.quick.account_judge import AccountVerdict, Told, judge_account
 from scripts.quick.exchanges import Exchanges
@@ -27,7 +28,7 @@ class Opened(Struct, frozen=True):
     account_id: str
     name: str
     exchange: str
-    market: str
+    market: Market
 
 
 class Accounts:

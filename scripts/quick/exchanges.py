@@ -49,8 +49,8 @@ class Exchanges:
         if not chosen:
             return None
         row = chosen[int(pick * len(chosen))]
-        place = {name: row[name] for name in ("exchange", "market") if row[name] is not None}
-        return Socket(row["id"], f"socket {row['id']} of {' '.join(place.values())}", place)
+        at = {name: row[name] for name in ("exchange", "market") if row[name] is not None}
+        return Socket(row["id"], f"socket {row['id']} of {' '.join(at.values())}", at)
 
     async def answered(self, exchange: str, status: int) -> int:
         """How many handshakes and REST calls of an exchange were answered so by now."""

@@ -51,9 +51,11 @@ class HttpAnswer(Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
-def json_answer(value: object, status: int = 200, **headers: str) -> HttpAnswer:
+def json_answer(
+    value: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> HttpAnswer:
     """``value`` as a JSON answer."""
-    return HttpAnswer(status, msgspec.json.encode(value), headers)
+    return HttpAnswer(status, msgspec.json.encode(value), headers or {})
 
 
 class SocketRules(Struct, frozen=True, kw_only=True):
@@ -117,17 +119,19 @@ Effect = Reply | Join | Leave | End
 
 
 class Dialect(Protocol):
-    """One socket's side of the protocol.
+    """One socket's side of the protocol."""
 
-    Attributes:
-        market: the market all of it is about; None where one socket serves several.
-        rules: what the socket is allowed.
-        first_topics: what its address subscribes it to.
-    """
+    @property
+    def market(self) -> Market | None:
+        """The market all of it is about; None where one socket serves several."""
 
-    market: Market | None
-    rules: SocketRules
-    first_topics: Sequence[str]
+    @property
+    def rules(self) -> SocketRules:
+        """What the socket is allowed."""
+
+    @property
+    def first_topics(self) -> Sequence[str]:
+        """What its address subscribes it to."""
 
     def greeting(self) -> Sequence[Effect]:
         """What it says by itself as soon as it is open."""

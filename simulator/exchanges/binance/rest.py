@@ -48,12 +48,12 @@ def answer(world: World, private: BinanceAccounts, call: HttpCall) -> HttpAnswer
     if status != 200:
         message = f"Too many requests; current limit is {limit} request weight per 1 MINUTE."
         headers["Retry-After"] = str(wait_s)
-        return json_answer({"code": -1003, "msg": message}, status, **headers)
+        return json_answer({"code": -1003, "msg": message}, status, headers=headers)
     try:
-        return json_answer(carry_out(), 200, **headers)
+        return json_answer(carry_out(), 200, headers=headers)
     except Refused as refused:
         body = {"code": refused.code, "msg": refused.message}
-        return json_answer(body, refused.status, **headers)
+        return json_answer(body, refused.status, headers=headers)
 
 
 def _public(world: World, market: Market, call: HttpCall) -> _Answer | None:

@@ -131,7 +131,7 @@ def read_request(text: str, ops: Collection[str]) -> Request | Reply:
     if not isinstance(message, dict):
         return error_of(30002, "Illegal request")
     op, args = message.get("op"), message.get("args")
-    if op not in ops:
+    if not isinstance(op, str) or op not in ops:
         return error_of(30003, "Invalid op")
     if not isinstance(args, list) or not all(isinstance(arg, dict) for arg in args):
         return error_of(30016, "Param error")

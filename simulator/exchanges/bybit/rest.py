@@ -53,9 +53,9 @@ def _signed(world: World, call: HttpCall, carry_out: calls.Answer) -> HttpAnswer
     headers: dict[str, str] = {}
     try:
         result = calls.carry_out(world, call, carry_out, headers)
-        return json_answer(_enveloped(world, 0, "OK", result), **headers)
+        return json_answer(_enveloped(world, 0, "OK", result), headers=headers)
     except Refused as refused:
-        return json_answer(_enveloped(world, refused.code, refused.message, {}), **headers)
+        return json_answer(_enveloped(world, refused.code, refused.message, {}), headers=headers)
 
 
 def _enveloped(world: World, code: int | str, text: str, result: object) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Coinbase:
 
     name = names.NAME
     hosts: Collection[str] = (names.SOCKET_HOST, names.USER_HOST, names.REST_HOST)
-    markets: Collection[Market] = ("spot",)
+    markets: Collection[Market] = names.MARKETS
 
     def __init__(self, world: World) -> None:
         self._world = world

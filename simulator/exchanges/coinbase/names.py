@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from common.model.streams import Market
 from simulator.digits import decimal_text
 from simulator.exchanges.protocol import SocketRules
 from simulator.listing import Listed, Listing
 from simulator.world import World
 
 NAME = "coinbase"
+MARKETS: tuple[Market, ...] = ("spot",)
 SOCKET_HOST = "advanced-trade-ws.coinbase.com"
 # Accounts have a host of their own; the other one serves them too.
 USER_HOST = "advanced-trade-ws-user.coinbase.com"

@@ -113,12 +113,12 @@ def _charged(
     }
     if over:
         message = "Too many requests in a short period of time, please retry later"
-        return json_answer({"code": "429000", "msg": message}, 429, **headers)
+        return json_answer({"code": "429000", "msg": message}, 429, headers=headers)
     try:
-        return json_answer({"code": "200000", "data": carry_out()}, 200, **headers)
+        return json_answer({"code": "200000", "data": carry_out()}, 200, headers=headers)
     except Refused as refused:
         # Errors come with status 200 here: the code tells.
-        return json_answer({"code": refused.code, "msg": refused.message}, 200, **headers)
+        return json_answer({"code": refused.code, "msg": refused.message}, 200, headers=headers)
 
 
 def _entries(world: World, product: Product) -> list[Listed]:

@@ -133,7 +133,7 @@ class OkxSocket(PlainDialect):
             return [ack, Reply(self._text(crowded(channel), None))]
         count = {"event": "channel-conn-count", "channel": channel, "connCount": str(others + 1)}
         push = self.session.standing(topic)
-        effects = [ack, Reply(self._text(count, None)), Join(topic)]
+        effects: list[Effect] = [ack, Reply(self._text(count, None)), Join(topic)]
         return effects if push is None else [*effects, Reply(push)]
 
     def _join(self, arg: dict[str, Any], request_id: str | None) -> list[Effect]:

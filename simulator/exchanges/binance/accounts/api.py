@@ -225,5 +225,5 @@ def open_api(world: World, private: BinanceAccounts, call: HttpCall) -> ApiSocke
     status, _, wait_s = weights.charge(call.address, _CONNECT_WEIGHT, limit)
     if status != 200:
         body = {"code": -1003, "msg": "Too many requests."}
-        return json_answer(body, status, **{"Retry-After": str(wait_s)})
+        return json_answer(body, status, headers={"Retry-After": str(wait_s)})
     return ApiSocket(world, private, call.address)

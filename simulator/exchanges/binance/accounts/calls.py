@@ -173,7 +173,7 @@ def _income(asked: _Asked) -> object:
     fills = [
         fill
         for fill in asked.account.fills(asked.market)
-        if symbol in (None, rows.symbol_of(fill.listing))
+        if symbol in (None, symbol_of(fill.listing))
     ]
     found = _page(asked, fills, None, lambda fill: fill.trade, lambda fill: fill.time_ms, 100)
     return [rows.income_row(fill) for fill in found]

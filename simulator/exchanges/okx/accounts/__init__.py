@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -13,7 +14,6 @@ from common.model.streams import Market
 from simulator.accounts.account import Account
 from simulator.accounts.keys import Key, KeyKind
 from simulator.accounts.model import Fact, Fill, Order, Status
-from simulator.connection import Connection
 from simulator.exchanges.okx.accounts import calls, channels, rows
 from simulator.exchanges.okx.accounts.session import Session
 from simulator.exchanges.okx.accounts.signing import key_of
@@ -21,7 +21,7 @@ from simulator.exchanges.okx.names import NAME
 from simulator.exchanges.protocol import HttpCall
 from simulator.feeds import Feed, Pace, Push, SilentFeed, Wanted
 from simulator.listing import Listing
-from simulator.world import World
+from simulator.world import Connection, World
 
 # How many connections may have subscribed to one private channel of an account.
 MOST_CONNECTIONS = 30
@@ -153,7 +153,7 @@ class _Regular(Feed):
     def __init__(
         self, private: OkxAccounts, account: Account, channel: str, every_s: float
     ) -> None:
-        self._tell = lambda: private.standing(account, channel)
+        self._tell = partial(private.standing, account, channel)
         self._pace = Pace(every_s)
         self._pace.due(machine_s())
 

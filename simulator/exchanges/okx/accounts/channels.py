@@ -98,12 +98,13 @@ def is_private(topic: str) -> bool:
 
 def _is_meant(arg: Arg, row: Row) -> bool:
     kind, family = arg.get("instType", "ANY"), arg.get("instFamily")
-    symbol = row.get("instId", "")
+    symbol: str = row.get("instId", "")
     if kind not in ("ANY", row.get("instType", kind)):
         return False
     if family is not None and not symbol.startswith(f"{family}-"):
         return False
-    return arg.get("instId", symbol) == symbol
+    wanted: str = arg.get("instId", symbol)
+    return wanted == symbol
 
 
 def _of_assets(row: Row, assets: str) -> list[Row]:

@@ -33,7 +33,6 @@ _HEADERS = {
     "OK-ACCESS-SIGN": "50106",
     "OK-ACCESS-TIMESTAMP": "50107",
 }
-_LOGIN = ("apiKey", "passphrase", "timestamp", "sign")
 
 
 def key_of(seed: int, account: str, kind: KeyKind) -> Key:
@@ -88,8 +87,15 @@ def login(world: World, message: Mapping[str, Any], address: str) -> Account:
         Refused: nobody, or not so; a wrong address or a missing permission has no code of its own.
     """
     match message.get("args"):
-        case [{**args}] if all(isinstance(args.get(name), str) for name in _LOGIN):
-            key, passphrase, stamp, sign = (args[name] for name in _LOGIN)
+        case [
+            {
+                "apiKey": str(key),
+                "passphrase": str(passphrase),
+                "timestamp": str(stamp),
+                "sign": str(sign),
+            }
+        ]:
+            pass
         case _:
             raise Refused("60009", "Login failed.")
     account = world.accounts.of_key(NAME, key)
