@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from yarl import URL
 
 from common.model.streams import Market
+from tests.simulator.owners import AccountOwner, hmac_hex
 from tests.simulator.wire import Wire
-from tests.support.simulator import RunningSimulator
 
 HOSTS: dict[Market, str] = {
     "spot": "api.binance.com",
@@ -25,56 +23,16 @@ SYMBOLS: dict[Market, str] = {"spot": "BTCUSDT", "linear": "BTCUSDT", "inverse":
 API = "/ws-api.binance.com/ws-api/v3"
 
 
-async def opened(exchange: RunningSimulator, count: int = 1, **more: Any) -> list[Owner]:
-    reply = await exchange.control("accounts", exchange="binance", count=count, **more)
-    return [Owner(exchange, row) for row in reply["accounts"]]
-
-
-async def an_owner(exchange: RunningSimulator, **more: Any) -> Owner:
-    return (await opened(exchange, **more))[0]
-
-
-class Owner:
+class Owner(AccountOwner):
     """Who owns an account."""
 
-    def __init__(self, exchange: RunningSimulator, row: dict[str, Any]) -> None:
-        self.exchange, self.row = exchange, row
-        self.name, self.key, self.secret = row["account"], row["key"], row["secret"]
-
-    # --- what happens to the account --------------------------------------------------------
-
-    async def do(self, action: str, market: Market = "spot", **more: Any) -> Any:
-        return await self.exchange.control(
-            "account", action=action, account=self.name, market=market, **more
-        )
-
-    async def place(
-        self, market: Market = "spot", quantity: str = "1", price: str | None = None,
-        side: str = "BUY", **more: Any,
-    ) -> Any:  # fmt: skip
-        limit = {} if price is None else {"price": price}
-        return await self.do(
-            "place", market, symbol=SYMBOLS[market], side=side, quantity=quantity, **limit, **more
-        )
-
-    async def fault(self, kind: str, **more: Any) -> Any:
-        return await self.exchange.control(
-            "account/fault", kind=kind, exchange="binance", account=self.name, **more
-        )
-
-    async def truth(self) -> Any:
-        return (await self.exchange.truth("accounts", account=self.name))["accounts"][0]
-
-    # --- what its owner asks ----------------------------------------------------------------
+    of, symbols = "binance", SYMBOLS
 
     def sign(self, text: str) -> str:
         if self.row["kind"] == "ed25519":
             key: Any = load_pem_private_key(self.secret.encode(), None)
             return base64.b64encode(key.sign(text.encode())).decode()
-        return hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-
-    def now_ms(self) -> int:
-        return self.exchange.clock.now_ms()
+        return hmac_hex(self.secret, text)
 
     async def ask(
         self, market: Market, path: str, *, method: str = "GET", key: str | None = None,
@@ -114,6 +72,9 @@ class Owner:
         text = "&".join(f"{name}={params[name]}" for name in sorted(params))
         params["signature"] = wrong.get("signature", self.sign(text))
         return await call(wire, "userDataStream.subscribe.signature", id_, **params)
+
+
+opened, an_owner = Owner.opened, Owner.one
 
 
 async def call(wire: Wire, method: str, id_: str = "r", **params: Any) -> Any:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from common.model.streams import Market
+from tests.simulator.owners import AccountOwner, hmac_base64
 from tests.simulator.wire import Wire
 from tests.support.simulator import RunningSimulator
 
@@ -26,50 +24,16 @@ SYMBOLS: dict[Market, str] = {"spot": "BTCUSDT", "linear": "BTCUSDT", "inverse":
 
 
 async def an_owner(exchange: RunningSimulator, mode: str = "unified", **more: Any) -> Owner:
-    reply = await exchange.control("accounts", exchange="bitget", mode=mode, **more)
-    return Owner(exchange, reply["accounts"][0])
+    return await Owner.one(exchange, mode=mode, **more)
 
 
-class Owner:
+class Owner(AccountOwner):
     """Who owns an account."""
 
-    def __init__(self, exchange: RunningSimulator, row: dict[str, Any]) -> None:
-        self.exchange, self.row = exchange, row
-        self.name, self.mode = row["account"], row["mode"]
-        self.key, self.secret, self.passphrase = row["key"], row["secret"], row["passphrase"]
-
-    # --- what happens to the account --------------------------------------------------------
-
-    async def do(self, action: str, market: Market = "spot", **more: Any) -> Any:
-        return await self.exchange.control(
-            "account", action=action, account=self.name, market=market, **more
-        )
-
-    async def place(
-        self, market: Market = "spot", quantity: str = "1", price: str | None = None,
-        side: str = "BUY", **more: Any,
-    ) -> Any:  # fmt: skip
-        limit = {} if price is None else {"price": price}
-        return await self.do(
-            "place", market, symbol=SYMBOLS[market], side=side, quantity=quantity, **limit, **more
-        )
-
-    async def fault(self, kind: str, **more: Any) -> Any:
-        return await self.exchange.control(
-            "account/fault", kind=kind, exchange="bitget", account=self.name, **more
-        )
-
-    async def truth(self) -> Any:
-        return (await self.exchange.truth("accounts", account=self.name))["accounts"][0]
-
-    # --- what its owner asks ----------------------------------------------------------------
+    of, symbols = "bitget", SYMBOLS
 
     def sign(self, text: str) -> str:
-        mac = hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).digest()
-        return base64.b64encode(mac).decode()
-
-    def now_ms(self) -> int:
-        return self.exchange.clock.now_ms()
+        return hmac_base64(self.secret, text)
 
     async def ask(
         self, path: str, *, headers: dict[str, str | None] | None = None, signed: str | None = None,
@@ -83,7 +47,7 @@ class Owner:
             "ACCESS-KEY": self.key,
             "ACCESS-SIGN": self.sign(signed or f"{time}GET{target}"),
             "ACCESS-TIMESTAMP": time,
-            "ACCESS-PASSPHRASE": self.passphrase,
+            "ACCESS-PASSPHRASE": self.row["passphrase"],
         }
         sent = {name: text for name, text in (right | (headers or {})).items() if text is not None}
         url = URL(f"{self.exchange.url}/{REST}{target}", encoded=True)
@@ -101,7 +65,7 @@ class Owner:
         """The answer to a login, with what is wrong in it on purpose."""
         time = str(wrong.get("timestamp", self.now_ms() // 1000))
         argument = {
-            "apiKey": self.key, "passphrase": self.passphrase, "timestamp": time,
+            "apiKey": self.key, "passphrase": self.row["passphrase"], "timestamp": time,
             "sign": self.sign(f"{time}GET/user/verify"),
         }  # fmt: skip
         await wire.say({"op": "login", "args": [argument | wrong]})

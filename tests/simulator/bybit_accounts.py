@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,8 +9,8 @@ import aiohttp
 from yarl import URL
 
 from common.model.streams import Market
+from tests.simulator.owners import AccountOwner, hmac_hex
 from tests.simulator.wire import Wire
-from tests.support.simulator import RunningSimulator
 
 HOST = "api.bybit.com"
 SOCKET = "/stream.bybit.com/v5/private"
@@ -20,45 +18,10 @@ SYMBOLS: dict[Market, str] = {"spot": "BTCUSDT", "linear": "BTCUSDT", "inverse":
 TOPICS = ("order", "execution", "position", "wallet")
 
 
-def signature_of(secret: str, text: str) -> str:
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-
-
-class Owner:
+class Owner(AccountOwner):
     """Who owns an account."""
 
-    def __init__(self, exchange: RunningSimulator, row: dict[str, Any]) -> None:
-        self.exchange = exchange
-        self.name, self.key, self.secret = row["account"], row["key"], row["secret"]
-
-    # --- what happens to the account --------------------------------------------------------
-
-    async def do(self, action: str, market: Market = "spot", **more: Any) -> Any:
-        return await self.exchange.control(
-            "account", action=action, account=self.name, market=market, **more
-        )
-
-    async def place(
-        self, market: Market = "spot", quantity: str = "1", price: str | None = None,
-        side: str = "BUY", **more: Any,
-    ) -> Any:  # fmt: skip
-        limit = {} if price is None else {"price": price}
-        return await self.do(
-            "place", market, symbol=SYMBOLS[market], side=side, quantity=quantity, **limit, **more
-        )
-
-    async def fault(self, kind: str, **more: Any) -> Any:
-        return await self.exchange.control(
-            "account/fault", kind=kind, exchange="bybit", account=self.name, **more
-        )
-
-    async def truth(self) -> Any:
-        return (await self.exchange.truth("accounts", account=self.name))["accounts"][0]
-
-    # --- what its owner asks ----------------------------------------------------------------
-
-    def now_ms(self) -> int:
-        return self.exchange.clock.now_ms()
+    of, symbols = "bybit", SYMBOLS
 
     async def ask(
         self, path: str, *, key: str | None = None, sign: str | None = None,
@@ -73,7 +36,7 @@ class Owner:
             "X-BAPI-API-KEY": key,
             "X-BAPI-TIMESTAMP": moment,
             "X-BAPI-RECV-WINDOW": window,
-            "X-BAPI-SIGN": signature_of(self.secret, text) if sign is None else sign,
+            "X-BAPI-SIGN": hmac_hex(self.secret, text) if sign is None else sign,
         }
         url = URL(f"{self.exchange.url}/{HOST}{path}?{query}", encoded=True)
         async with (
@@ -100,7 +63,7 @@ class Owner:
 
     async def log_in(self, wire: Wire, **wrong: Any) -> Any:
         expires = wrong.get("expires", self.now_ms() + 10_000)
-        sign = wrong.get("sign", signature_of(self.secret, f"GET/realtime{expires}"))
+        sign = wrong.get("sign", hmac_hex(self.secret, f"GET/realtime{expires}"))
         return await request(wire, "auth", wrong.get("key", self.key), expires, sign)
 
     async def listen(self, wire: Wire, *topics: str) -> None:
@@ -108,13 +71,7 @@ class Owner:
         assert (await request(wire, "subscribe", *(topics or TOPICS)))["success"] is True
 
 
-async def opened(exchange: RunningSimulator, count: int = 1, **more: Any) -> list[Owner]:
-    reply = await exchange.control("accounts", exchange="bybit", count=count, **more)
-    return [Owner(exchange, row) for row in reply["accounts"]]
-
-
-async def an_owner(exchange: RunningSimulator, **more: Any) -> Owner:
-    return (await opened(exchange, **more))[0]
+opened, an_owner = Owner.opened, Owner.one
 
 
 async def request(wire: Wire, op: str, *args: Any) -> Any:

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from tests.simulator.owners import AccountOwner
 from tests.simulator.wire import Wire
-from tests.support.simulator import RunningSimulator
 
 REST = "api.coinbase.com"
 PATH = "/api/v3/brokerage"
@@ -24,47 +24,17 @@ MARKET = "/advanced-trade-ws.coinbase.com"
 HEARTBEATS = {"type": "subscribe", "channel": "heartbeats"}
 
 
-async def opened(exchange: RunningSimulator, count: int = 1, **more: Any) -> list[Owner]:
-    reply = await exchange.control("accounts", exchange="coinbase", count=count, **more)
-    return [Owner(exchange, row) for row in reply["accounts"]]
-
-
-async def an_owner(exchange: RunningSimulator, **more: Any) -> Owner:
-    return (await opened(exchange, **more))[0]
-
-
-class Owner:
+class Owner(AccountOwner):
     """Who owns an account."""
 
-    def __init__(self, exchange: RunningSimulator, row: dict[str, Any]) -> None:
-        self.exchange, self.row = exchange, row
-        self.name, self.key, self.secret = row["account"], row["key"], row["secret"]
-
-    # --- what happens to the account --------------------------------------------------------
-
-    async def do(self, action: str, **more: Any) -> Any:
-        return await self.exchange.control(
-            "account", action=action, account=self.name, market="spot", **more
-        )
+    of, symbols = "coinbase", {"spot": "BTC-USDT"}
 
     async def place(self, quantity: str, price: str | None = None, **more: Any) -> Any:
-        limit = {} if price is None else {"price": price}
-        terms = {"symbol": "BTC-USDT", "side": "BUY"} | limit | more
-        return await self.do("place", quantity=quantity, **terms)
-
-    async def fault(self, kind: str, **more: Any) -> Any:
-        return await self.exchange.control(
-            "account/fault", kind=kind, exchange="coinbase", account=self.name, **more
-        )
-
-    async def truth(self) -> Any:
-        return (await self.exchange.truth("accounts", account=self.name))["accounts"][0]
-
-    # --- what its owner asks ----------------------------------------------------------------
+        return await super().place("spot", quantity, price, **more)
 
     def token(self, uri: str = "", head: dict[str, Any] | None = None, **claims: Any) -> str:
         """A token for a request or (without ``uri``) a subscription; what is None is left out."""
-        now_s = self.exchange.clock.now_ms() // 1000
+        now_s = self.now_ms() // 1000
         alg = {"es256": "ES256", "ed25519": "EdDSA"}[self.row["kind"]]
         header = {"alg": alg, "typ": "JWT", "kid": self.key, "nonce": secrets.token_hex(8)}
         body = {"sub": self.key, "iss": "cdp", "nbf": now_s, "exp": now_s + 120}
@@ -108,6 +78,9 @@ class Owner:
         token = self.token() if token is None else token
         await wire.say({"type": "subscribe", "channel": "user", "jwt": token} | more)
         return await answered(wire)
+
+
+opened, an_owner = Owner.opened, Owner.one
 
 
 async def answered(wire: Wire) -> Any:

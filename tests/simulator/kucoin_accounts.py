@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,8 +11,8 @@ import aiohttp
 from yarl import URL
 
 from common.model.streams import Market
+from tests.simulator.owners import AccountOwner, hmac_base64
 from tests.simulator.wire import Wire, dial
-from tests.support.simulator import RunningSimulator
 
 HOSTS: dict[Market, str] = {
     "spot": "api.kucoin.com",
@@ -25,60 +22,18 @@ HOSTS: dict[Market, str] = {
 SYMBOLS: dict[Market, str] = {"spot": "BTC-USDT", "linear": "XBTUSDTM", "inverse": "XBTUSDM"}
 
 
-async def opened(exchange: RunningSimulator, count: int = 1, **more: Any) -> list[Owner]:
-    reply = await exchange.control("accounts", exchange="kucoin", count=count, **more)
-    return [Owner(exchange, row) for row in reply["accounts"]]
-
-
-async def an_owner(exchange: RunningSimulator, **more: Any) -> Owner:
-    return (await opened(exchange, **more))[0]
-
-
-def mac(secret: str, text: str) -> str:
-    digest = hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
-
-
-class Owner:
+class Owner(AccountOwner):
     """Who owns an account."""
 
-    def __init__(self, exchange: RunningSimulator, row: dict[str, Any]) -> None:
-        self.exchange, self.row = exchange, row
-        self.name, self.key, self.secret = row["account"], row["key"], row["secret"]
-
-    # --- what happens to the account --------------------------------------------------------
-
-    async def do(self, action: str, market: Market = "spot", **more: Any) -> Any:
-        return await self.exchange.control(
-            "account", action=action, account=self.name, market=market, **more
-        )
-
-    async def place(
-        self, market: Market = "spot", quantity: str = "1", price: str | None = None,
-        side: str = "BUY", **more: Any,
-    ) -> Any:  # fmt: skip
-        limit = {} if price is None else {"price": price}
-        return await self.do(
-            "place", market, symbol=SYMBOLS[market], side=side, quantity=quantity, **limit, **more
-        )
-
-    async def fault(self, kind: str, **more: Any) -> Any:
-        return await self.exchange.control(
-            "account/fault", kind=kind, exchange="kucoin", account=self.name, **more
-        )
-
-    async def truth(self) -> Any:
-        return (await self.exchange.truth("accounts", account=self.name))["accounts"][0]
-
-    # --- what its owner asks ----------------------------------------------------------------
+    of, symbols = "kucoin", SYMBOLS
 
     def headers(self, signed: str, now_ms: int | None = None) -> dict[str, str]:
-        stamp = str(self.exchange.clock.now_ms() if now_ms is None else now_ms)
+        stamp = str(self.now_ms() if now_ms is None else now_ms)
         return {
             "KC-API-KEY": self.key,
-            "KC-API-SIGN": mac(self.secret, stamp + signed),
+            "KC-API-SIGN": hmac_base64(self.secret, stamp + signed),
             "KC-API-TIMESTAMP": stamp,
-            "KC-API-PASSPHRASE": mac(self.secret, self.row["passphrase"]),
+            "KC-API-PASSPHRASE": hmac_base64(self.secret, self.row["passphrase"]),
             "KC-API-KEY-VERSION": "3",
         }
 
@@ -121,6 +76,9 @@ class Owner:
             for topic in topics:
                 assert (await subscribe(wire, topic))["type"] == "ack"
             yield wire
+
+
+opened, an_owner = Owner.opened, Owner.one
 
 
 async def subscribe(wire: Wire, topic: str, kind: str = "subscribe", **more: Any) -> Any:

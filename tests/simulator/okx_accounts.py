@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +11,8 @@ import aiohttp
 from yarl import URL
 
 from common.model.streams import Market
+from tests.simulator.owners import AccountOwner, hmac_base64
 from tests.simulator.wire import Wire
-from tests.support.simulator import RunningSimulator
 
 PRIVATE = "/ws.okx.com/ws/v5/private"
 REST = "openapi.okx.com"
@@ -27,58 +24,15 @@ SYMBOLS: dict[Market, str] = {
 TYPES: dict[Market, str] = {"spot": "SPOT", "linear": "SWAP", "inverse": "SWAP"}
 
 
-def signature(secret: str, text: str) -> str:
-    return base64.b64encode(
-        hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
-    ).decode()
-
-
 def iso(now_ms: int) -> str:
     text = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
-async def an_owner(exchange: RunningSimulator, **more: Any) -> Owner:
-    reply = await exchange.control("accounts", exchange="okx", **more)
-    return Owner(exchange, reply["accounts"][0])
-
-
-class Owner:
+class Owner(AccountOwner):
     """Who owns an account."""
 
-    def __init__(self, exchange: RunningSimulator, row: dict[str, Any]) -> None:
-        self.exchange, self.row = exchange, row
-        self.name, self.key, self.secret = row["account"], row["key"], row["secret"]
-        self.passphrase = row["passphrase"]
-
-    # --- what happens to the account --------------------------------------------------------
-
-    async def do(self, action: str, market: Market = "spot", **more: Any) -> Any:
-        return await self.exchange.control(
-            "account", action=action, account=self.name, market=market, **more
-        )
-
-    async def place(
-        self, market: Market = "spot", quantity: str = "1", price: str | None = None,
-        side: str = "BUY", **more: Any,
-    ) -> Any:  # fmt: skip
-        limit = {} if price is None else {"price": price}
-        return await self.do(
-            "place", market, symbol=SYMBOLS[market], side=side, quantity=quantity, **limit, **more
-        )
-
-    async def fault(self, kind: str, **more: Any) -> Any:
-        return await self.exchange.control(
-            "account/fault", kind=kind, exchange="okx", account=self.name, **more
-        )
-
-    async def truth(self) -> Any:
-        return (await self.exchange.truth("accounts", account=self.name))["accounts"][0]
-
-    # --- what its owner asks ----------------------------------------------------------------
-
-    def now_ms(self) -> int:
-        return self.exchange.clock.now_ms()
+    of, symbols = "okx", SYMBOLS
 
     async def ask(
         self, path: str, *, wrong: dict[str, str | None] | None = None,
@@ -89,9 +43,9 @@ class Owner:
         stamp = iso(self.now_ms() if stamp_ms is None else stamp_ms)
         headers: dict[str, str | None] = {
             "OK-ACCESS-KEY": self.key,
-            "OK-ACCESS-SIGN": signature(self.secret, f"{stamp}GET{target}"),
+            "OK-ACCESS-SIGN": hmac_base64(self.secret, f"{stamp}GET{target}"),
             "OK-ACCESS-TIMESTAMP": stamp,
-            "OK-ACCESS-PASSPHRASE": self.passphrase,
+            "OK-ACCESS-PASSPHRASE": self.row["passphrase"],
         }
         sent = {name: text for name, text in (headers | (wrong or {})).items() if text is not None}
         url = URL(f"{self.exchange.url}/{REST}{target}", encoded=True)
@@ -110,9 +64,9 @@ class Owner:
         stamp = wrong.get("timestamp", str(self.now_ms() // 1000))
         args = {
             "apiKey": self.key,
-            "passphrase": self.passphrase,
+            "passphrase": self.row["passphrase"],
             "timestamp": stamp,
-            "sign": signature(self.secret, f"{stamp}GET/users/self/verify"),
+            "sign": hmac_base64(self.secret, f"{stamp}GET/users/self/verify"),
         }
         await wire.say({"op": "login", "args": [args | wrong]})
         return await wire.until(lambda message: message.get("event") in ("login", "error"))
@@ -128,6 +82,9 @@ class Owner:
             if arg["channel"] != "orders":
                 told[arg["channel"]] = await push(wire, arg["channel"])
         return told
+
+
+an_owner = Owner.one
 
 
 async def subscribe(wire: Wire, arg: dict[str, str], op: str = "subscribe") -> Any:

@@ -8,39 +8,34 @@ from typing import Any
 
 import socketio
 
+from common.model.streams import MARKETS, Market
+from tests.simulator.owners import AccountOwner
 from tests.support.simulator import RunningSimulator
 from tests.support.waiting import until
 
 SUBSCRIBED = {"type": "info", "info": "subscribed"}
 
 
-class Owner:
-    """Who owns an account."""
+class Owner(AccountOwner):
+    """Who owns an account; it trades in one market."""
 
-    def __init__(self, exchange: RunningSimulator, row: dict[str, Any], market: str) -> None:
-        self.exchange, self.row, self.market = exchange, row, market
-        self.name = row["account"]
-        self.keys = {"key": row["key"], "secret": row["secret"]}
+    of = "paperBinance"
+    symbols = dict.fromkeys(MARKETS, "BTCUSDT")
 
-    async def do(self, action: str, **more: Any) -> Any:
-        return await self.exchange.control(
-            "account", action=action, account=self.name, market=self.market, **more
-        )
+    @property
+    def keys(self) -> dict[str, str]:
+        return {"key": self.key, "secret": self.secret}
 
     async def place(self, quantity: str, price: str | None = None, **more: Any) -> Any:
-        limit = {} if price is None else {"price": price}
-        terms = {"symbol": "BTCUSDT", "side": "BUY"} | limit | more
-        return await self.do("place", quantity=quantity, **terms)
-
-    async def truth(self) -> Any:
-        return (await self.exchange.truth("accounts", account=self.name))["accounts"][0]
+        return await super().place(self.market, quantity, price, **more)
 
 
 async def an_owner(
-    exchange: RunningSimulator, place: str = "paperBinance", market: str = "spot", **more: Any
+    exchange: RunningSimulator, place: str = Owner.of, market: Market = "spot", **more: Any
 ) -> Owner:
-    told = await exchange.control("accounts", exchange=place, **more)
-    return Owner(exchange, told["accounts"][0], market)
+    owner = await Owner.one(exchange, exchange=place, **more)
+    owner.market = market
+    return owner
 
 
 class Client:

@@ -14,11 +14,11 @@ from common.model.streams import Market
 from tests.simulator.kucoin_accounts import (
     SYMBOLS,
     an_owner,
-    mac,
     opened,
     pushed,
     subscribe,
 )
+from tests.simulator.owners import hmac_base64
 from tests.simulator.wire import Wire, dial
 from tests.support.simulator import simulator
 
@@ -50,7 +50,7 @@ async def orders(wire: Wire, count: int) -> list[Any]:
     ],
 )  # fmt: skip
 def test_this_client_signs_as_the_official_one(signed: str, signature: str) -> None:
-    assert mac("testsecret-1234", f"1729176273859{signed}") == signature
+    assert hmac_base64("testsecret-1234", f"1729176273859{signed}") == signature
 
 
 async def test_each_reason_for_a_refusal_has_its_code() -> None:
@@ -62,8 +62,8 @@ async def test_each_reason_for_a_refusal_has_its_code() -> None:
             ({"KC-API-TIMESTAMP": "soon"}, "400002"),
             ({"KC-API-KEY": "0" * 24}, "400003"),
             ({"KC-API-PASSPHRASE": owner.row["passphrase"]}, "400004"),
-            ({"KC-API-PASSPHRASE": mac(other.secret, other.row["passphrase"])}, "400004"),
-            ({"KC-API-SIGN": mac(owner.secret, f"{now_ms}GET{ACCOUNTS}")}, "400005"),
+            ({"KC-API-PASSPHRASE": hmac_base64(other.secret, other.row["passphrase"])}, "400004"),
+            ({"KC-API-SIGN": hmac_base64(owner.secret, f"{now_ms}GET{ACCOUNTS}")}, "400005"),
         ]
         for headers, code in wrong:
             assert await owner.refusal("spot", f"{ACCOUNTS}", headers=headers, type="trade") == (

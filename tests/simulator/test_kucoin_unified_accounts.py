@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from common.model.streams import MARKETS, Market
-from tests.simulator.kucoin_accounts import SYMBOLS, Owner, an_owner, mac, opened
+from tests.simulator.kucoin_accounts import SYMBOLS, Owner, an_owner, opened
+from tests.simulator.owners import hmac_base64
 from tests.simulator.wire import Wire, dial
 from tests.support.simulator import RunningSimulator, simulator
 
@@ -32,9 +33,9 @@ async def log_in(wire: Wire, owner: Owner, **wrong: str) -> Any:
     stamp = str(owner.exchange.clock.now_ms())
     login = {
         "kc-api-key": owner.key,
-        "kc-api-sign": mac(owner.secret, f"{stamp}POST/api/websocket/users/verify"),
+        "kc-api-sign": hmac_base64(owner.secret, f"{stamp}POST/api/websocket/users/verify"),
         "kc-api-timestamp": stamp,
-        "kc-api-passphrase": mac(owner.secret, owner.row["passphrase"]),
+        "kc-api-passphrase": hmac_base64(owner.secret, owner.row["passphrase"]),
     }
     return await request(wire, op="auth", **(login | wrong))
 
@@ -59,7 +60,7 @@ async def pushed(wire: Wire, channel: str) -> Any:
 
 
 def test_the_login_is_signed_as_by_the_official_client() -> None:
-    signature = mac("testsecret-1234", "1729176273859POST/api/websocket/users/verify")
+    signature = hmac_base64("testsecret-1234", "1729176273859POST/api/websocket/users/verify")
     assert signature == "tDSAgAXARXQ9roxGAHJmOqdi9lqN1gQ3tGXykbl5PM0="
 
 

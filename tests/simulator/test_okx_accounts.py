@@ -10,7 +10,8 @@ import pytest
 
 from common.model.intervals import HOUR_MS
 from common.model.streams import MARKETS
-from tests.simulator.okx_accounts import PRIVATE, Owner, an_owner, signature, subscribe
+from tests.simulator.okx_accounts import PRIVATE, Owner, an_owner, subscribe
+from tests.simulator.owners import hmac_base64
 from tests.simulator.wire import dial
 from tests.support.simulator import simulator
 
@@ -20,11 +21,11 @@ SIZES = {"spot": "0.5", "linear": "0.5", "inverse": "10"}
 
 def test_the_bare_client_signs_as_the_documents_say() -> None:
     secret = "22582BD0CFF14C41EDBF1AB98506286D"
-    assert signature(secret, "1704876947GET/users/self/verify") == (
+    assert hmac_base64(secret, "1704876947GET/users/self/verify") == (
         "5/36BgGV6m/6pmdc20zdqk0mzF5ZalmzzPD2fo3wavU="
     )
     text = "2020-12-08T09:08:57.715ZGET/api/v5/account/balance?ccy=BTC"
-    assert signature(secret, text) == "HiZhvSfMtWJA3uUIVXV3a/bSXNPCWvYFXoGCVS8V4zY="
+    assert hmac_base64(secret, text) == "HiZhvSfMtWJA3uUIVXV3a/bSXNPCWvYFXoGCVS8V4zY="
 
 
 # --- who may ------------------------------------------------------------------------------------

@@ -1,0 +1,171 @@
+"""Our own client of one account, against a simulated exchange: asks by REST and listens on a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, get_args
+
+import aiohttp
+from yarl import URL
+
+from common.exchanges.private import (
+    Credentials,
+    Denied,
+    FillTold,
+    Inquiry,
+    InquiryFailed,
+    Known,
+    Opened,
+    OrderTold,
+    Private,
+    Told,
+)
+from common.exchanges.protocol import RestFailure, RestRequest
+from common.model.instruments import Catalog
+from common.model.secret import Secret
+from common.model.streams import Market
+from tests.simulator.owners import AccountOwner
+from tests.simulator.wire import Wire, dial
+from tests.support.simulator import RunningSimulator
+
+_T = TypeVar("_T")
+ACCOUNT = "mine"
+# What is said of an account, and must not be said of the whole connection.
+_OF_ACCOUNTS = (*get_args(Told), Opened, Denied)
+# What an order trades, and its limit.
+SIZES: Mapping[Market, tuple[str, str]] = {
+    "spot": ("0.5", "60000.00"),
+    "linear": ("0.5", "60000.00"),
+    "inverse": ("10", "60000.0"),
+}
+
+
+class Desk:
+    """Carries out our inquiries, as the fleet's REST does, without any of it."""
+
+    def __init__(
+        self, simulated: RunningSimulator, private: Private, credentials: Credentials
+    ) -> None:
+        self.simulated, self.private, self.credentials = simulated, private, credentials
+
+    def now_ms(self) -> int:
+        return self.simulated.clock.now_ms()
+
+    async def ask(self, inquiry: Inquiry[_T]) -> _T:
+        try:
+            request = next(inquiry)
+            while True:
+                try:
+                    body = await self._send(request)
+                except InquiryFailed as failed:
+                    request = inquiry.throw(failed)
+                else:
+                    request = inquiry.send(body)
+        except StopIteration as stop:
+            return stop.value
+
+    async def _send(self, request: RestRequest) -> bytes:
+        signed = self.private.sign(request, self.credentials, self.now_ms())
+        url = URL(self.simulated.url + "/" + signed.url.removeprefix("https://"), encoded=True)
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(signed.method, url, headers=dict(signed.headers)) as answer,
+        ):
+            body = await answer.read()
+            trouble = self.private.trouble(answer.status, dict(answer.headers), body)
+            if trouble is not None:
+                raise InquiryFailed(RestFailure("transient", body.decode()), trouble)
+            return body
+
+    async def address(self, market: Market) -> str:
+        """Where to dial for the account."""
+        return await self.ask(self.private.open(market, self.credentials))
+
+    async def snapshot(self, market: Market, catalog: Catalog) -> Sequence[Told]:
+        return await self.ask(self.private.snapshot(market, self.credentials, catalog))
+
+    async def order(self, market: Market, catalog: Catalog, order: OrderTold) -> Sequence[Told]:
+        """An order as it is told by itself."""
+        return await self.ask(
+            self.private.order(
+                market, self.credentials, catalog, order.symbol, order.order_id
+            )
+        )  # fmt: skip
+
+    async def found_twice(
+        self, market: Market, catalog: Catalog, order: OrderTold, since_ms: int
+    ) -> list[tuple[OrderTold, FillTold]]:
+        """The only order since then and its only fill: among all that happened, and by itself."""
+        known = Known(since_ms, self.now_ms() + 1, [order.symbol])
+        since = await self.ask(self.private.since(market, self.credentials, catalog, known))
+        found = []
+        for told in (since, await self.order(market, catalog, order)):
+            [one], [fill] = of(OrderTold, told), of(FillTold, told)
+            found.append((one, fill))
+        return found
+
+    @asynccontextmanager
+    async def listening(
+        self, market: Market, catalog: Catalog | None = None
+    ) -> AsyncIterator[Listener]:
+        """On a socket of its own, where the account is streamed by now."""
+        address = await self.address(market)
+        async with dial(self.simulated, "/" + address.removeprefix("wss://")) as wire:
+            listener = Listener(self, wire, market, catalog, address)
+            await listener.join()
+            await listener.hear(Opened)
+            yield listener
+
+
+def desk_of(owner: AccountOwner, private: Private) -> Desk:
+    row = owner.row
+    passphrase = Secret(row["passphrase"]) if row["passphrase"] else None
+    credentials = Credentials(
+        Secret(row["key"]), Secret(row["secret"]), passphrase, kind=row["kind"]
+    )  # fmt: skip
+    return Desk(owner.exchange, private, credentials)
+
+
+class Listener:
+    """Our conversation on a socket."""
+
+    def __init__(
+        self, desk: Desk, wire: Wire, market: Market, catalog: Catalog | None = None,
+        address: str = "",
+    ) -> None:  # fmt: skip
+        self.desk, self.wire, self.catalog = desk, wire, catalog or {}
+        self.conversation = desk.private.converse(market, address)
+
+    async def join(self) -> None:
+        await self._say(
+            self.conversation.join(ACCOUNT, self.desk.credentials, self.desk.now_ms())
+        )  # fmt: skip
+
+    async def probe(self) -> None:
+        await self._say(self.conversation.probe())
+
+    async def hear(self, wanted: type, count: int = 1) -> list[Any]:
+        """What is said, until so many of a kind were."""
+        heard: list[Any] = []
+        async with asyncio.timeout(10):
+            while len(of(wanted, heard)) < count:
+                heard += await self.frame()
+        return heard
+
+    async def frame(self) -> list[Any]:
+        """What the next frame says; what has to be answered is."""
+        turn = self.conversation.receive((await self.wire.raw()).data.encode(), self.catalog, 0)
+        await self._say(turn.send)
+        for said in turn.said:
+            assert said.account == ACCOUNT or not isinstance(said.what, _OF_ACCOUNTS), said
+        return [said.what for said in turn.said]
+
+    async def _say(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            await self.wire.say(text)
+
+
+def of(kind: type[_T], told: Sequence[Any]) -> list[_T]:
+    return [one for one in told if isinstance(one, kind)]
