@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
@@ -46,6 +47,11 @@ async def read(
     finally:
         await source.cancel(tag)
     return messages
+
+
+def own_headers(message: AbstractIncomingMessage) -> dict[str, Any]:
+    """Without those that the broker has added."""
+    return {name: value for name, value in message.headers.items() if name[:2] != "x-"}
 
 
 async def depth(url: str, queue: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from typing import Any
 
 from common.model.events import Candle, Ticker
 
@@ -14,44 +14,25 @@ def candle(
     symbol: str = "BTCUSDT", bar: int = 0, *, revision: int = 0, close: str = "1.50"
 ) -> Candle:
     """The closed one-minute candle ``bar`` minutes after ``START_MS``."""
-    start_ms = START_MS + bar * MINUTE_MS
-    return Candle(
-        exchange="binance",
-        market="spot",
-        symbol=symbol,
-        interval="1m",
-        start_ms=start_ms,
-        end_ms=start_ms + MINUTE_MS,
-        open="1.00",
-        high="2.00",
-        low="0.50",
-        close=close,
-        volume="10.000",
-        quote_volume="15.0",
-        trades=3,
-        closed=True,
-        revision=revision,
-        event_ms=UNSET,
-    )
+    return _bar(
+        symbol, bar, close=close, volume="10.000", quote_volume="15.0", trades=3,
+        closed=True, revision=revision,
+    )  # fmt: skip
 
 
 def open_candle(symbol: str = "BTCUSDT", bar: int = 0, *, at_ms: int, close: str = "1.2") -> Candle:
     """A state of the same candle, ``at_ms`` after its start."""
+    event_ms = START_MS + bar * MINUTE_MS + at_ms
+    return _bar(symbol, bar, close=close, volume="4.000", event_ms=event_ms)
+
+
+def _bar(symbol: str, bar: int, **more: Any) -> Candle:
     start_ms = START_MS + bar * MINUTE_MS
     return Candle(
-        exchange="binance",
-        market="spot",
-        symbol=symbol,
-        interval="1m",
-        start_ms=start_ms,
-        end_ms=start_ms + MINUTE_MS,
-        open="1.00",
-        high="2.00",
-        low="0.50",
-        close=close,
-        volume="4.000",
-        event_ms=start_ms + at_ms,
-    )
+        exchange="binance", market="spot", symbol=symbol, interval="1m",
+        start_ms=start_ms, end_ms=start_ms + MINUTE_MS,
+        open="1.00", high="2.00", low="0.50", **more,
+    )  # fmt: skip
 
 
 def ticker(symbol: str = "BTCUSDT", *, event_ms: int = START_MS, last: str = "1.00") -> Ticker:

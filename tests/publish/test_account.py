@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,72 +20,37 @@ from common.model.account import (
 )
 from common.publish.pipeline import Pipeline
 from common.publish.routes import lane_of
-from tests.publish.broker import backend, read
+from tests.publish.broker import backend, own_headers, read
 from tests.publish.test_pipeline import Outcomes, running
 
 AT_MS = 1_700_000_000_123
 
+WHERE: dict[str, Any] = {"exchange": "binance", "market": "linear", "account_id": "acc.1"}
+ORDER: dict[str, Any] = WHERE | {
+    "symbol": "BTCUSDT", "order_id": "9007199254740993",
+    "side": "BUY", "price": "1.10", "quantity": "2.0",
+}  # fmt: skip
 NEW = ExecutionReport(
-    exchange="binance",
-    market="linear",
-    account_id="acc.1",
-    event_ms=AT_MS,
-    symbol="BTCUSDT",
-    order_id="9007199254740993",
-    status="NEW",
-    raw_status="NEW",
-    side="BUY",
-    price="1.10",
-    quantity="2.0",
-    cumulative_quantity="0",
+    **ORDER, event_ms=AT_MS, status="NEW", raw_status="NEW", cumulative_quantity="0",
     message_id="order:binance:linear:acc.1:BTCUSDT:9007199254740993:1.1@2:NEW:0",
-)
+)  # fmt: skip
 FILL = Fill(
-    exchange="binance",
-    market="linear",
-    account_id="acc.1",
-    event_ms=AT_MS + 1,
-    symbol="BTCUSDT",
-    order_id="9007199254740993",
-    trade_id="7",
-    side="BUY",
-    price="1.10",
-    quantity="2.0",
-    fee="0.002",
-    fee_asset="BTC",
-    maker=True,
+    **ORDER, event_ms=AT_MS + 1, trade_id="7", fee="0.002", fee_asset="BTC", maker=True,
     message_id="fill:binance:linear:acc.1:BTCUSDT:9007199254740993:7",
-)
+)  # fmt: skip
 FILLED = msgspec.structs.replace(
     NEW, status="FILLED", event_ms=AT_MS + 1, cumulative_quantity="2.0", message_id="filled"
 )
 BALANCES = AccountPosition(
-    exchange="binance",
-    market="linear",
-    account_id="acc.1",
-    event_ms=AT_MS + 2,
-    balances=(Balance("BTC", "2.0", "0"),),
-    message_id="balances",
+    **WHERE, event_ms=AT_MS + 2, balances=(Balance("BTC", "2.0", "0"),), message_id="balances"
 )
 DELTA = BalanceUpdate(
-    exchange="binance",
-    market="linear",
-    account_id="acc.1",
-    event_ms=AT_MS + 3,
-    asset="USDT",
-    delta="-5",
-    message_id="delta",
-)
+    **WHERE, event_ms=AT_MS + 3, asset="USDT", delta="-5", message_id="delta"
+)  # fmt: skip
 POSITION = PositionUpdate(
-    exchange="binance",
-    market="linear",
-    account_id="acc.1",
-    event_ms=AT_MS + 4,
-    symbol="BTCUSDT",
-    position_side="BOTH",
-    quantity="-1",
+    **WHERE, event_ms=AT_MS + 4, symbol="BTCUSDT", position_side="BOTH", quantity="-1",
     message_id="position",
-)
+)  # fmt: skip
 ALL: tuple[AccountEvent, ...] = (NEW, FILL, FILLED, BALANCES, DELTA, POSITION)
 
 
@@ -116,8 +82,7 @@ async def test_what_happens_to_an_account_arrives_durable_and_in_order(rabbit_ur
     assert body["orderStatus"] == "NEW"
     assert body["totalTradeQuantity"] == "0"
     assert body["uniqueMessageId"] == NEW.message_id
-    headers = {key: messages[1].headers[key] for key in messages[1].headers if key[:2] != "x-"}
-    assert headers == {
+    assert own_headers(messages[1]) == {
         "exchange": "binance",
         "market": "linear",
         "account": "acc.1",

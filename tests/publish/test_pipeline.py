@@ -19,7 +19,7 @@ from common.publish.durable import Subject
 from common.publish.messages import Outcome
 from common.publish.pipeline import Pipeline
 from scripts.engines import RabbitServer
-from tests.publish.broker import backend, depth, read
+from tests.publish.broker import backend, depth, own_headers, read
 from tests.publish.examples import START_MS, candle, open_candle, ticker
 from tests.support.waiting import until
 
@@ -69,8 +69,7 @@ async def test_a_closed_candle_arrives_durable_named_and_untouched(rabbit_url: s
     assert message.timestamp == datetime.fromtimestamp(1_700_000_100, UTC)
     assert message.app_id == "fleet/1"
     assert message.delivery_mode == 2
-    headers = {key: message.headers[key] for key in message.headers if key[:2] != "x-"}
-    assert headers == {
+    assert own_headers(message) == {
         "exchange": "binance",
         "market": "spot",
         "symbol": "BTCUSDT",
