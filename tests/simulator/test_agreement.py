@@ -15,8 +15,9 @@ from common.exchanges.binance import BINANCE
 from common.model.events import Candle, Ticker
 from common.model.streams import MARKETS, Market, Stream
 from simulator.digits import decimal_text
+from tests.simulator.truths import catalog_of, true_candle
 from tests.simulator.wire import INVERSE, LINEAR, SPOT, dial, is_kline
-from tests.support.simulator import RunningSimulator, simulator
+from tests.support.simulator import simulator
 
 SOCKETS: dict[Market, str] = {
     "spot": f"{SPOT}/stream",
@@ -30,22 +31,6 @@ SYMBOLS: dict[Market, tuple[str, ...]] = {
 }
 
 
-async def catalog(exchange: RunningSimulator, market: Market) -> dict[str, Any]:
-    request = BINANCE.instruments_requests(market)[0]
-    host, _, path = request.url.removeprefix("https://").partition("/")
-    _, info, _ = await exchange.rest(host, f"/{path}")
-    instruments = BINANCE.parse_instruments(market, json.dumps(info).encode()).instruments
-    return {instrument.symbol: instrument for instrument in instruments}
-
-
-async def body(exchange: RunningSimulator, candle: Candle) -> dict[str, Any]:
-    (truth,) = await exchange.truth(
-        "candles", exchange="binance", market=candle.market, symbol=candle.symbol,
-        interval=candle.interval, from_=candle.start_ms, to=candle.start_ms + 1,
-    )  # fmt: skip
-    return truth
-
-
 @pytest.mark.parametrize("market", MARKETS)
 async def test_closed_frames_become_the_bodies_of_the_truth(market: Market) -> None:
     streams = [
@@ -55,7 +40,7 @@ async def test_closed_frames_become_the_bodies_of_the_truth(market: Market) -> N
     ]
     topics = "/".join(BINANCE.topics(stream)[0] for stream in streams)
     async with simulator(speed=240) as exchange:
-        instruments = await catalog(exchange, market)
+        instruments = await catalog_of(exchange, BINANCE, market)
         async with dial(exchange, f"{SOCKETS[market]}?streams={topics}") as wire:
             seen: set[Stream] = set()
             while seen != set(streams):
@@ -63,14 +48,14 @@ async def test_closed_frames_become_the_bodies_of_the_truth(market: Market) -> N
                 frame = msgspec.json.encode(message)
                 (candle,) = BINANCE.parse(market, frame, instruments)
                 assert isinstance(candle, Candle)
-                assert msgspec.to_builtins(candle) == await body(exchange, candle)
+                assert msgspec.to_builtins(candle) == await true_candle(exchange, "binance", candle)
                 seen.add(candle.stream)
 
 
 @pytest.mark.parametrize("market", MARKETS)
 async def test_rest_rows_become_the_same_bodies(market: Market) -> None:
     async with simulator() as exchange:
-        instruments = await catalog(exchange, market)
+        instruments = await catalog_of(exchange, BINANCE, market)
         now_ms = exchange.clock.now_ms()
         stream = Stream("binance", market, "candle", SYMBOLS[market][0], "15m")
         request = BINANCE.candles_request(stream, now_ms - 4 * 3_600_000, now_ms)
@@ -80,14 +65,14 @@ async def test_rest_rows_become_the_same_bodies(market: Market) -> None:
         closed = [candle for candle in candles if candle.closed]
         assert len(closed) >= 15
         for candle in closed:
-            assert msgspec.to_builtins(candle) == await body(exchange, candle)
+            assert msgspec.to_builtins(candle) == await true_candle(exchange, "binance", candle)
 
 
 @pytest.mark.parametrize("market", MARKETS)
 async def test_tickers_become_what_the_truth_says_as_far_as_they_tell(market: Market) -> None:
     rules = BINANCE.markets[market].channels["ticker"]
     async with simulator(speed=60) as exchange:
-        instruments = await catalog(exchange, market)
+        instruments = await catalog_of(exchange, BINANCE, market)
         path = f"{SOCKETS[market]}?streams={rules.all_symbols_topic}"
         async with dial(exchange, path) as wire:
             tickers: list[Any] = []

@@ -19,6 +19,7 @@ from common.model.intervals import DAY_MS, INTERVALS, MINUTE_MS, end_of
 from common.model.streams import MARKETS, Market, Stream
 from common.session import transport
 from common.session.connection import Connection
+from tests.simulator.truths import catalog_of, true_candle
 from tests.simulator.wire import Wire, dial
 from tests.support.simulator import RunningSimulator, simulator
 from tests.support.waiting import until
@@ -51,14 +52,6 @@ def is_push(message: Any, of: dict[str, str], action: str | None = None) -> bool
 async def get(exchange: RunningSimulator, path: str, **query: Any) -> tuple[int, Any]:
     status, body, _ = await exchange.rest(REST, path, **query)
     return status, body
-
-
-async def truth_of(exchange: RunningSimulator, candle: Candle) -> dict[str, Any]:
-    (truth,) = await exchange.truth(
-        "candles", exchange="bitget", market=candle.market, symbol=candle.symbol,
-        interval=candle.interval, from_=candle.start_ms, to=candle.start_ms + 1,
-    )  # fmt: skip
-    return truth
 
 
 # --- answers --------------------------------------------------------------------------------
@@ -193,7 +186,9 @@ async def test_the_last_state_of_every_bar_is_pushed_in_order_and_is_the_truth(
         starts = sorted(last)
         assert starts == list(range(starts[0], starts[-1] + 1, MINUTE_MS))
         for start_ms in starts[:-1]:
-            assert closed_body(last[start_ms]) == await truth_of(exchange, last[start_ms])
+            assert closed_body(last[start_ms]) == await true_candle(
+                exchange, "bitget", last[start_ms]
+            )
 
 
 async def test_a_quiet_market_pushes_each_bar_once() -> None:
@@ -304,17 +299,9 @@ async def test_a_spoiled_push_is_what_it_says(channel: str, spoil: str, kind: st
 # --- REST -----------------------------------------------------------------------------------
 
 
-async def listed(exchange: RunningSimulator, market: Market) -> dict[str, Any]:
-    (request,) = BITGET.instruments_requests(market)
-    path = request.url.removeprefix(f"https://{REST}")
-    _, body = await get(exchange, path, **request.params)
-    page = BITGET.parse_instruments(market, json.dumps(body).encode())
-    return {instrument.symbol: instrument for instrument in page.instruments}
-
-
 async def test_instruments_are_listed_with_their_steps() -> None:
     async with simulator() as exchange:
-        spot, linear, inverse = [await listed(exchange, market) for market in MARKETS]
+        spot, linear, inverse = [await catalog_of(exchange, BITGET, market) for market in MARKETS]
         assert spot["BTCUSDT"].unified == "BTC/USDT"
         assert (spot["BTCUSDT"].tick_size, spot["BTCUSDT"].step_size) == ("0.01", "0.00001")
         assert spot["LUNCBTC"].trading == "halted"
@@ -346,7 +333,7 @@ async def test_the_history_is_the_range_that_is_asked_for(market: Market) -> Non
                 starts = [candle.start_ms for candle in candles]
                 assert starts == list(range(start_ms, end_ms, length_ms))
             for candle in candles:
-                assert msgspec.to_builtins(candle) == await truth_of(exchange, candle)
+                assert msgspec.to_builtins(candle) == await true_candle(exchange, "bitget", candle)
 
 
 async def test_the_recent_candles_end_with_the_running_bar() -> None:

@@ -22,6 +22,7 @@ from common.model.events import Candle
 from common.model.intervals import HOUR_MS, MINUTE_MS, end_of, start_of
 from common.model.streams import MARKETS, Market, Stream
 from common.recovery.joining import TickerJoin
+from tests.simulator.truths import true_candle
 from tests.simulator.wire import Wire, dial
 from tests.support.simulator import RunningSimulator, simulator
 
@@ -58,14 +59,6 @@ async def get(exchange: RunningSimulator, path: str, **query: Any) -> dict[str, 
     return body["result"]
 
 
-async def truth(exchange: RunningSimulator, candle: Candle) -> dict[str, Any]:
-    (body,) = await exchange.truth(
-        "candles", exchange="bybit", market=candle.market, symbol=candle.symbol,
-        interval=candle.interval, from_=candle.start_ms, to=candle.start_ms + 1,
-    )  # fmt: skip
-    return body
-
-
 async def true_ticker(
     exchange: RunningSimulator, market: Market, symbol: str, at_ms: int
 ) -> dict[str, Any]:
@@ -98,7 +91,7 @@ async def test_closed_frames_become_the_bodies_of_the_truth(market: Market) -> N
                 assert candle.event_ms < candle.end_ms
                 continue
             assert message["ts"] >= candle.end_ms
-            assert msgspec.to_builtins(candle) == await truth(exchange, candle)
+            assert msgspec.to_builtins(candle) == await true_candle(exchange, "bybit", candle)
             # Each once, in order, without a hole; a minute without a trade is told too.
             if candle.stream in last:
                 assert candle.start_ms == last[candle.stream].end_ms
@@ -159,7 +152,7 @@ async def test_rest_rows_become_the_same_bodies(market: Market) -> None:
             )
             assert [candle.start_ms for candle in closed] == list(ended)
             for candle in closed[:5]:
-                assert msgspec.to_builtins(candle) == await truth(exchange, candle)
+                assert msgspec.to_builtins(candle) == await true_candle(exchange, "bybit", candle)
 
 
 async def test_every_socket_begins_with_a_snapshot_of_its_own() -> None:

@@ -18,6 +18,7 @@ from common.model.events import Candle
 from common.model.intervals import end_of
 from common.model.streams import MARKETS, Market, Stream
 from simulator.exchanges.kucoin import names
+from tests.simulator.truths import catalog_of, true_candle
 from tests.simulator.wire import Wire, dial
 from tests.support.simulator import RunningSimulator, simulator
 
@@ -66,20 +67,6 @@ async def request(wire: Wire, topic: str, kind: str = "subscribe", **more: Any) 
     """A request, and its answer (pushes in between are passed over)."""
     await wire.say({"id": "7", "type": kind, "topic": topic, "response": True} | more)
     return await wire.until(lambda m: m.get("type") in ("ack", "error") and m.get("id") == "7")
-
-
-async def catalog(exchange: RunningSimulator, market: Market) -> dict[str, Any]:
-    (listing,) = KUCOIN.instruments_requests(market)
-    page = KUCOIN.parse_instruments(market, await ask(exchange, listing))
-    return {instrument.symbol: instrument for instrument in page.instruments}
-
-
-async def true_candle(exchange: RunningSimulator, candle: Candle) -> dict[str, Any]:
-    (truth,) = await exchange.truth(
-        "candles", exchange="kucoin", market=candle.market, symbol=candle.symbol,
-        interval=candle.interval, from_=candle.start_ms, to=candle.start_ms + 1,
-    )  # fmt: skip
-    return truth
 
 
 # --- the way in -----------------------------------------------------------------------------
@@ -216,7 +203,7 @@ async def test_the_last_word_on_a_bar_is_the_truth_and_untraded_bars_are_not_tol
     topics = [KUCOIN.topics(stream)[0] for stream in streams]
     last: dict[tuple[str, int], Candle] = {}
     async with simulator(speed=SPEED) as exchange, socket(exchange, market) as wire:
-        instruments = await catalog(exchange, market)
+        instruments = await catalog_of(exchange, KUCOIN, market)
         await wire.say(KUCOIN.subscribe(market, topics, 1).text)
         while len({start for symbol, start in last if symbol == symbols[0]}) < 6 or not any(
             symbol == symbols[-1] for symbol, _ in last
@@ -229,7 +216,7 @@ async def test_the_last_word_on_a_bar_is_the_truth_and_untraded_bars_are_not_tol
         for candle in last.values():
             if candle.start_ms == newest:
                 continue
-            truth = await true_candle(exchange, candle)
+            truth = await true_candle(exchange, "kucoin", candle)
             told = msgspec.structs.replace(candle, closed=True, event_ms=UNSET)
             assert msgspec.to_builtins(told) == truth
             assert float(candle.contracts or candle.volume or 0) > 0
@@ -238,7 +225,7 @@ async def test_the_last_word_on_a_bar_is_the_truth_and_untraded_bars_are_not_tol
 @pytest.mark.parametrize("market", MARKETS)
 async def test_rest_rows_become_the_same_bodies_with_both_ends_as_asked(market: Market) -> None:
     async with simulator() as exchange:
-        instruments = await catalog(exchange, market)
+        instruments = await catalog_of(exchange, KUCOIN, market)
         now_ms = exchange.clock.now_ms()
         stream = Stream("kucoin", market, "candle", SYMBOLS[market], "15m")
         end_ms = now_ms // 900_000 * 900_000
@@ -249,7 +236,7 @@ async def test_rest_rows_become_the_same_bodies_with_both_ends_as_asked(market: 
             starts = [candle.start_ms for candle in candles]
             assert starts == [start_ms + n * 900_000 for n in range(8)], "oldest first, all of them"
         for candle in candles:
-            assert msgspec.to_builtins(candle) == await true_candle(exchange, candle)
+            assert msgspec.to_builtins(candle) == await true_candle(exchange, "kucoin", candle)
         running = KUCOIN.candles_request(stream, end_ms, end_of("15m", end_ms))
         candles = KUCOIN.parse_candles(stream, await ask(exchange, running), instruments, now_ms)
         assert [candle.closed for candle in candles] == [False] * len(candles)
@@ -279,7 +266,7 @@ async def test_both_parts_of_a_ticker_become_what_the_truth_says(market: Market)
     stream = Stream("kucoin", market, "ticker", SYMBOLS[market])
     parts: dict[int, TickerPart] = {}
     async with simulator(speed=60) as exchange, socket(exchange, market) as wire:
-        instruments = await catalog(exchange, market)
+        instruments = await catalog_of(exchange, KUCOIN, market)
         for number, topic in enumerate(KUCOIN.topics(stream)):
             await wire.say(KUCOIN.subscribe(market, [topic], number).text)
         while len(parts) < 2:
@@ -321,7 +308,7 @@ async def test_all_tickers_come_by_one_topic_and_areas_by_another() -> None:
 @pytest.mark.parametrize("market", MARKETS)
 async def test_our_own_parser_reads_every_listing(market: Market) -> None:
     async with simulator() as exchange:
-        instruments = await catalog(exchange, market)
+        instruments = await catalog_of(exchange, KUCOIN, market)
         listed = await exchange.truth("symbols", exchange="kucoin", market=market)
         assert {entry["symbol"] for entry in listed} == instruments.keys()
         unified = {"spot": "BTC/USDT", "linear": "BTC/USDT:USDT", "inverse": "BTC/USD:BTC"}

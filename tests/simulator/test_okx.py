@@ -17,6 +17,7 @@ from common.exchanges.protocol import Ack, Notice, Pong, Refusal, RestRequest, U
 from common.model.events import Candle, Ticker
 from common.model.intervals import HOUR_MS, MINUTE_MS, start_of
 from common.model.streams import MARKETS, Market, Stream
+from tests.simulator.truths import catalog_of, true_candle
 from tests.simulator.wire import Wire, dial
 from tests.support.simulator import RunningSimulator, simulator
 
@@ -45,23 +46,6 @@ async def call(exchange: RunningSimulator, request: RestRequest) -> tuple[int, A
     return status, body
 
 
-async def catalog(exchange: RunningSimulator, market: Market) -> dict[str, Any]:
-    found = {}
-    for request in OKX.instruments_requests(market):
-        _, body = await call(exchange, request)
-        page = OKX.parse_instruments(market, json.dumps(body).encode())
-        found |= {instrument.symbol: instrument for instrument in page.instruments}
-    return found
-
-
-async def true_candle(exchange: RunningSimulator, candle: Candle) -> dict[str, Any]:
-    (truth,) = await exchange.truth(
-        "candles", exchange="okx", market=candle.market, symbol=candle.symbol,
-        interval=candle.interval, from_=candle.start_ms, to=candle.start_ms + 1,
-    )  # fmt: skip
-    return truth
-
-
 def is_push(message: Any, channel: str = "") -> bool:
     return "data" in message and message["arg"]["channel"].startswith(channel)
 
@@ -83,7 +67,7 @@ async def test_closed_frames_become_the_bodies_of_the_truth(market: Market) -> N
             (said,) = OKX.parse(market, msgspec.json.encode(await wire.message()), {})
             assert not isinstance(said, Unreadable | Refusal)
             if isinstance(said, Candle) and said.closed:
-                assert msgspec.to_builtins(said) == await true_candle(exchange, said)
+                assert msgspec.to_builtins(said) == await true_candle(exchange, "okx", said)
                 seen.add(said.stream)
 
 
@@ -91,7 +75,7 @@ async def test_closed_frames_become_the_bodies_of_the_truth(market: Market) -> N
 async def test_tickers_become_what_the_truth_says(market: Market) -> None:
     topics = [f"tickers:{symbol}" for symbol in SYMBOLS[market]]
     async with simulator(speed=SPEED) as exchange, dial(exchange, PUBLIC) as wire:
-        instruments = await catalog(exchange, market)
+        instruments = await catalog_of(exchange, OKX, market)
         await wire.say(OKX.subscribe(market, topics, 1).text)
         seen: dict[str, int] = dict.fromkeys(SYMBOLS[market], 0)
         while min(seen.values()) < 2:
@@ -146,13 +130,13 @@ async def test_every_native_interval_is_served_by_socket_and_rest() -> None:
             candles = OKX.parse_candles(stream, json.dumps(body).encode(), {}, now_ms)
             assert [c.interval for c in candles if c.closed]
             for candle in candles:
-                assert msgspec.to_builtins(candle) == await true_candle(exchange, candle)
+                assert msgspec.to_builtins(candle) == await true_candle(exchange, "okx", candle)
 
 
 async def test_instruments_are_told_for_all_markets_in_the_spelling_of_ccxt() -> None:
     async with simulator() as exchange:
         unified = {
-            market: {i.unified: i for i in (await catalog(exchange, market)).values()}
+            market: {i.unified: i for i in (await catalog_of(exchange, OKX, market)).values()}
             for market in MARKETS
         }
     assert {"BTC/USDT", "LUNC/BTC", "币安人生/USDT"} <= unified["spot"].keys()

@@ -27,10 +27,10 @@ async def catalog_of(simulated: RunningSimulator, exchange: Exchange, market: Ma
     return found
 
 
-async def true_candle(simulated: RunningSimulator, candle: Candle) -> dict[str, Any]:
-    """A candle as the market made it."""
+async def true_candle(simulated: RunningSimulator, exchange: str, candle: Candle) -> dict[str, Any]:
+    """What a candle of ours has to say, as the market made it."""
     [truth] = await simulated.truth(
-        "candles", exchange=candle.exchange, market=candle.market, symbol=candle.symbol,
+        "candles", exchange=exchange, market=candle.market, symbol=candle.symbol,
         interval=candle.interval, from_=candle.start_ms, to=candle.start_ms + 1,
     )  # fmt: skip
     return truth
