@@ -1,6 +1,7 @@
 """Binance's private side, as the rest of the house sees it."""
 
 from common.exchanges.binance import account, inquiries
+from common.exchanges.binance.conversation import converse
 from common.exchanges.private import Private
 
 BINANCE_PRIVATE = Private(
@@ -8,7 +9,7 @@ BINANCE_PRIVATE = Private(
     sign=account.sign,
     open=account.opening,
     keep=account.keeping,
-    converse=account.converse,
+    converse=converse,
     snapshot=inquiries.snapshot,
     since=inquiries.since,
     order=inquiries.order,

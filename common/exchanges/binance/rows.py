@@ -5,7 +5,14 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
-from common.exchanges.binance.told import is_liquidation, margin_of, size_of, status_of
+from common.exchanges.binance.words import (
+    given,
+    is_liquidation,
+    margin_of,
+    not_below_zero,
+    size_of,
+    status_of,
+)
 from common.exchanges.private import (
     BalancesTold,
     FillTold,
@@ -13,7 +20,7 @@ from common.exchanges.private import (
     Position,
     PositionsTold,
 )
-from common.exchanges.sizes import Amount, Size
+from common.exchanges.sizes import Size
 from common.exchanges.wire import Millis, Number, Signed, decoded
 from common.model.account import Balance, PositionSide, Side
 from common.model.decimals import absolute
@@ -51,7 +58,7 @@ def order_told(market: Market, row: _Order, catalog: Catalog) -> OrderTold:
     """An order as it stands."""
     asked = size_of(market, row.symbol, row.quantity, row.price, catalog)
     done = size_of(market, row.symbol, row.filled, row.average_price, catalog)
-    nothing = not row.filled.strip("0.")
+    nothing = not given(row.filled)
     quote = row.filled_quote if market == "spot" else done.quote
     return OrderTold(
         symbol=row.symbol,
@@ -63,14 +70,14 @@ def order_told(market: Market, row: _Order, catalog: Catalog) -> OrderTold:
         order_type=row.order_type,
         time_in_force=row.time_in_force,
         client_order_id=row.client_id,
-        price=_given(row.price),
-        stop_price=_given(row.stop_price),
-        quantity=_given(asked.base) if market == "spot" else asked.base,
+        price=given(row.price),
+        stop_price=given(row.stop_price),
+        quantity=given(asked.base) if market == "spot" else asked.base,
         contracts=asked.contracts,
         filled="0" if nothing else done.base,
         filled_contracts=done.contracts,
-        filled_quote="0" if nothing else _not_below_zero(quote),
-        average_price=_given(row.average_price),
+        filled_quote="0" if nothing else not_below_zero(quote),
+        average_price=given(row.average_price),
         reduce_only=row.reduce_only,
         position_side=row.position_side,
         liquidation=is_liquidation(row.client_id),
@@ -196,21 +203,12 @@ def _position(market: Market, row: _Position, catalog: Catalog) -> Position:
         position_side=row.position_side,
         quantity=size.base,
         contracts=size.contracts,
-        entry_price=_given(row.entry_price),
+        entry_price=given(row.entry_price),
         break_even_price=row.break_even_price,
         mark_price=row.mark_price,
-        liquidation_price=_given(row.liquidation_price),
+        liquidation_price=given(row.liquidation_price),
         unrealized_pnl=row.unrealized_pnl,
         leverage=row.leverage,
         margin_type=margin_of(row.margin_type),
         margin=row.margin,
     )
-
-
-def _given(number: Amount) -> Amount:
-    return number if number is not UNSET and number.strip("-0.") else UNSET
-
-
-def _not_below_zero(number: Amount) -> Amount:
-    """Below zero: not known (very old orders)."""
-    return UNSET if number is UNSET or number.startswith("-") else number

@@ -22,7 +22,7 @@ from common.exchanges.private import (
 from common.model.account import Balance
 from common.model.secret import Secret
 from tests.exchanges.asking import answered, refused
-from tests.exchanges.binance.test_told import COIN
+from tests.exchanges.binance.events import COIN
 
 ACCOUNT = Credentials(Secret("k"), Secret("s"))
 ORDER: dict[str, Any] = {
