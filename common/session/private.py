@@ -225,11 +225,21 @@ class PrivateConnection:
             if not self._joining:
                 self._newcomers.clear()
                 await self._newcomers.wait()
-            self._end = self._end or await self._turn()
+            against = await self._turn()
             if self._end is None and self._joining:
-                self._join(*self._joining.popleft())
+                line, credentials = self._joining.popleft()
+                if against is None:
+                    self._join(line, credentials)
+                else:
+                    self._send_away(line, against)
             self._wake.set()
             await asyncio.sleep(1 / self._rules.joins_per_s)
+
+    def _send_away(self, line: Line, against: Outcome) -> None:
+        """It is not its turn: whoever is on already stays, and with nobody on there is no connection."""
+        line.end(against)
+        if not self.accounts:
+            self._end = self._end or against
 
     def _join(self, line: Line, credentials: Credentials) -> None:
         self._lines[line.account] = line

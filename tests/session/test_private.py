@@ -332,3 +332,20 @@ async def test_what_stands_against_dialling_or_joining_is_said_on_every_line() -
     ended = await why(line)
     assert isinstance(ended, Outcome)
     assert (ended.detail, ended.retry_after_s) == ("banned", 5.0)
+
+
+@virtual_time
+async def test_an_account_whose_turn_does_not_come_ends_no_other() -> None:
+    async with open_stage("a") as (stage, (first,)):
+        stage.turn = Outcome("refused", "rate", "banned", 0.0, 5.0)
+        second = stage.join("b")
+        ended = await why(second)
+        assert isinstance(ended, Outcome)
+        assert ended.detail == "banned"
+        stage.wire.say(b"told a")
+        assert await first.next(1.0) == TOLD
+        stage.turn = None
+        third = stage.join("c")
+        await asyncio.sleep(1.0)
+        stage.wire.say(b"open c")
+        assert await third.next(1.0) == Opened()
