@@ -44,7 +44,8 @@ class Pauses:
     """
 
     def __init__(self, record: AccountRecord, breaker: Breaker) -> None:
-        self._fingerprint = record.fingerprint
+        # What a key may do differs by market, and an exchange may call it wrong where it may not.
+        self._fingerprint = f"{record.fingerprint}:{record.exchange}:{record.market}"
         self._breaker = breaker
         self._failures = 0
         # Whether the breaker holds something against these credentials.

@@ -1,8 +1,8 @@
 """The breaker: credentials that an exchange refuses are left alone, longer each time.
 
 A key that was revoked, tried again every minute, is refused for days and may have the address banned. It
-is kept by the fingerprint of the credentials: new ones are tried at once. Only a genuine event of the
-account closes it.
+is kept by the fingerprint of the credentials, for each market: new ones are tried at once, and a key that
+may not do one thing may do another. Only a genuine event of the account closes it.
 """
 
 from __future__ import annotations
@@ -65,12 +65,14 @@ class Breaker:
             return None  # written by nobody of ours
 
     async def trip(self, fingerprint: str, trouble: Trouble, detail: str) -> Tripped:
-        """They were refused (again).
+        """They were refused (again). Refused more than once before they are tried again is refused once.
 
         Raises:
             RedisAway: the others do not know; who was refused does.
         """
         before = await self.look(fingerprint)
+        if before is not None and before.wait_s:
+            return before
         times = 1 if before is None else before.times + 1
         tripped = Tripped(trouble, detail[:200], times, wall_ms() + round(pause_s(times) * 1000))
         # Twice the pause: refused again right after it, the next one is longer still.

@@ -39,13 +39,17 @@ async def test_refused_again_it_waits_twice_as_long(
     assert (again.times, round(again.wait_s)) == (2, 3600)
 
 
+async def test_many_that_are_refused_at_once_are_refused_once(breaker: Breaker) -> None:
+    trips = [await breaker.trip("print", "key", "") for _ in range(3)]
+    assert {(trip.times, trip.until_ms) for trip in trips} == {(1, trips[0].until_ms)}
+
+
 async def test_new_credentials_do_not_wait_for_the_old(breaker: Breaker) -> None:
     await breaker.trip("old", "key", "")
     assert await breaker.look("new") is None
 
 
 async def test_what_comes_of_them_closes_it(breaker: Breaker) -> None:
-    await breaker.trip("print", "key", "")
     await breaker.trip("print", "key", "")
     await breaker.close("print")
     assert await breaker.look("print") is None
