@@ -128,7 +128,7 @@ def connect(url: str) -> Redis:
         # cancellation that comes in the same moment as the end. ``answered`` bounds every call.
         socket_timeout=None,
         socket_connect_timeout=SOCKET_S,
-        socket_keepalive=True,
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
         health_check_interval=IDLE_CHECK_S,
         retry=Retry(NoBackoff(), 0),
         # The old protocol needs no greeting, so that a dial is one round trip less.

@@ -14,6 +14,7 @@ a ``Fill`` says one trade of it. No field means one on one exchange and the othe
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import quote
 
 from msgspec import UNSET, Struct, UnsetType, field
 
@@ -33,6 +34,14 @@ OrderStatus = Literal[
 ]
 # Nothing follows one of these.
 TERMINAL: frozenset[OrderStatus] = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED"})
+
+# The name of an account is part of routing keys and message ids, which have room for 255 bytes.
+LONGEST_ID_BYTES = 100
+
+
+def id_fits(account_id: str) -> bool:
+    """Whether everything of an account of this name can be told: with all that is escaped in it."""
+    return len(quote(account_id, safe="")) <= LONGEST_ID_BYTES
 
 
 class _Event(Struct, frozen=True, kw_only=True, rename="camel", tag_field="eventType"):

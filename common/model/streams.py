@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from typing import Literal, get_args
 
 from msgspec import Struct
@@ -117,5 +118,13 @@ class Shard(Struct, frozen=True, order=True):
 
     @property
     def key(self) -> str:
-        """``binance:spot:candle:0``: the shard's name in Redis, logs and health."""
+        """``binance:spot:candle:0``: the shard's name in Redis and health."""
         return f"{self.exchange}:{self.market}:{self.channel}:{self.index}"
+
+    @property
+    def label(self) -> str:
+        """Its name in logs, where no account is named: ``binance:spot:account:#1f3870be``."""
+        if not isinstance(self.index, str):
+            return self.key
+        hashed = sha256(self.index.encode()).hexdigest()[:8]
+        return f"{self.exchange}:{self.market}:{self.channel}:#{hashed}"

@@ -24,6 +24,7 @@ from msgspec import Raw, Struct
 
 from common.exchanges.private import Credentials, Environment, KeyKind
 from common.exchanges.registry import EXCHANGES, by_seed_name
+from common.model.account import LONGEST_ID_BYTES, id_fits
 from common.model.secret import Secret
 from common.model.streams import MARKETS, Market
 
@@ -155,6 +156,16 @@ class _Fields:
             return ""
         return value
 
+    def account_id(self, name: str, *, needed: bool = True) -> str:
+        """The name of an account."""
+        value = self.name(name, needed=needed)
+        if not id_fits(value):
+            # ``é`` takes six: ``%C3%A9``.
+            most = f"{LONGEST_ID_BYTES} characters when it is escaped"
+            self.problems.append(f"{self._within}{name} is longer than {most}")
+            return ""
+        return value
+
     def one_of(self, name: str, words: tuple[str, ...], default: str) -> str:
         """One of these words."""
         value = self.text(name, needed=False) or default
@@ -197,7 +208,7 @@ def _typed(fields: _Fields) -> Command:
     if command not in ("account.open", "account.close", "account.restart"):
         words = "account.open, account.close, account.restart, account.list"
         raise Refused([f"command is none of {words} (and there is no event)"])
-    account_id = fields.name("accountId")
+    account_id = fields.account_id("accountId")
     if command == "account.restart":
         return _checked(Restart(account_id), fields, account_id)
     subscriber = fields.name("subscriber", needed=command == "account.open")
@@ -242,7 +253,7 @@ def _seed(fields: _Fields) -> Command:
     command = _EVENTS.get(fields.text("event"))
     if command is None:
         raise Refused([f"event is none of {', '.join(_EVENTS)}"])
-    account_id = fields.name("uuid", needed=command != "account.open")
+    account_id = fields.account_id("uuid", needed=command != "account.open")
     if command == "account.close":
         return _checked(Close(account_id, ANYBODY), fields, account_id)
     if command == "account.restart":

@@ -223,3 +223,11 @@ async def test_a_defect_is_not_redis_away() -> None:
     with pytest.raises(RuntimeError, match="defect"):
         async with answered():
             raise RuntimeError("a defect of ours")
+
+
+async def test_a_socket_in_the_file_system_is_an_address_too() -> None:
+    redis = connect("unix:///nowhere/redis.sock")
+    with pytest.raises(RedisAway, match="nowhere"):
+        async with answered():
+            await redis.ping()
+    await redis.aclose()

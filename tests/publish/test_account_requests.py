@@ -188,6 +188,8 @@ def test_everything_that_is_missing_is_told_at_once() -> None:
         (TYPED | {"exchange": "coinbase"}, "coinbase has no market linear"),
         (TYPED | {"accountId": "a 1"}, "accountId holds a space, or what cannot be printed"),
         (TYPED | {"accountId": "x" * 201}, "accountId is longer than 200 characters"),
+        (TYPED | {"accountId": "x" * 101}, "accountId is longer than 100 characters when it is escaped"),
+        (TYPED | {"accountId": "é" * 20}, "accountId is longer than 100 characters when it is escaped"),
         (TYPED | {"leaseS": True}, "leaseS is not 1 to 604800"),
         (TYPED | {"credentials": CREDENTIALS | {"key": 7}}, "credentials.key is no text"),
         (TYPED | {"credentials": CREDENTIALS | {"kind": "canary"}}, "credentials.kind is none of hmac, ed25519, es256"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import aiohttp
@@ -109,3 +110,9 @@ async def test_no_secret_is_found_anywhere(redis_url: str, rabbit_url: str) -> N
             for secret in secrets_of(row):
                 assert secret not in text, f"a secret of {exchange} is in {where}"
         assert KEY not in text, f"the key of all credentials is in {where}"
+    # What libraries say of frames is for who looks for a defect, and is not logged otherwise.
+    logged = "\n".join(
+        json.dumps(line) for line in worker.lines if line.get("level") not in ("DEBUG", "TRACE")
+    )
+    for _, row in rows:
+        assert not re.search(rf"\b{row['account']}\b", logged), "no account is named in a log"
