@@ -168,11 +168,9 @@ class AccountCommands:
         return AccountAnswer("closed", "not_open", account_id)
 
     async def _restart(self, asked: Restart) -> AccountAnswer:
-        # It may have been changed by somebody else in that moment; then it is tried again.
-        while not await self._accounts.restart(asked.account_id):
-            if await self._accounts.one(asked.account_id) is None:
-                problems = ["there is no such account: nobody wants it"]
-                return refused("not_open", problems, asked.account_id)
+        if not await self._accounts.restart(asked.account_id):
+            problems = ["there is no such account: nobody wants it"]
+            return refused("not_open", problems, asked.account_id)
         self._wake()
         return AccountAnswer("accepted", "restarted", asked.account_id)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from common.clocks import wall_ms
 from common.exchanges.private import Private
 from common.exchanges.registry import EXCHANGES, PRIVATE
 from common.fleet.accounts import AccountRecord
@@ -19,6 +20,9 @@ from common.session.sockets import Sockets
 from common.session.venue import Venue
 from workers.mirror import Mirror
 
+# Exchanges tell further back more slowly, and not everything.
+LONGEST_LOOK_BACK_MS = 86_400_000
+
 
 class Means(Struct, frozen=True):
     """Shared by all accounts here.
@@ -26,7 +30,7 @@ class Means(Struct, frozen=True):
     Attributes:
         catalog: gives a market's instruments as they are known now.
         reconcile_s: how often a live account is compared with REST (machine seconds).
-        look_back_ms: how far back an account is asked of which nothing is kept (exchange's time).
+        speed: the exchanges' seconds in one of ours; 1 but for tests.
         mirror: tells older backends; None: there are none.
         paper: what is traded on paper, by the exchange whose prices are followed; empty: nothing is.
     """
@@ -39,9 +43,17 @@ class Means(Struct, frozen=True):
     sockets: Sockets
     catalog: Callable[[str, Market], Catalog]
     reconcile_s: float
-    look_back_ms: int
+    speed: float = 1.0
     mirror: Mirror | None = None
     paper: Mapping[str, Private] = {}
+
+    def open_for_ms(self, record: AccountRecord) -> int:
+        """For how long an account has been open, by the exchange's time, as far as it is looked back.
+
+        So far back it is asked of what nothing is kept: at first, and when Redis has lost its data.
+        """
+        opened_ms = record.opened_ms
+        return min(int(max(0, wall_ms() - opened_ms) * self.speed), LONGEST_LOOK_BACK_MS)
 
     def serves(self, record: AccountRecord) -> bool:
         """Whether it is somewhere that accounts are streamed from."""

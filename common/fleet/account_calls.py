@@ -40,12 +40,19 @@ return 1
 """
 )
 
-# KEYS: accounts, version, ends, wanted   ARGV: account, (who; none: everybody)
+# KEYS: accounts, version, ends, wanted
+# ARGV: account, (who; none: everybody, (only if that has run out by then, in ms))
 # Answers 1: nobody wants it any more; 0: somebody does, or nobody did.
 CLOSE = (
     _CHANGED
     + """
 local whos = {ARGV[2]}
+if ARGV[3] then
+  local until_ms = tonumber(redis.call('HGET', KEYS[4], ARGV[2]) or 0)
+  if until_ms == 0 or until_ms > tonumber(ARGV[3]) then
+    return 0
+  end
+end
 if not ARGV[2] then
   whos = redis.call('HKEYS', KEYS[4])
 end

@@ -8,6 +8,8 @@ message that comes again changes nothing. Times are the wall's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
 
 import msgspec
 from loguru import logger
@@ -18,6 +20,8 @@ from common.clocks import wall_ms
 from common.fleet import account_calls
 from common.fleet.client import Argument, Lua, answered, text
 from common.fleet.keys import Keys
+from common.fleet.ledgers import ledger_name
+from common.model.account import LONGEST_ID_BYTES, id_fits
 from common.model.streams import Market
 
 MOST_ACCOUNTS = 100_000
@@ -25,6 +29,7 @@ MOST_ACCOUNTS = 100_000
 UNKNOWN = "unknown"
 LONGEST_NAME = 200
 _AT_ONCE = 500
+_TRIES = 10
 
 
 class TooManyAccounts(Exception):  # noqa: N818 - it says what there is
@@ -39,6 +44,7 @@ class AccountRecord(Struct, frozen=True):
         sealed: its credentials (``common.fleet.vault``).
         fingerprint: which credentials those are.
         restarts: counts the times it was told to begin anew.
+        opened_ms: since when it has been wanted, by the wall; what happened before is nobody's.
     """
 
     account_id: str
@@ -48,6 +54,12 @@ class AccountRecord(Struct, frozen=True):
     fingerprint: str
     paper: bool = False
     restarts: int = 0
+    opened_ms: int = 0
+
+    @property
+    def ledger(self) -> str:
+        """Under which name it is known what has happened in it."""
+        return ledger_name(self.exchange, self.market, self.account_id, paper=self.paper)
 
 
 # What becomes different in a record; nothing where it stays as it is.
@@ -89,9 +101,15 @@ class Accounts:
                 raise ValueError(
                     f"{name!r:.60} is no name: 1 to {LONGEST_NAME} characters, no space"
                 )
+        if not id_fits(record.account_id):
+            raise ValueError(f"an account's name has at most {LONGEST_ID_BYTES} characters")
         kept = await self.one(record.account_id)
-        if kept is not None and _is_same(kept, record):
+        if kept is None or kept.ledger != record.ledger:
+            record = msgspec.structs.replace(record, opened_ms=wall_ms())
+        elif _is_same(kept, record):
             record = kept
+        else:
+            record = msgspec.structs.replace(record, opened_ms=kept.opened_ms)
         until_ms = 0 if lease_s is None else wall_ms() + round(lease_s * 1000)
         body = _encode(record)
         arguments: list[Argument] = [record.account_id, body, who, str(until_ms), MOST_ACCOUNTS]
@@ -159,9 +177,13 @@ class Accounts:
         Raises:
             RedisAway: nothing is known.
         """
-        async with answered():
-            body = await self._redis.hget(self._keys.accounts, account_id)
+        body = await self._body(account_id)
         return None if body is None else _record(body)
+
+    async def _body(self, account_id: str) -> bytes | None:
+        async with answered():
+            body: Any = await self._redis.hget(self._keys.accounts, account_id)
+        return None if body is None else bytes(body)
 
     async def all(self) -> Mapping[str, AccountRecord]:
         """Every account that is wanted, by its id: one small call while nothing changes.
@@ -181,6 +203,7 @@ class Accounts:
         if changed:
             pairs = changed[0]
             self._known = _records(dict(zip(pairs[::2], pairs[1::2], strict=True)))
+            await self._learn_wants(self._known.keys() - self._wants.keys())
         return self._known
 
     def _is_lost(self, life: str, version: str) -> bool:
@@ -193,7 +216,10 @@ class Accounts:
             arguments: list[Argument] = [account_id, _encode(record)]
             for who, until_ms in (self._wants.get(account_id) or {UNKNOWN: 0}).items():
                 arguments += (who, str(until_ms))
-            restored += int(await self._restore(self._names(account_id), arguments))
+            done = int(await self._restore(self._names(account_id), arguments))
+            restored += done
+            if not done:
+                await self._change(account_id, partial(_opened_before, record))
         logger.bind(known=len(self._known), restored=restored).warning(
             "redis has lost accounts, they are put back"
         )
@@ -204,23 +230,38 @@ class Accounts:
         Raises:
             RedisAway: what was not ended is ended the next time.
         """
+        now_ms = wall_ms()
         async with answered():
-            over = await self._redis.zrangebyscore(self._keys.accounts_ends, 1, wall_ms(), 0, 1000)
+            over = await self._redis.zrangebyscore(self._keys.accounts_ends, 1, now_ms, 0, 1000)
         closed = 0
         for member in map(text, over):
             account_id, _, who = member.partition(" ")
-            closed += await self.close(account_id, who)
-        self._wants = await self.wants(self._known)
+            # It may have been renewed in that moment.
+            arguments = [account_id, who, str(now_ms)]
+            closed += int(await self._close(self._names(account_id), arguments))
+        await self._learn_wants(self._known)
         return closed
 
+    async def _learn_wants(self, account_ids: Iterable[str]) -> None:
+        """Remember who wants these. Of one that nobody wants, Redis has lost that, or the account is gone."""
+        wants = await self.wants(account_ids)
+        known = {name: who for name, who in self._wants.items() if name in self._known}
+        self._wants = known | {name: who for name, who in wants.items() if who}
+
     async def _change(self, account_id: str, change: Change) -> bool:
-        kept = await self.one(account_id)
-        if kept is None:
-            return False
-        after = msgspec.structs.replace(kept, **change(kept))
+        """Whether it was changed; somebody else's change in that moment is built upon."""
         names = [self._keys.accounts, self._keys.accounts_version]
-        arguments: list[Argument] = [account_id, _encode(kept), _encode(after)]
-        return after != kept and bool(await self._replace(names, arguments))
+        for _ in range(_TRIES):
+            body = await self._body(account_id)
+            kept = None if body is None else _record(body)
+            if body is None or kept is None:
+                return False
+            after = msgspec.structs.replace(kept, **change(kept))
+            if after == kept:
+                return False
+            if await self._replace(names, [account_id, body, _encode(after)]):
+                return True
+        return False
 
     def _names(self, account_id: str) -> list[str]:
         keys = self._keys
@@ -228,9 +269,17 @@ class Accounts:
         return [keys.accounts, keys.accounts_version, keys.accounts_ends, wanted]
 
 
+def _opened_before(record: AccountRecord, kept: AccountRecord) -> Mapping[str, int]:
+    """What was opened anew since Redis lost it is owed what happened since it was opened at first."""
+    is_older = kept.ledger == record.ledger and record.opened_ms < kept.opened_ms
+    return {"opened_ms": record.opened_ms} if is_older else {}
+
+
 def _is_same(kept: AccountRecord, record: AccountRecord) -> bool:
-    """Whether they are the same but for how often it was begun, and what it was sealed with."""
-    return record == msgspec.structs.replace(kept, sealed=record.sealed, restarts=record.restarts)
+    """Whether they are the same but for since when, how often begun, and what it was sealed with."""
+    return record == msgspec.structs.replace(
+        kept, sealed=record.sealed, restarts=record.restarts, opened_ms=record.opened_ms
+    )
 
 
 def _records(pairs: Mapping[bytes, bytes]) -> Mapping[str, AccountRecord]:

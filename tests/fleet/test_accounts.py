@@ -10,12 +10,14 @@ from common.fleet import accounts as module
 from common.fleet.accounts import AccountRecord, Accounts, TooManyAccounts
 from common.fleet.keys import Keys
 
-ONE = AccountRecord("one", "binance", "spot", "sealed-1", "print-1")
-TWO = AccountRecord("two", "bybit", "linear", "sealed-2", "print-2")
+NOW_MS = 1_795_000_000_000
+ONE = AccountRecord("one", "binance", "spot", "sealed-1", "print-1", opened_ms=NOW_MS)
+TWO = AccountRecord("two", "bybit", "linear", "sealed-2", "print-2", opened_ms=NOW_MS)
 
 
 @pytest.fixture
-def accounts(redis: Redis, keys: Keys) -> Accounts:
+def accounts(redis: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Accounts:
+    monkeypatch.setattr(module, "wall_ms", lambda: NOW_MS)
     return Accounts(redis, keys)
 
 
@@ -73,6 +75,31 @@ async def test_who_does_not_renew_its_lease_wants_it_no_more(
     assert await accounts.prune() == 0, "now it is wanted for good"
 
 
+async def test_a_lease_that_is_renewed_in_the_last_moment_holds(
+    accounts: Accounts, redis: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accounts.open(ONE, "bot-1", lease_s=60)
+    before = await redis.zrange(keys.accounts_ends, 0, -1, withscores=True)
+    await accounts.open(ONE, "bot-1", lease_s=600)
+    # The look at what has run out was older than the renewal.
+    await redis.zadd(keys.accounts_ends, dict(before))
+    monkeypatch.setattr(module, "wall_ms", lambda: NOW_MS + 61_000)
+    assert await accounts.prune() == 0
+    assert list(await accounts.all()) == ["one"]
+
+
+async def test_it_knows_since_when_it_is_open(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accounts.open(replace(ONE, opened_ms=0), "bot-1")
+    monkeypatch.setattr(module, "wall_ms", lambda: NOW_MS + 5)
+    await accounts.open(replace(ONE, opened_ms=0), "bot-2")
+    await accounts.open(replace(ONE, opened_ms=0, sealed="s-9", fingerprint="print-9"), "bot-1")
+    assert (await accounts.all())["one"].opened_ms == NOW_MS
+    await accounts.open(replace(ONE, exchange="bybit"), "bot-1")
+    assert (await accounts.all())["one"].opened_ms == NOW_MS + 5, "it is another account"
+
+
 async def test_new_credentials_replace_the_old_ones_and_the_same_ones_change_nothing(
     accounts: Accounts,
 ) -> None:
@@ -90,6 +117,16 @@ async def test_it_can_be_told_to_begin_anew(accounts: Accounts) -> None:
     assert (await accounts.all())["one"].restarts == 1
     await accounts.open(ONE, "bot-2")
     assert (await accounts.all())["one"].restarts == 1
+
+
+async def test_what_another_version_wrote_can_be_changed_too(
+    accounts: Accounts, redis: Redis, keys: Keys
+) -> None:
+    await accounts.open(ONE, "bot-1")
+    body = (await redis.hget(keys.accounts, "one")).replace(b'{"', b'{ "later":1, "')
+    await redis.hset(keys.accounts, "one", body)
+    assert await accounts.restart("one")
+    assert (await accounts.one("one")) == replace(ONE, restarts=1)
 
 
 async def test_it_is_sealed_anew_only_if_it_is_the_same_still(accounts: Accounts) -> None:
@@ -161,15 +198,28 @@ async def test_what_redis_has_lost_is_put_back_for_those_who_wanted_it(
     assert await Accounts(redis, keys).all() == known, "all others see them too"
 
 
-async def test_what_was_opened_since_is_not_overwritten_by_what_is_put_back(
+async def test_who_wants_it_is_known_from_the_first_and_not_forgotten_with_redis(
     redis: Redis, keys: Keys, accounts: Accounts
+) -> None:
+    await Accounts(redis, keys).open(ONE, "bot-1")
+    await accounts.all()
+    await redis.flushdb()
+    await accounts.prune()
+    await accounts.all()
+    assert (await accounts.wanted_by("one")).keys() == {"bot-1"}
+    assert await accounts.close("one", "bot-1")
+
+
+async def test_what_was_opened_since_is_not_overwritten_by_what_is_put_back(
+    redis: Redis, keys: Keys, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await accounts.open(ONE, "bot-1")
     await accounts.all()
     await redis.flushdb()
     newer = replace(ONE, sealed="sealed-9", fingerprint="print-9")
+    monkeypatch.setattr(module, "wall_ms", lambda: NOW_MS + 9)
     await Accounts(redis, keys).open(newer, "bot-9")
-    assert await accounts.all() == {"one": newer}
+    assert await accounts.all() == {"one": newer}, "and it is owed all since it was opened first"
 
 
 async def test_a_redis_that_has_gone_back_gets_what_it_lacks(
