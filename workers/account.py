@@ -35,9 +35,10 @@ from common.fleet.vault import CannotOpen
 from common.recovery.book import Book
 from common.recovery.reports import Account
 from common.session.line import Line, LineEnded
+from common.session.outcome import Outcome
 from workers.ending import Ended, Pauses, ended_by
 from workers.means import Means
-from workers.speaker import Speaker
+from workers.speaker import Speaker, Undelivered
 from workers.teller import Teller
 
 State = Literal["opening", "reconciling", "live", "waiting", "parked"]
@@ -48,6 +49,8 @@ BALANCES_S = 2.0
 SOON_S = 5.0
 # What could not be asked, and ends nothing.
 AGAIN_S = 30.0
+
+UNDELIVERED = Outcome("asked", "transient", "no queue takes its events")
 
 
 class Agenda(Struct):
@@ -87,9 +90,15 @@ class AccountLife:
         self._pauses = Pauses(record, means.breaker)
         self._teller: Teller | None = None
         self._opened_s: float | None = None
+        self._line: Line | None = None
         self.state: State = "opening"
         self.since_s = machine_s()
         self.trouble: Trouble | None = None
+
+    def undelivered(self) -> None:
+        """No queue took an event: this life ends, and the next one begins where that was not told yet."""
+        if self._line is not None:
+            self._line.end(UNDELIVERED)
 
     @property
     def reconciles(self) -> int:
@@ -104,7 +113,7 @@ class AccountLife:
                 await self._live()
             except Superseded:
                 return
-            except (Ended, LineEnded, InquiryFailed, RedisAway) as error:
+            except (Ended, LineEnded, InquiryFailed, RedisAway, Undelivered) as error:
                 await self._rest(ended_by(error))
 
     # --- one life -----------------------------------------------------------------------------
@@ -112,14 +121,15 @@ class AccountLife:
     async def _live(self) -> None:
         await self._pauses.look()
         credentials = self._credentials()
-        if self._teller is None:
+        if self._teller is None or self._speaker.is_undelivered:
             book = await self._load()
-            self._speaker.everything = book.everything
+            self._speaker.begin(self._record.ledger, book.everything)
             self._teller = Teller(self._record, credentials, book, self._means, self._speaker)
         teller, market = self._teller, self._record.market
         await self._wait_for_catalog()
         url = await teller.ask(self._venue.private.open(market, credentials))
         line = self._means.sockets.join(self._venue, url, self._record.account_id, credentials)
+        self._line = line
         try:
             told = await self._until_opened(line)
             self._opened_s = machine_s()
@@ -139,7 +149,9 @@ class AccountLife:
     async def _load(self) -> Book:
         record = self._record
         account = Account(record.exchange, record.market, record.account_id)
-        pieces = await self._means.ledgers.take(record.account_id, self._speaker.epoch)
+        # What was confirmed in the life before is known in this one.
+        await self._speaker.keep()
+        pieces = await self._means.ledgers.take(record.ledger, self._speaker.epoch)
         try:
             return Book(account, pieces)
         except msgspec.DecodeError as error:

@@ -139,6 +139,14 @@ class OwnedShard:
         """Streams that are wanted here and not carried yet: another shard may still have them."""
         return self._wanted - self._carried
 
+    async def keep(self) -> None:
+        """Write how far it has come, and all others of this worker.
+
+        Raises:
+            RedisAway: it is written the next time.
+        """
+        await self._progress.flush()
+
     async def take(self) -> Taken:
         """Take what is wanted and free, and carry it from its checkpoint on.
 

@@ -11,11 +11,11 @@ from loguru import logger
 from common.clocks import machine_s
 from common.fleet.accounts import AccountRecord
 from common.fleet.checkpoints import Taken
-from common.fleet.client import RedisAway
 from common.fleet.leases import Lease
 from common.fleet.ledgers import Superseded
 from common.model.streams import Shard, Stream
 from common.publish.durable import Subject
+from common.publish.messages import Outcome
 from common.publish.pipeline import Pipeline
 from workers.account import AccountLife
 from workers.means import Means
@@ -74,7 +74,7 @@ class OwnedAccount:
     @property
     def is_over(self) -> bool:
         """Whether nothing more is to be kept of it."""
-        return self._is_lost and not self.speaker.outstanding
+        return self._is_lost and not (self.speaker.is_under_way or self.speaker.has_to_keep)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -162,23 +162,26 @@ class OwnedAccount:
 
     # --- what became of it ----------------------------------------------------------------------
 
-    def answered(self, event: Subject) -> None:
-        """RabbitMQ has answered for an event of it."""
-        self.speaker.answered(event)
+    def answered(self, event: Subject, outcome: Outcome) -> None:
+        """RabbitMQ has answered for an event of it, or it can never be written."""
+        self.speaker.answered(event, outcome)
+        if self.speaker.is_undelivered and self.life is not None:
+            self.life.undelivered()
 
-    async def keep(self) -> bool:
-        """Keep what is confirmed; False if Redis is away."""
+    async def keep(self) -> None:
+        """Keep what is confirmed.
+
+        Raises:
+            RedisAway: it is kept the next time.
+        """
         try:
             await self.speaker.keep()
-        except RedisAway:
-            return False
         except Superseded:
             # The lease may still say that it is ours: nothing of it could be kept any more.
             self._is_superseded = True
             logger.bind(place=f"{self.shard.exchange}:{self.shard.market}").warning(
                 "an account is another's now"
             )
-        return True
 
 
 def _is_same(before: AccountRecord, record: AccountRecord) -> bool:

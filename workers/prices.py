@@ -73,7 +73,7 @@ class PriceWorker(Worker[OwnedShard]):
             topology=settings.topology,
             transient=(RedisAway,),
         )
-        self._shards = self._make_shards(self._progress)
+        self._shards = self._make_shards()
         self._news = News(self._id, self._outlets, settings.lease_ttl_s)
 
     def _outcome(self, subject: Subject, outcome: Outcome) -> None:

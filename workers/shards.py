@@ -80,6 +80,9 @@ class Owned(Protocol):
     async def hush(self, limit_s: float) -> bool:
         """What has not left does not leave; whether RabbitMQ has answered the rest in time."""
 
+    async def keep(self) -> None:
+        """Write how far it has come. Raises ``RedisAway``."""
+
     def let_go(self) -> None:
         """It is free as soon as all of it is confirmed."""
 
@@ -90,13 +93,6 @@ class Owned(Protocol):
 OwnedT = TypeVar("OwnedT", bound=Owned)
 
 
-class Keeper(Protocol):
-    """Who keeps how far the shards have come."""
-
-    async def flush(self) -> None:
-        """Write what has moved. Raises ``RedisAway``."""
-
-
 class Shards(Generic[OwnedT]):
     """What this worker owns, and its way to its fair share.
 
@@ -105,7 +101,6 @@ class Shards(Generic[OwnedT]):
         leases: its leases.
         open_shard: makes the runner of a shard that was claimed.
         flush: waits until what was published is confirmed.
-        progress: how far they have come.
         is_calm: whether what is published is confirmed: only then a shard is given back that might
             stay as well.
     """
@@ -116,11 +111,9 @@ class Shards(Generic[OwnedT]):
         leases: Leases,
         open_shard: Callable[[Shard, Lease], OwnedT],
         flush: Flush,
-        progress: Keeper,
         is_calm: Callable[[], bool] = lambda: True,
     ) -> None:
         self._is_calm = is_calm
-        self._progress = progress
         self._me = worker_id
         self._leases = leases
         self._open = open_shard
@@ -153,12 +146,12 @@ class Shards(Generic[OwnedT]):
             self._note_away(held.values(), away=False)
             for lease in (*renewal.kept, *renewal.retaken):
                 held[lease.shard].holds(lease)
-        self._tell(renewal)
+        _tell(renewal, {name: owned.shard.label for name, owned in held.items()})
         for lost in renewal.lost:
             owned = held[lost.lease.shard]
             self._forget(owned)
             # Nothing waits for its sockets: the next renewal least of all.
-            ending = asyncio.create_task(owned.stop(), name=f"stop {owned.shard.key}")
+            ending = asyncio.create_task(owned.stop(), name=f"stop {owned.shard.label}")
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
 
@@ -261,14 +254,14 @@ class Shards(Generic[OwnedT]):
             if lease is None or self.owned.get(owned.shard) is not owned:
                 return False
             owned.holds(lease)
-        await self._progress.flush()
+        await owned.keep()
         return True
 
     def _begin(self, shard: Shard, lease: Lease, streams: Collection[Any]) -> None:
         owned = self.owned[shard] = self._open(shard, lease)
         owned.want(streams)
         owned.start()
-        log = logger.bind(shard=shard.key, epoch=lease.epoch, streams=len(streams))
+        log = logger.bind(shard=shard.label, epoch=lease.epoch, streams=len(streams))
         log.info("shard claimed")
 
     async def _bury(self) -> None:
@@ -277,38 +270,30 @@ class Shards(Generic[OwnedT]):
             error = owned.crash()
             if error is None:
                 continue
-            logger.opt(exception=error).bind(shard=shard.key).error("session crashed")
+            logger.opt(exception=error).bind(shard=shard.label).error("session crashed")
             await owned.stop()
             await self._flush(FLUSH_S)
-            await self._progress.flush()
+            await owned.keep()
             await self._release(owned)
-
-    def _tell(self, renewal: Renewal) -> None:
-        for lease in renewal.retaken:
-            logger.bind(shard=lease.shard, epoch=lease.epoch).warning("lease had run out, retaken")
-        for lost in renewal.lost:
-            logger.bind(shard=lost.lease.shard, holder=lost.holder).warning(
-                "lease lost, shard stopped"
-            )
 
     # --- giving back --------------------------------------------------------------------------
 
     def _give_back(self, shard: Shard, reason: str) -> None:
-        logger.bind(shard=shard.key, reason=reason).info("shard given back")
+        logger.bind(shard=shard.label, reason=reason).info("shard given back")
         self._leaving[shard] = asyncio.create_task(
-            self._leave(self.owned[shard]), name=f"give back {shard.key}"
+            self._leave(self.owned[shard]), name=f"give back {shard.label}"
         )
 
     async def _leave(self, owned: OwnedT) -> None:
         """Its lease is renewed until all of it is confirmed: nobody else starts before."""
-        log = logger.bind(shard=owned.shard.key)
+        log = logger.bind(shard=owned.shard.label)
         try:
             await owned.stop()
             # In a slow moment: what has not left is the next owner's, what has is waited for.
             if not await self._flush(FLUSH_S) and not await owned.hush(ANSWER_S):
                 log.warning("given back with unconfirmed messages")
             owned.let_go()
-            await self._progress.flush()
+            await owned.keep()
             await self._release(owned)
         except RedisAway as away:
             log.bind(error=str(away)).warning("lease left to run out")
@@ -338,3 +323,12 @@ class Shards(Generic[OwnedT]):
             _, pending = await asyncio.wait(leaving, timeout=limit_s)
             for task in pending:
                 task.cancel()
+
+
+def _tell(renewal: Renewal, labels: Mapping[str, str]) -> None:
+    for lease in renewal.retaken:
+        log = logger.bind(shard=labels[lease.shard], epoch=lease.epoch)
+        log.warning("lease had run out, retaken")
+    for lost in renewal.lost:
+        log = logger.bind(shard=labels[lost.lease.shard], holder=lost.holder)
+        log.warning("lease lost, shard stopped")

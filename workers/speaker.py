@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from common.fleet.ledgers import Ledgers
+from common.fleet.ledgers import Ledgers, Superseded
 from common.model.account import AccountEvent
 from common.model.streams import Origin, Stream
 from common.publish import compat
 from common.publish.compat_account import OnPaper
 from common.publish.durable import Subject
+from common.publish.messages import Outcome
 from common.publish.pipeline import Pipeline
 from common.recovery.book import Pieces
 from workers.confirms import Confirms
@@ -18,6 +19,10 @@ from workers.mirror import Mirror
 
 # How often it is looked whether what stood in the way is gone.
 LOOK_S = 0.1
+
+
+class Undelivered(Exception):  # noqa: N818 - it says what has happened
+    """No queue took an event: what was concluded from it on is not told, and is to be concluded anew."""
 
 
 class Speaker:
@@ -30,6 +35,12 @@ class Speaker:
         ledgers: where what is confirmed is kept.
         is_certain: whether the account is certainly ours now.
         mirror: tells older backends; None: there are none.
+
+    Attributes:
+        epoch: of the lease now.
+        events: how many were sent.
+        on_paper: the account is traded on paper: older backends have other words for that.
+        is_undelivered: no queue took an event; nothing goes out until ``begin``.
     """
 
     def __init__(
@@ -43,24 +54,50 @@ class Speaker:
     ) -> None:
         self.epoch = epoch
         self.events = 0
-        # Whether the account is traded on paper: older backends have other words for that.
         self.on_paper = False
+        self.is_undelivered = False
         self._stream = stream
         self._pipeline = pipeline
         self._ledgers = ledgers
         self._is_certain = is_certain
         self._mirror = mirror
         self._confirms = Confirms()
-        # Called when Redis has lost what was kept: gives all of it.
-        self.everything: Callable[[], Pieces] | None = None
+        self._ledger = ""
+        # Gives all that is to be kept, when Redis has lost what was.
+        self._everything: Callable[[], Pieces] | None = None
+        # What is kept later is newer, and must not be written before.
+        self._keeping = asyncio.Lock()
+
+    def begin(self, ledger: str, everything: Callable[[], Pieces]) -> None:
+        """A book that was loaded anew from a ledger is told from now on; ``everything`` gives all of it."""
+        self._confirms.give_up()
+        if ledger != self._ledger:
+            self._confirms.take()  # another account's
+        self._ledger = ledger
+        self._everything = everything
+        self.is_undelivered = False
 
     async def ready(self) -> None:
-        """Return when an event would be taken: until then nothing is to be concluded from anything."""
-        while not (self._is_certain() and self._pipeline.has_room):  # noqa: ASYNC110 - asked, not told
-            await asyncio.sleep(LOOK_S)
+        """Return when an event would be taken: until then nothing is to be concluded from anything.
+
+        Raises:
+            Undelivered: none will be.
+        """
+        while not (self._is_certain() and self._pipeline.has_room) or self.is_undelivered:
+            if self.is_undelivered:
+                raise Undelivered("no queue takes its events")
+            await asyncio.sleep(LOOK_S)  # asked, not told
+
+    def concluded(self) -> None:
+        """Events were concluded, and are published from now on, until ``changed``."""
+        self._confirms.concluded()
 
     async def publish(self, event: AccountEvent, origin: Origin) -> None:
-        """Send an event; returns when it was taken."""
+        """Send an event; returns when it was taken.
+
+        Raises:
+            Undelivered: it was not, and no other one will be.
+        """
         while True:
             await self.ready()
             # Before it is sent: what cannot be written is answered at once.
@@ -75,11 +112,16 @@ class Speaker:
 
     def changed(self, pieces: Pieces) -> None:
         """What is to be kept when all that was published so far is confirmed."""
-        self._confirms.changed(pieces)
+        if not self.is_undelivered:
+            self._confirms.changed(pieces)
 
-    def answered(self, event: Subject) -> None:
-        """RabbitMQ has answered for an event."""
-        self._confirms.answered(event)
+    def answered(self, event: Subject, outcome: Outcome) -> None:
+        """RabbitMQ has answered for an event, or it can never be written, which was complained of."""
+        if outcome != "returned":
+            self._confirms.answered(event)
+        elif not self.is_undelivered:
+            self.is_undelivered = True
+            self._confirms.give_up()
 
     def status(
         self,
@@ -117,28 +159,36 @@ class Speaker:
             RedisAway: it is kept the next time.
             Superseded: a newer owner has the account.
         """
-        pieces = self._confirms.take()
-        if not pieces:
-            return
-        try:
-            known = await self._ledgers.write(self._stream.symbol, self.epoch, pieces)
-        except BaseException:  # of a call that is cancelled nobody knows what it did
-            self._confirms.keep_back(pieces)
-            raise
-        if not known and self.everything is not None:
-            self._confirms.changed(self.everything())
+        async with self._keeping:
+            pieces = self._confirms.take()
+            if not pieces:
+                return
+            try:
+                known = await self._ledgers.write(self._ledger, self.epoch, pieces)
+            except Superseded:
+                raise
+            except BaseException:  # of a call that is cancelled nobody knows what it did
+                self._confirms.keep_back(pieces)
+                raise
+            if not known and self._everything is not None and not self.is_undelivered:
+                self._confirms.owe(self._everything)
 
     @property
-    def outstanding(self) -> int:
-        """Events that are not confirmed."""
-        return self._confirms.outstanding
+    def has_to_keep(self) -> bool:
+        """Whether something is confirmed and not kept."""
+        return self._confirms.is_ready
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether an event of it waits to leave, or to be confirmed."""
+        return self._pipeline.is_under_way(self._stream)
 
     async def hush(self, limit_s: float) -> bool:
         """What has not left does not leave; whether RabbitMQ has answered the rest in time."""
         self.withdraw()
         try:
             async with asyncio.timeout(limit_s):
-                while self._pipeline.is_under_way(self._stream):  # noqa: ASYNC110 - as above
+                while self.is_under_way:  # noqa: ASYNC110 - asked, not told
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             return False

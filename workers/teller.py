@@ -102,6 +102,7 @@ class Teller:
     async def _publish(
         self, events: Sequence[AccountEvent], origin: Origin, at_ms: int = 0
     ) -> None:
+        self._speaker.concluded()
         for event in events:
             is_order = isinstance(event, ExecutionReport | Fill)
             await self._speaker.publish(event, "snapshot" if at_ms and not is_order else origin)
@@ -134,7 +135,9 @@ class Teller:
         listed = [one for one in told if isinstance(one, OrderTold | FillTold)]
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self.take(rest, asked_ms, entire=entire)
-        since_ms = asked_ms - self._means.look_back_ms if book.since_ms is None else book.since_ms
+        since_ms = book.since_ms
+        if since_ms is None:
+            since_ms = asked_ms - self._means.open_for_ms(self._record)
         symbols = book.symbols(listed, catalog, all_known=entire)
         known = Known(since_ms - OVERLAP_MS, asked_ms, symbols)
         history = private.since(market, self._credentials, catalog, known)

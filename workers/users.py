@@ -74,7 +74,7 @@ class UserWorker(Worker[OwnedAccount]):
                 self._sockets,
                 self._catalog,
                 settings.account_reconcile_s,
-                int(settings.look_back_s * 1000 * settings.market_clock.speed),
+                settings.market_clock.speed,
                 self._mirror,
                 on_paper(settings.paper_ws),
             )
@@ -96,14 +96,16 @@ class UserWorker(Worker[OwnedAccount]):
             transient=(RedisAway,),
             name="account-commands",
         )
-        self._shards = self._make_shards(self)
-        self._by_id: dict[str, OwnedAccount] = {}
+        self._shards = self._make_shards()
+        # Also those that are given back and of which something is not confirmed.
+        self._runners: dict[Shard, OwnedAccount] = {}
 
-    def _outcome(self, subject: Subject, outcome: Outcome) -> None:  # noqa: ARG002 - all are answers
+    def _outcome(self, subject: Subject, outcome: Outcome) -> None:
         if isinstance(subject, AccountEvent):
-            owned = self._by_id.get(subject.account_id)
+            shard = Shard(subject.exchange, subject.market, "account", subject.account_id)
+            owned = self._runners.get(shard)
             if owned is not None:
-                owned.answered(subject)
+                owned.answered(subject, outcome)
 
     def _beside(self) -> Sequence[Coroutine[Any, Any, None]]:
         markets = [
@@ -131,7 +133,7 @@ class UserWorker(Worker[OwnedAccount]):
     def _open(self, shard: Shard, lease: Lease) -> OwnedAccount:
         assert self._means is not None
         owned = OwnedAccount(shard, lease, self._pipeline, self._means)
-        self._by_id[str(shard.index)] = owned
+        self._runners[shard] = owned
         return owned
 
     # --- keeping --------------------------------------------------------------------------------
@@ -142,13 +144,16 @@ class UserWorker(Worker[OwnedAccount]):
         Raises:
             RedisAway: what was not kept is kept the next time.
         """
-        waiting = list(self._by_id.items())
+        waiting = [owned for owned in self._runners.values() if owned.speaker.has_to_keep]
         for at in range(0, len(waiting), AT_ONCE):
             some = waiting[at : at + AT_ONCE]
-            await asyncio.gather(*(owned.keep() for _, owned in some))
-        for account_id, owned in waiting:
-            if owned.is_over and self._by_id.get(account_id) is owned:
-                del self._by_id[account_id]
+            kept = await asyncio.gather(*(owned.keep() for owned in some), return_exceptions=True)
+            for failure in kept:
+                if isinstance(failure, BaseException):
+                    raise failure
+        for shard, owned in list(self._runners.items()):
+            if owned.is_over:
+                del self._runners[shard]
 
     async def _prune_for_ever(self) -> None:
         while True:
@@ -164,7 +169,9 @@ class UserWorker(Worker[OwnedAccount]):
     # --- what it says about itself --------------------------------------------------------------
 
     def _state_of(self, account_id: str) -> str | None:
-        owned = self._by_id.get(account_id)
+        owned = next(
+            (one for shard, one in self._shards.owned.items() if shard.index == account_id), None
+        )
         return None if owned is None or owned.life is None else owned.life.state
 
     def _record(self, returned: int) -> WorkerRecord:

@@ -42,7 +42,7 @@ from workers.broker import Returns, Stats, rabbit_state
 from workers.instruments import fetch_instruments
 from workers.mirror import mirror_of
 from workers.records import Identity
-from workers.shards import Keeper, OwnedT, Shards, Wanted
+from workers.shards import OwnedT, Shards, Wanted
 
 # Workers that start together see each other before they claim, so that little moves afterwards.
 JOIN_S = 3.0
@@ -98,8 +98,8 @@ class Worker(ABC, Generic[OwnedT]):
         self._mirror = mirror_of(settings)
         self._beacon = None if self._mirror is None else Beacon(self._mirror, self._who)
 
-    def _make_shards(self, keeper: Keeper) -> Shards[OwnedT]:
-        return Shards(self._id, self._leases, self._open, self._flush, keeper, self._is_calm)
+    def _make_shards(self) -> Shards[OwnedT]:
+        return Shards(self._id, self._leases, self._open, self._flush, self._is_calm)
 
     # --- what differs between kinds -------------------------------------------------------------
 

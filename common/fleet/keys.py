@@ -142,9 +142,9 @@ class Keys(Struct, frozen=True):
         """Who wants an account."""
         return f"{self.prefix}account:{account_id}:wanted"
 
-    def ledger(self, account_id: str) -> str:
-        """What is known of an account."""
-        return f"{self.prefix}account:{account_id}:ledger"
+    def ledger(self, name: str) -> str:
+        """What is known of an account, by ``ledger_name``."""
+        return f"{self.prefix}ledger:{name}"
 
     def breaker(self, fingerprint: str) -> str:
         """Whether credentials are refused."""

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from common.fleet.client import Argument, Lua, text
 from common.fleet.keys import Keys
+from common.model.streams import Market
 
 KEPT_S = 30 * 86_400
 _EPOCH = "epoch"
@@ -48,6 +49,11 @@ return epoch and 1 or 2
 """
 
 
+def ledger_name(exchange: str, market: Market, account_id: str, *, paper: bool) -> str:
+    """What an account's ledger is called: an id that is used for another account has another one."""
+    return f"{exchange}:{market}:{'paper:' if paper else ''}{account_id}"
+
+
 class Superseded(Exception):  # noqa: N818 - it says what has happened
     """A newer owner has the account."""
 
@@ -60,20 +66,20 @@ class Ledgers:
         self._take = Lua(redis, _TAKE)
         self._write = Lua(redis, _WRITE)
 
-    async def take(self, account_id: str, epoch: int) -> Mapping[str, bytes]:
-        """All that is kept of an account; whoever had it before can not write any more.
+    async def take(self, ledger: str, epoch: int) -> Mapping[str, bytes]:
+        """All that is kept of an account, by ``ledger_name``; whoever had it before can not write any more.
 
         Raises:
             RedisAway: it may have been taken or not; taking again is safe.
             Superseded: a newer owner has taken it.
         """
-        answer = await self._take([self._keys.ledger(account_id)], [epoch, KEPT_S * 1000])
+        answer = await self._take([self._keys.ledger(ledger)], [epoch, KEPT_S * 1000])
         if answer is None:
             raise Superseded(f"epoch {epoch} is not the newest")
         pairs = zip(answer[::2], answer[1::2], strict=True)
         return {text(name): bytes(body) for name, body in pairs if text(name) != _EPOCH}
 
-    async def write(self, account_id: str, epoch: int, pieces: Mapping[str, bytes | None]) -> bool:
+    async def write(self, ledger: str, epoch: int, pieces: Mapping[str, bytes | None]) -> bool:
         """Keep pieces (None: forget them); False if Redis had lost all that was kept before.
 
         Raises:
@@ -85,7 +91,7 @@ class Ledgers:
         arguments: list[Argument] = [epoch, KEPT_S * 1000, len(kept)]
         for name, body in kept.items():
             arguments += (name, body)
-        answer = int(await self._write([self._keys.ledger(account_id)], [*arguments, *gone]))
+        answer = int(await self._write([self._keys.ledger(ledger)], [*arguments, *gone]))
         if not answer:
             raise Superseded(f"epoch {epoch} is not the newest")
         return answer == 1

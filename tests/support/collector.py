@@ -27,6 +27,23 @@ class Collector:
     def __init__(self) -> None:
         self.messages: list[Received] = []
         self._changed = asyncio.Condition()
+        self._bound: tuple[Any, Any, str] | None = None
+
+    async def bind(self, queue: Any, source: Any, binding: str) -> None:
+        self._bound = queue, source, binding
+        await self.hear()
+
+    async def hear(self) -> None:
+        """Have a queue for what is published."""
+        assert self._bound is not None
+        queue, source, binding = self._bound
+        await queue.bind(source, binding)
+
+    async def deaf(self) -> None:
+        """Have none: if nobody else has, what is published is returned."""
+        assert self._bound is not None
+        queue, source, binding = self._bound
+        await queue.unbind(source, binding)
 
     async def take(self, message: AbstractIncomingMessage) -> None:
         received = Received(
@@ -72,6 +89,6 @@ async def collecting(
         channel = await connection.channel()
         source = await channel.declare_exchange(amqp_exchange, "topic", durable=True)
         queue = await channel.declare_queue(exclusive=True)
-        await queue.bind(source, binding)
+        await collector.bind(queue, source, binding)
         await queue.consume(collector.take, no_ack=True)
         yield collector

@@ -91,7 +91,7 @@ class Worker:
         self.progress = Progress(Checkpoints(redis, keys))
         self.way = Way(self.progress)
         leases = Leases(redis, keys, name, TTL_S)
-        self.shards = Shards(name, leases, self._open, self._flush, self.progress)
+        self.shards = Shards(name, leases, self._open, self._flush)
 
     def _open(self, shard: Shard, lease: Lease) -> OwnedShard:
         clock = MarketClock(wall=lambda: self.now_ms)

@@ -89,7 +89,7 @@ async def test_an_account_of_which_nothing_can_be_kept_any_more_is_claimed_anew(
         await it.open(owner.row, "binance", "spot")
         await it.live(owner.name)
         # Redis came back from an old snapshot: what was kept has seen an owner whose lease is gone.
-        ledger = Keys().ledger(owner.name)
+        ledger = Keys().ledger(f"binance:spot:{owner.name}")
         epoch = int(await redis.hget(ledger, "epoch") or 0) + 1
         await redis.hset(ledger, "epoch", str(epoch))
         orders = await traded(owner)
@@ -110,3 +110,23 @@ async def test_a_revoked_key_is_parked_and_said_so(redis_url: str, rabbit_url: s
         await until(lambda: "parked" in it.states(owner.name))
         (said,) = [m for m in it.fleet.messages if m.body.get("state") == "parked"]
         assert said.body["code"] == "key"
+
+
+async def test_what_no_queue_took_is_told_when_there_is_one(
+    redis_url: str, rabbit_url: str
+) -> None:
+    async with accounts(redis_url, rabbit_url, TOPOLOGY="exchanges") as it:
+        worker = await it.worker("user-0")
+        owner = await an_owner(it.exchange)
+        await it.open(owner.row, "binance", "spot")
+        await it.live(owner.name)
+        await it.heard.deaf()
+        orders = await traded(owner)
+        await until(lambda: "stale" in it.states(owner.name))
+        assert it.paths(owner.name) == {}
+        await it.heard.hear()
+        await it.ended(owner.name, orders[:2])
+        await until(lambda: orders[2] in it.paths(owner.name))
+        check(it, owner, orders)
+        assert len(it.fills(owner.name)) == len(set(it.fills(owner.name))) == 2
+        assert await terminate(worker) == 0
