@@ -7,8 +7,6 @@ fees, must be ours; where ccxt is known to say otherwise is below, and has to be
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,10 +18,10 @@ import pytest
 
 from common.exchanges.registry import PRIVATE
 from common.model.streams import MARKETS, Market
-from tests.clients.conftest import PYTHON
-from tests.clients.test_binance import PROGRAMS
+from tests.clients.program import Program, program
+from tests.support.trader import Trader, symbol_of
 from tests.workers.accounts import Accounts, accounts
-from tests.workers.test_user_exchanges import MODES, SERVED, Trader, disagreement, symbol_of
+from tests.workers.test_user_exchanges import MODES, SERVED, disagreement
 
 pytestmark = [pytest.mark.clients, pytest.mark.engines, pytest.mark.timeout(600)]
 
@@ -121,24 +119,13 @@ def rules_of(trader: Trader) -> list[Difference]:
 class Ccxt:
     """Its last word on everything about an account."""
 
-    def __init__(self, trader: Trader, process: asyncio.subprocess.Process) -> None:
-        self.trader, self._process = trader, process
-        self._said: dict[str, dict[str, Any]] = defaultdict(dict)
+    def __init__(self, trader: Trader, it: Program) -> None:
+        self.trader, self._it, self.running = trader, it, it.running
 
-    async def read(self) -> None:
-        """Take down what it says until it ends."""
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            if line.startswith(b'{"kind"'):
-                told = json.loads(line)
-                self._said[told["kind"]][told["id"]] = told["row"]
-
-    async def running(self) -> None:
-        """Fail if it has ended."""
-        if self._process.returncode is not None:
-            assert self._process.stderr is not None
-            errors = (await self._process.stderr.read()).decode()
-            raise AssertionError(f"{self.trader.name} {self.trader.market}: {errors[-1500:]}")
+    def _last(self, kind: str) -> dict[str, Any]:
+        """By what it is of."""
+        said = self._it.said[kind, self.trader.market]
+        return {name: rows[-1] for name, rows in said.items()}
 
     async def listens(self) -> None:
         """Trade until it hears of it: whatever happens after that it must have heard."""
@@ -147,7 +134,7 @@ class Ccxt:
             await self.running()
             await self.trader.do("fill", order=await self.trader.place("60000"))
             await asyncio.sleep(1.0)
-            if all(self._said[kind] for kind in {"order", "trade"} - silent):
+            if all(self._last(kind) for kind in {"order", "trade"} - silent):
                 return
         raise AssertionError(f"{self.trader.name} {self.trader.market}: hears nothing")
 
@@ -170,13 +157,13 @@ class Ccxt:
         assets = {fill["feeAsset"] for fill in true.values()}
         for name in reports.keys() - since:
             for kind in ("order", "orderRow"):
-                row = self._said[kind].get(name)
+                row = self._last(kind).get(name)
                 if row is None:
                     yield self._found(kind, "", name, reports[name], None)
                 else:
                     yield from self._order(kind, row, reports[name], fees[name], assets)
             for kind in {"trade", "tradeRow"} - silent:
-                trades = [row for row in self._said[kind].values() if row["order"] == name]
+                trades = [row for row in self._last(kind).values() if row["order"] == name]
                 yield from self._trades(kind, trades, reports[name], fees[name], assets)
 
     def _order(
@@ -222,10 +209,10 @@ class Ccxt:
         there = truth["balances"]
         own = [balance for balance in there if balance["wallet"] == self.trader.market]
         for kind in {"balance", "balanceRow"} - READ_ONLY.get(self.trader.row["exchange"], set()):
-            if not self._said[kind]:
+            if not self._last(kind):
                 yield self._found(kind, "total", "", "all", None)
             for balance in own or there:
-                row = self._said[kind].get(balance["asset"])
+                row = self._last(kind).get(balance["asset"])
                 if row and number(row["total"]) != Decimal(balance["total"]):
                     yield self._found(kind, "total", balance["asset"], balance["total"], row)
 
@@ -270,36 +257,12 @@ def test_the_page_tells_of_every_difference() -> None:
 async def ccxt(it: Accounts, trader: Trader, home: Path) -> AsyncIterator[Ccxt]:
     """It, on the account of a trader."""
     row = trader.row
-    process = await asyncio.create_subprocess_exec(
-        str(PYTHON), str(PROGRAMS / "ccxt_account.py"), it.exchange.url, row["exchange"],
-        trader.market, trader.symbol, row["key"], row["secret"], row["passphrase"] or "",
-        row["mode"],
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20,
-        env={**os.environ, "CLIENTS_HOME": str(home), "NO_PROXY": "127.0.0.1"},
-    )  # fmt: skip
-    judge = Ccxt(trader, process)
-    reader = asyncio.create_task(judge.read())
-    try:
-        yield judge
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        await reader
-
-
-async def trade(trader: Trader) -> None:
-    """Orders filled in parts at two prices, canceled and expired after a part or none, and one open."""
-    part = "40" if trader.market == "inverse" else "0.4"
-    whole = await trader.place("60000")
-    await trader.do("fill", order=whole, quantity=part, maker=True)
-    await trader.do("fill", order=whole, price="59000")
-    for end, quantity in (("cancel", part), ("expire", part), ("cancel", ""), ("expire", "")):
-        order = await trader.place("59000")
-        if quantity:
-            await trader.do("fill", order=order, quantity=quantity)
-        await trader.do(end, order=order)
-    await trader.do("fill", order=await trader.place("57000", side="SELL"), quantity=part)
+    arguments = [
+        it.exchange.url, row["exchange"], trader.market, trader.symbol, row["key"], row["secret"],
+        row["passphrase"] or "", row["mode"],
+    ]  # fmt: skip
+    async with program("ccxt_account.py", home, arguments) as talker:
+        yield Ccxt(trader, talker)
 
 
 async def judged(it: Accounts, judge: Ccxt) -> list[Found]:
@@ -307,7 +270,7 @@ async def judged(it: Accounts, judge: Ccxt) -> list[Found]:
     trader = judge.trader
     await judge.listens()
     before = {order["orderId"] for order in (await trader.truth())["orders"]}
-    await trade(trader)
+    await trader.trade_at_two_prices()
     assert await disagreement(it, trader) == []
     for _ in range(30):
         await judge.running()
@@ -338,8 +301,8 @@ async def test_ccxt_says_the_same_of_an_account(
     async with accounts(redis_url, rabbit_url) as it:
         await it.worker("user-0")
         told = await it.exchange.control("accounts", exchange=exchange, mode=mode)
-        symbol = await symbol_of(it, exchange, market)
-        trader = Trader(it, told["accounts"][0], market, symbol)
+        symbol = await symbol_of(it.exchange, exchange, market)
+        trader = Trader(it.exchange, told["accounts"][0], market, symbol)
         await it.open(trader.row, exchange, market)
         await it.live(trader.name)
         async with ccxt(it, trader, clients) as judge:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from common.exchanges.registry import PRIVATE
-from common.model.streams import Market
 from scripts.quick.account_judge import AccountVerdict, Told, judge_account
+from tests.support.trader import Trader, symbol_of
 from tests.workers.accounts import Accounts, accounts
 
 pytestmark = pytest.mark.engines
@@ -18,49 +17,6 @@ pytestmark = pytest.mark.engines
 SERVED = ("binance", "bitget", "bybit", "okx", "coinbase", "kucoin")
 # Where accounts are of several kinds.
 MODES = {"bitget": ("unified", "classic"), "kucoin": ("", "unified")}
-
-
-class Trader:
-    """Does things to one account, by control."""
-
-    def __init__(self, it: Accounts, row: dict[str, Any], market: Market, symbol: str) -> None:
-        self.it, self.row, self.name = it, row, row["account"]
-        self.market, self.symbol = market, symbol
-
-    async def do(self, action: str, **more: Any) -> Any:
-        return await self.it.exchange.control(
-            "account", action=action, account=self.name, market=self.market, **more
-        )
-
-    async def place(self, price: str | None, side: str = "BUY") -> int:
-        size = "100" if self.market == "inverse" else "1"
-        limit = {} if price is None else {"price": price}
-        order = await self.do("place", symbol=self.symbol, side=side, quantity=size, **limit)
-        number: int = order["order"]
-        return number
-
-    async def trade(self) -> None:
-        """An order filled in parts, one canceled after a part of it, one rejected, one expired, one open."""
-        part = "40" if self.market == "inverse" else "0.4"
-        whole = await self.place("60000")
-        await self.do("fill", order=whole, quantity=part, maker=True)
-        await self.do("fill", order=whole)
-        half = await self.place("59000")
-        await self.do("fill", order=half, quantity=part)
-        await self.do("cancel", order=half)
-        await self.do("expire", order=await self.place("58500"))
-        await self.do("cancel", order=await self.place("58000"))
-        await self.place("57000", side="SELL")
-
-    async def truth(self) -> Any:
-        reply = await self.it.exchange.truth("accounts", account=self.name)
-        return reply["accounts"][0]
-
-
-async def symbol_of(it: Accounts, exchange: str, market: Market) -> str:
-    """What the exchange calls bitcoin there."""
-    listed = await it.exchange.truth("symbols", exchange=exchange, market=market)
-    return min((row["symbol"] for row in listed if row["symbol"][:3] in ("BTC", "XBT")), key=len)
 
 
 async def disagreement(it: Accounts, trader: Trader, limit_s: float = 40.0) -> list[str]:
@@ -91,10 +47,10 @@ async def opened(it: Accounts, exchange: str) -> list[Trader]:
     """An account of each kind on each market, and who trades there."""
     traders = []
     for market in PRIVATE[exchange].markets:
-        symbol = await symbol_of(it, exchange, market)
+        symbol = await symbol_of(it.exchange, exchange, market)
         for mode in MODES.get(exchange, ("",)):
             told = await it.exchange.control("accounts", exchange=exchange, mode=mode)
-            trader = Trader(it, told["accounts"][0], market, symbol)
+            trader = Trader(it.exchange, told["accounts"][0], market, symbol)
             await it.open(trader.row, exchange, market)
             traders.append(trader)
     return traders

@@ -1,0 +1,222 @@
+"""What an exchange's client says of an account, held against the truth: the same for every client.
+
+A program prints what it hears of ``order``, ``trade``, ``balance`` and ``position``, and what it reads of
+them as ``orderRow`` and so on. The way of an order is compared from its first word to its last, in
+statuses and sizes; of everything else the last word counts. Where a client is known to say otherwise
+by its own doing, the difference has to be seen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common.model.streams import MARKETS, Market
+from tests.clients.program import Program, Rows, program
+from tests.support.simulator import RunningSimulator, simulator
+from tests.support.trader import Trader, symbol_of
+from tests.support.waiting import until
+
+# What the orders of ``Trader.trade_at_two_prices`` come to be.
+STATUSES = ("NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED")
+AS_THEY_ARE: Mapping[str, tuple[str, ...]] = {status: (status,) for status in STATUSES}
+
+
+class Tells(NamedTuple):
+    """The fields of a kind that a client has.
+
+    ``words`` are those an order goes through in a status; of what it reads the last one is told.
+    """
+
+    kind: str
+    markets: tuple[Market, ...]
+    fields: tuple[str, ...]
+    words: Mapping[str, tuple[str, ...]] = AS_THEY_ARE
+
+    @property
+    def of(self) -> str:
+        """What it is about, however it was told."""
+        return self.kind.removesuffix("Row")
+
+    @property
+    def heard(self) -> bool:
+        """Whether it comes by itself."""
+        return self.of == self.kind
+
+
+class Difference(NamedTuple):
+    """A field (``order.filled``, ``tradeRow.fee``) of which a client says something else, and why."""
+
+    markets: tuple[Market, ...]
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of an exchange: its program, what it tells, and of what it says something else."""
+
+    exchange: str
+    program: str
+    tells: Sequence[Tells]
+    differences: Sequence[Difference] = ()
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """Where it hears anything."""
+        return tuple(dict.fromkeys(market for told in self.tells for market in told.markets))
+
+
+class Found(NamedTuple):
+    """Something it says otherwise."""
+
+    market: Market
+    field: str
+    words: str
+
+
+# --- what it must say -----------------------------------------------------------------------
+
+
+def expected(of: str, truth: Mapping[str, Any], market: Market, since: set[str]) -> Rows:
+    """The rows of the truth by id: the way of an order, and one of all else. Not what was before."""
+    rows: Rows = defaultdict(list)
+    if of == "order":
+        fees: dict[str, Decimal] = defaultdict(Decimal)
+        for fill in truth["fills"]:
+            fees[fill["orderId"]] += Decimal(fill["fee"])
+        for order in _there(truth["orders"], market, since):
+            ends = {"average": order["averagePrice"], "value": order["value"]}
+            rows[order["orderId"]] = [
+                {"status": one["status"], "filled": one["cumulative"], **ends,
+                 "fee": fees[order["orderId"]]}
+                for one in order["path"]
+            ]  # fmt: skip
+    elif of == "trade":
+        for fill in _there(truth["fills"], market, since):
+            rows[fill["tradeId"]] = [fill]
+    elif of == "position":
+        for position in truth["positions"]:
+            if position["market"] == market:
+                rows[position["symbol"]] = [position]
+    else:
+        for balance in truth["balances"]:
+            # A wallet is of one market, or of all.
+            if balance["wallet"] == market or balance["wallet"] not in MARKETS:
+                rows[balance["asset"]] = [balance]
+    return rows
+
+
+def _there(rows: Iterable[Any], market: Market, since: set[str]) -> list[Any]:
+    return [row for row in rows if row["market"] == market and row["orderId"] not in since]
+
+
+# --- what it says otherwise -----------------------------------------------------------------
+
+
+def differences(
+    client: Client, it: Program, truth: Mapping[str, Any], since: set[str]
+) -> Iterator[Found]:
+    """Between what it has said and the truth, on what was not there before."""
+    for told in client.tells:
+        for market in told.markets:
+            there = expected(told.of, truth, market, since)
+            assert there, f"nothing to be said of {told.kind} on {market}"
+            said = it.said[told.kind, market]
+            for name, rows in there.items():
+                # What changes nothing is not told.
+                if told.of != "balance" or not told.heard or name in said:
+                    for field, words in _unlike(told, rows, said.get(name, [])):
+                        place = f"{told.kind}.{field}".rstrip(".")
+                        yield Found(market, place, f"{market} {place} of {name}: {words}")
+
+
+def _unlike(told: Tells, rows: Sequence[Any], said: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    if not said:
+        yield "", "nothing"
+        return
+    path = told.kind == "order"
+    if path:
+        rows = [row | {"status": word} for row in rows for word in told.words[row["status"]]]
+    elif told.of == "order":
+        rows = [row | {"status": told.words[row["status"]][-1]} for row in rows]
+    for field in told.fields:
+        count = len(rows) + len(said) if path and field in ("status", "filled") else 1
+        true = [_same(row[field]) for row in rows[-count:]]
+        theirs = [_same(row[field]) for row in said[-count:]]
+        if true != theirs:
+            yield field, f"truly {true}, it says {theirs}"
+
+
+def _same(value: Any) -> Any:
+    """Numbers count, not how they are spelled; what is not told yet is none."""
+    if isinstance(value, bool):
+        return value
+    try:
+        return Decimal(str(value or 0))
+    except ArithmeticError:
+        return value
+
+
+# --- the test -------------------------------------------------------------------------------
+
+
+async def judge(client: Client, home: Path) -> None:
+    """Let it hear and read an account on which everything happens, on all of its markets."""
+    async with simulator() as exchange:
+        opened = await exchange.control("accounts", exchange=client.exchange)
+        traders = await _traders(exchange, client, opened["accounts"][0])
+        row = traders[0].row
+        arguments = [exchange.url, row["key"], row["secret"], row["passphrase"] or ""]
+        arguments += [f"{trader.market}={trader.symbol}" for trader in traders]
+        async with program(client.program, home, arguments) as it:
+            await listens(client, it, traders)
+            since = {order["orderId"] for order in (await traders[0].truth())["orders"]}
+            for trader in traders:
+                await trader.trade_at_two_prices()
+            found = await settled(client, it, await traders[0].truth(), since)
+    known = {(market, rule.field) for rule in client.differences for market in rule.markets}
+    unknown = [one.words for one in found if (one.market, one.field) not in known]
+    assert not unknown, "\n".join(unknown)
+    assert {(one.market, one.field) for one in found} == known, "a difference is gone"
+
+
+async def _traders(exchange: RunningSimulator, client: Client, row: Any) -> list[Trader]:
+    return [
+        Trader(exchange, row, market, await symbol_of(exchange, client.exchange, market))
+        for market in client.markets
+    ]
+
+
+async def listens(client: Client, it: Program, traders: Sequence[Trader]) -> None:
+    """Trade until it hears of all: whatever happens after that it must have heard."""
+    wanted = {(told.kind, market) for told in client.tells if told.heard for market in told.markets}
+    for _ in range(30):
+        await it.running()
+        for trader in traders:
+            await trader.do("fill", order=await trader.place("60000"))
+        try:
+            return await until(lambda: all(it.said[place] for place in wanted), 1.0)
+        except TimeoutError:
+            pass
+    raise AssertionError(f"hears nothing of {[place for place in wanted if not it.said[place]]}")
+
+
+async def settled(
+    client: Client, it: Program, truth: Mapping[str, Any], since: set[str]
+) -> list[Found]:
+    """What it says otherwise in the end, once nothing is left that it may still hear."""
+    known = {rule.field for rule in client.differences}
+
+    def found() -> list[Found]:
+        return list(differences(client, it, truth, since))
+
+    try:
+        await until(lambda: {one.field for one in found()} <= known, 20.0)
+    except TimeoutError:
+        await it.running()
+    return found()

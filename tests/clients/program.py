@@ -1,0 +1,59 @@
+"""A client at work: a program that prints what it hears and reads as JSON, and all it has said."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.clients.conftest import PYTHON
+from tests.clients.test_binance import PROGRAMS
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+class Program:
+    """What it has said: of every kind, market and id all rows, as they came."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.said: dict[tuple[str, str], Rows] = defaultdict(lambda: defaultdict(list))
+
+    async def read(self) -> None:
+        """Take down what it says until it ends."""
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            if line.startswith(b'{"kind"'):  # else a client's own chatter
+                told = json.loads(line)
+                self.said[told["kind"], told["market"]][told["id"]].append(told["row"])
+
+    async def running(self) -> None:
+        """Fail if it has ended."""
+        if self._process.returncode is not None:
+            assert self._process.stderr is not None
+            errors = (await self._process.stderr.read()).decode()
+            raise AssertionError(errors[-2500:])
+
+
+@asynccontextmanager
+async def program(name: str, home: Path, arguments: Sequence[str]) -> AsyncIterator[Program]:
+    """One of the programs, ended with the block."""
+    process = await asyncio.create_subprocess_exec(
+        str(PYTHON), str(PROGRAMS / name), *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20,
+        env={**os.environ, "CLIENTS_HOME": str(home), "NO_PROXY": "127.0.0.1"},
+    )  # fmt: skip
+    it = Program(process)
+    reader = asyncio.create_task(it.read())
+    try:
+        yield it
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reader
