@@ -8,6 +8,7 @@ by its own doing, the difference has to be seen.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ AS_THEY_ARE: Mapping[str, tuple[str, ...]] = {status: (status,) for status in ST
 class Tells(NamedTuple):
     """The fields of a kind that a client has.
 
-    ``words`` are those an order goes through in a status; of what it reads the last one is told.
+    A kind begins with what it is of. ``words`` are those an order goes through in a status; of what a
+    client reads the last one is told.
     """
 
     kind: str
@@ -40,16 +42,19 @@ class Tells(NamedTuple):
     @property
     def of(self) -> str:
         """What it is about, however it was told."""
-        return self.kind.removesuffix("Row")
+        return re.split("[A-Z]", self.kind)[0]
 
     @property
     def heard(self) -> bool:
         """Whether it comes by itself."""
-        return self.of == self.kind
+        return not self.kind.endswith("Row")
 
 
 class Difference(NamedTuple):
-    """A field (``order.filled``, ``tradeRow.fee``) of which a client says something else, and why."""
+    """A field (``order.filled``, ``tradeRow.fee``) of which a client says something else, and why.
+
+    A whole kind (``order``): it says nothing.
+    """
 
     markets: tuple[Market, ...]
     field: str
@@ -139,7 +144,7 @@ def _unlike(told: Tells, rows: Sequence[Any], said: Sequence[Any]) -> Iterator[t
     if not said:
         yield "", "nothing"
         return
-    path = told.kind == "order"
+    path = told.of == "order" and told.heard
     if path:
         rows = [row | {"status": word} for row in rows for word in told.words[row["status"]]]
     elif told.of == "order":
@@ -194,7 +199,9 @@ async def _traders(exchange: RunningSimulator, client: Client, row: Any) -> list
 
 async def listens(client: Client, it: Program, traders: Sequence[Trader]) -> None:
     """Trade until it hears of all: whatever happens after that it must have heard."""
+    deaf = {(rule.field, market) for rule in client.differences for market in rule.markets}
     wanted = {(told.kind, market) for told in client.tells if told.heard for market in told.markets}
+    wanted -= deaf
     for _ in range(30):
         await it.running()
         for trader in traders:

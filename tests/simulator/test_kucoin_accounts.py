@@ -141,6 +141,7 @@ async def test_an_order_of_spot_is_heard_and_read_from_its_placing_to_its_end() 
             assert (match["type"], match["filledSize"], match["remainSize"]) == (
                 "match", "0.2", "0.3",
             )  # fmt: skip
+            assert match["status"] == "open", "it is in the book"
             assert (match["matchPrice"], match["matchSize"], match["feeType"]) == (
                 "59000", "0.2", "makerFee",
             )  # fmt: skip
@@ -174,6 +175,7 @@ async def test_a_taker_is_never_open_and_its_end_comes_after_its_last_trade() ->
             await owner.do("fill", order=placed["order"], price="60000")
             told = await orders(wire, 3)
             assert [one["type"] for one in told] == ["received", "match", "filled"]
+            assert [one["status"] for one in told] == ["new", "match", "done"]
             assert told[1]["remainSize"] == "0"
             assert "matchPrice" not in told[2]
             first = await pushed(old)

@@ -102,7 +102,7 @@ def _words(fact: Fact, order: Order, spot: bool) -> Sequence[str]:
     return ("canceled",)
 
 
-_STATUSES = {"received": "new", "open": "open", "match": "match"}
+_STATUSES = {"received": "new", "open": "open"}
 
 
 def _order(fact: Fact, order: Order, word: str, nth: int) -> Fields:
@@ -114,7 +114,7 @@ def _order(fact: Fact, order: Order, word: str, nth: int) -> Fields:
         "side": order.side.lower(),
         "orderId": order_id(order),
         "type": word,
-        "status": _STATUSES.get(word, "done"),
+        "status": _status(fact, word),
         "ts": time_ns(fact, nth),
     }
     # Before the book nothing is known but what was asked for.
@@ -132,6 +132,13 @@ def _order(fact: Fact, order: Order, word: str, nth: int) -> Fields:
     if word == "match" and fact.fill is not None:
         data |= _match(fact.fill)
     return data
+
+
+def _status(fact: Fact, word: str) -> str:
+    """How it stands: matched is what takes, while what is taken from the book is open."""
+    if word == "match":
+        return "open" if fact.fill is not None and fact.fill.maker else "match"
+    return _STATUSES.get(word, "done")
 
 
 def _match(fill: Fill) -> Fields:
