@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from common.model.streams import MARKETS, Market
 from tests.clients.program import Program, Rows, program
 from tests.support.simulator import RunningSimulator, simulator
+from tests.support.tls import tls
 from tests.support.trader import Trader, symbol_of
 from tests.support.waiting import until
 
@@ -63,12 +66,17 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Client:
-    """A client of an exchange: its program, what it tells, and of what it says something else."""
+    """A client of an exchange: its program, what it tells, and of what it says something else.
+
+    ``apart`` names the folder of packages of its own, ``tls`` says that it insists on that.
+    """
 
     exchange: str
     program: str
     tells: Sequence[Tells]
     differences: Sequence[Difference] = ()
+    apart: str = ""
+    tls: bool = False
 
     @property
     def markets(self) -> tuple[Market, ...]:
@@ -172,13 +180,14 @@ def _same(value: Any) -> Any:
 
 async def judge(client: Client, home: Path) -> None:
     """Let it hear and read an account on which everything happens, on all of its markets."""
-    async with simulator() as exchange:
+    async with simulator() as exchange, _way_in(client, exchange) as (url, trusted):
         opened = await exchange.control("accounts", exchange=client.exchange)
         traders = await _traders(exchange, client, opened["accounts"][0])
         row = traders[0].row
-        arguments = [exchange.url, row["key"], row["secret"], row["passphrase"] or ""]
+        arguments = [url, row["key"], row["secret"], row["passphrase"] or ""]
         arguments += [f"{trader.market}={trader.symbol}" for trader in traders]
-        async with program(client.program, home, arguments) as it:
+        more = {"apart": client.apart, "trusted": trusted}
+        async with program(client.program, home, arguments, **more) as it:
             await listens(client, it, traders)
             since = {order["orderId"] for order in (await traders[0].truth())["orders"]}
             for trader in traders:
@@ -188,6 +197,18 @@ async def judge(client: Client, home: Path) -> None:
     unknown = [one.words for one in found if (one.market, one.field) not in known]
     assert not unknown, "\n".join(unknown)
     assert {(one.market, one.field) for one in found} == known, "a difference is gone"
+
+
+@asynccontextmanager
+async def _way_in(client: Client, exchange: RunningSimulator) -> AsyncIterator[tuple[str, str]]:
+    """Where it finds the exchange, and the certificate that it has to trust."""
+    if not client.tls:
+        yield exchange.url, ""
+        return
+    with TemporaryDirectory() as folder:
+        certificate = Path(folder) / "certificate.pem"
+        async with tls(exchange.server.port, certificate) as port:
+            yield f"https://127.0.0.1:{port}", str(certificate)
 
 
 async def _traders(exchange: RunningSimulator, client: Client, row: Any) -> list[Trader]:
@@ -202,12 +223,12 @@ async def listens(client: Client, it: Program, traders: Sequence[Trader]) -> Non
     deaf = {(rule.field, market) for rule in client.differences for market in rule.markets}
     wanted = {(told.kind, market) for told in client.tells if told.heard for market in told.markets}
     wanted -= deaf
-    for _ in range(30):
+    for _ in range(12):  # for more there is no money
         await it.running()
         for trader in traders:
             await trader.do("fill", order=await trader.place("60000"))
         try:
-            return await until(lambda: all(it.said[place] for place in wanted), 1.0)
+            return await until(lambda: all(it.said[place] for place in wanted), 2.0)
         except TimeoutError:
             pass
     raise AssertionError(f"hears nothing of {[place for place in wanted if not it.said[place]]}")

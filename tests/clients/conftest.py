@@ -14,6 +14,8 @@ import pytest
 HERE = Path(__file__).parent
 HOME = HERE.parent.parent / ".venv-clients"
 PYTHON = HOME / "bin" / "python"
+# Clients that want other versions of what the rest shares: those go before the rest, in folders of their own.
+APART = HOME / "apart"
 
 # What pip and npm say when there is no way to the registry; anything else is a defect of ours.
 _UNREACHABLE = (
@@ -27,8 +29,8 @@ _UNREACHABLE = (
 def clients() -> Path:
     """The folder of the environment."""
     wanted = hashlib.sha256(sys.version.encode())
-    for name in ("requirements.txt", "package.json"):
-        wanted.update((HERE / name).read_bytes())
+    for one in (HERE / "requirements.txt", *_apart(), HERE / "package.json"):
+        wanted.update(one.read_bytes())
     made = HOME / "made-from"
     HOME.mkdir(exist_ok=True)
     with (HOME / "lock").open("w") as lock:
@@ -40,11 +42,18 @@ def clients() -> Path:
     return HOME
 
 
+def _apart() -> list[Path]:
+    return sorted((HERE / "apart").glob("*.txt"))
+
+
 def _make() -> None:
     # Debian's Python has no pip of its own: the suite's installs into the other environment.
     _run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(HOME)])
     pip = [sys.executable, "-m", "pip", "--python", str(PYTHON), "--disable-pip-version-check"]
     _run([*pip, "install", "--quiet", "--no-input", "-r", str(HERE / "requirements.txt")])
+    for one in _apart():
+        there = ["--no-deps", "--target", str(APART / one.stem), "-r", str(one)]
+        _run([*pip, "install", "--quiet", "--no-input", *there])
     (HOME / "package.json").write_bytes((HERE / "package.json").read_bytes())
     npm = node().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     _run(

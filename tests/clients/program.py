@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.clients.conftest import PYTHON
+from tests.clients.conftest import APART, PYTHON
 from tests.clients.test_binance import PROGRAMS
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -41,12 +41,23 @@ class Program:
 
 
 @asynccontextmanager
-async def program(name: str, home: Path, arguments: Sequence[str]) -> AsyncIterator[Program]:
-    """One of the programs, ended with the block."""
+async def program(
+    name: str, home: Path, arguments: Sequence[str], *, apart: str = "", trusted: str = ""
+) -> AsyncIterator[Program]:
+    """One of the programs, ended with the block.
+
+    Args:
+        apart: the folder of packages that go before the rest.
+        trusted: the file of the certificate that it trusts, of all there are.
+    """
+    env = {**os.environ, "CLIENTS_HOME": str(home), "NO_PROXY": "127.0.0.1"}
+    if apart:
+        env["PYTHONPATH"] = str(APART / apart)
+    if trusted:
+        env |= {"SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted}
     process = await asyncio.create_subprocess_exec(
         str(PYTHON), str(PROGRAMS / name), *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20,
-        env={**os.environ, "CLIENTS_HOME": str(home), "NO_PROXY": "127.0.0.1"},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20, env=env,
     )  # fmt: skip
     it = Program(process)
     reader = asyncio.create_task(it.read())
