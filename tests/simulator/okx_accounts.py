@@ -59,7 +59,7 @@ class Owner(AccountOwner):
 
     # --- the socket -------------------------------------------------------------------------
 
-    async def log_in(self, wire: Wire, **wrong: str) -> Any:
+    async def log_in(self, wire: Wire, **wrong: str | int) -> Any:
         """A login and its answer."""
         stamp = wrong.get("timestamp", str(self.now_ms() // 1000))
         args = {

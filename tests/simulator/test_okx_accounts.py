@@ -56,6 +56,15 @@ async def test_a_wrong_login_is_refused_and_a_right_one_comes_once(
         assert (await wire.raw()).data == "pong"
 
 
+async def test_the_time_of_a_login_may_be_a_number() -> None:
+    async with simulator() as exchange, dial(exchange, PRIVATE) as wire:
+        owner = await an_owner(exchange)
+        now_s = owner.now_ms() // 1000
+        assert (await owner.log_in(wire, timestamp=now_s - 60))["code"] == "60006"
+        assert (await owner.log_in(wire, passphrase=5))["code"] == "60009"
+        assert (await owner.log_in(wire, timestamp=now_s))["event"] == "login"
+
+
 @pytest.mark.parametrize(
     ("arg", "code"),
     [

@@ -27,6 +27,7 @@ _GOOD_S = 30.0
 _KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
 _SECONDS = re.compile(r"\d{1,12}(\.\d{1,6})?")
+_LOGIN = ("apiKey", "passphrase", "timestamp", "sign")
 _HEADERS = {
     "OK-ACCESS-KEY": "50103",
     "OK-ACCESS-PASSPHRASE": "50104",
@@ -86,18 +87,7 @@ def login(world: World, message: Mapping[str, Any], address: str) -> Account:
     Raises:
         Refused: nobody, or not so; a wrong address or a missing permission has no code of its own.
     """
-    match message.get("args"):
-        case [
-            {
-                "apiKey": str(key),
-                "passphrase": str(passphrase),
-                "timestamp": str(stamp),
-                "sign": str(sign),
-            }
-        ]:
-            pass
-        case _:
-            raise Refused("60009", "Login failed.")
+    key, passphrase, stamp, sign = _login_of(message)
     account = world.accounts.of_key(NAME, key)
     if not _KEY.fullmatch(key):
         raise Refused("60005", "Invalid apiKey")
@@ -114,6 +104,23 @@ def login(world: World, message: Mapping[str, Any], address: str) -> Account:
     if not account.key.allows("read", address):
         raise Refused("60009", "Login failed.")
     return account
+
+
+def _login_of(message: Mapping[str, Any]) -> list[str]:
+    """What a login is made of, all texts; its time may be a number, as some clients send it."""
+    match message.get("args"):
+        case [{**args}]:
+            told = [args.get(name) for name in _LOGIN]
+        case _:
+            told = []
+    texts = [str(one) for name, one in zip(_LOGIN, told, strict=False) if _fits(name, one)]
+    if len(texts) < len(_LOGIN):
+        raise Refused("60009", "Login failed.")
+    return texts
+
+
+def _fits(name: str, value: object) -> bool:
+    return isinstance(value, str) or (name == "timestamp" and isinstance(value, int))
 
 
 def _iso_ms(stamp: str) -> int:
