@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from common.exchanges.kucoin.account import private_request
 from common.exchanges.kucoin.asking import Asking, is_forgotten, once, stretches, when
+from common.exchanges.kucoin.classic_holdings import PositionRow
 from common.exchanges.kucoin.describe import ASSETS
 from common.exchanges.kucoin.rows import (
     FuturesFill,
@@ -32,7 +33,6 @@ from common.exchanges.kucoin.rows import (
     spot_fill,
     spot_order,
 )
-from common.exchanges.kucoin.told import PositionRow
 from common.exchanges.kucoin.words import is_ours
 from common.exchanges.private import Credentials, FillTold, InquiryFailed, Known, OrderTold, Told
 from common.exchanges.protocol import RestRequest

@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from common.exchanges.kucoin.told import PositionRow, position_of, wallet_of
+from common.exchanges.kucoin.classic_holdings import PositionRow, position_of, wallet_of
 from common.exchanges.kucoin.units import digits
 from common.exchanges.kucoin.words import (
     LIQUIDATIONS,

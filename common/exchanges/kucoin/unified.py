@@ -13,7 +13,16 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from common.exchanges.kucoin.words import asset_of, given, is_ours, size_of, state_of
+from common.exchanges.kucoin.words import (
+    MARGINS,
+    asset_of,
+    done_of,
+    given,
+    held,
+    is_ours,
+    size_of,
+    state_of,
+)
 from common.exchanges.private import (
     BalancesTold,
     FillTold,
@@ -23,10 +32,10 @@ from common.exchanges.private import (
     PositionsTold,
 )
 from common.exchanges.protocol import Notice, Unreadable
-from common.exchanges.sizes import Amount, Size, of_contracts
+from common.exchanges.sizes import Size
 from common.exchanges.wire import STRANGE, MaybeNumber, Number, Signed, unreadable
 from common.model.account import Balance, PositionSide, Side
-from common.model.decimals import absolute, plain, quotient, total
+from common.model.decimals import plain, quotient, total
 from common.model.instruments import Catalog
 from common.model.streams import Market
 
@@ -35,7 +44,6 @@ Nanos = int | str
 Role = Literal["TAKER", "MAKER", ""]
 # Products that share their symbols with spot.
 _MARGIN = frozenset({"MARGIN", "CROSS", "ISOLATED"})
-_MARGINS: Mapping[str, Literal["cross", "isolated"]] = {"CROSS": "cross", "ISOLATED": "isolated"}
 # What an order's sizes count: the base asset, contracts, or (a market order by its worth) the quote.
 Unit = Literal["BASECCY", "UNIT", "QUOTECCY", ""]
 _NANOS = 1_000_000
@@ -96,11 +104,10 @@ def order_of(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
     state = str(row.status)
     time_ms, seq = time_of(row.updated_time)
     if row.size_unit == "QUOTECCY":
-        asked, done = Size(), Size(_at_least(row.filled_size, row.avg_price), row.filled_size)
+        asked, done = Size(), _worth(row.filled_size, row.avg_price)
     else:
         asked = size_of(market, row.symbol, row.size, row.price, catalog)
-        done = size_of(market, row.symbol, row.filled_size, row.avg_price, catalog)
-    nothing = bool(row.filled_size) and not given(row.filled_size)
+        done = done_of(market, row.symbol, row.filled_size, row.avg_price, catalog)
     return OrderTold(
         symbol=row.symbol,
         order_id=row.order_id,
@@ -116,9 +123,9 @@ def order_of(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
         stop_price=given(row.trigger_price),
         quantity=asked.base,
         contracts=asked.contracts,
-        filled="0" if nothing else done.base,
+        filled=done.base,
         filled_contracts=done.contracts,
-        filled_quote="0" if nothing else done.quote,
+        filled_quote=done.quote,
         average_price=given(row.avg_price),
         reduce_only=row.reduce_only,
         position_side=row.position_side or UNSET,
@@ -126,16 +133,19 @@ def order_of(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
     )
 
 
-def _at_least(worth: str, average: str) -> Amount:
-    """So much of the base asset that worth was, for the average price is rounded.
+def _worth(worth: str, average: str) -> Size:
+    """What was filled of an order by its worth: so much of the base asset at least.
 
-    It must not be more than the trades add up to, and need not be as much: they tell.
+    The average price is rounded. It must not be more than the trades add up to, and need not be as
+    much: they tell.
     """
-    if not given(worth) or not given(average):
-        return UNSET
+    if worth and not given(worth):
+        return Size("0", "0")
+    if not worth or not given(average):
+        return Size(quote=worth)
     decimals = len(average.partition(".")[2])
     above = total((average, plain(Decimal(1).scaleb(-decimals))))
-    return quotient(worth, above, decimals=16)
+    return Size(quotient(worth, above, decimals=16), worth)
 
 
 # --- trades -------------------------------------------------------------------------------------
@@ -213,10 +223,7 @@ class PositionRow(Struct, kw_only=True):
 def position_of(row: PositionRow, catalog: Catalog) -> Position:
     """In our words; the sign is the side's where there are two. Raises as ``order_of``."""
     side = row.position_side or "BOTH"
-    amount = row.size if side == "BOTH" else absolute(row.size)
-    size = Size("0", contracts="0")
-    if given(amount):
-        size = of_contracts(amount, row.entry_price, row.symbol, catalog)
+    size = held(side, row.size, row.entry_price, row.symbol, catalog)
     return Position(
         symbol=row.symbol,
         position_side=side,
@@ -228,7 +235,7 @@ def position_of(row: PositionRow, catalog: Catalog) -> Position:
         unrealized_pnl=row.unrealized_pnl,
         realized_pnl=row.realized_pnl,
         leverage=given(row.leverage),
-        margin_type=_MARGINS.get(row.margin_mode, UNSET),
+        margin_type=MARGINS.get(row.margin_mode, UNSET),
         margin=row.initial_margin,
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
 from common.exchanges.kucoin.describe import ASSETS, STABLE_COINS
 from common.exchanges.sizes import Amount, Size, of_base, of_contracts
-from common.model.account import OrderStatus, Side
+from common.model.account import OrderStatus, PositionSide, Side
+from common.model.decimals import absolute
 from common.model.instruments import Catalog
 from common.model.streams import Market
 
@@ -33,6 +35,7 @@ STATES: Mapping[str, OrderStatus] = {
     "5": "CANCELED",
     "6": "CANCELED",  # after a part of it was filled
 }
+MARGINS: Mapping[str, Literal["cross", "isolated"]] = {"CROSS": "cross", "ISOLATED": "isolated"}
 SIDES: Mapping[str, Side] = {"buy": "BUY", "sell": "SELL"}
 # What made the exchange trade: taken over, or auto-deleveraged. (A settlement is neither.)
 LIQUIDATIONS = frozenset({"liquid", "adl"})
@@ -79,6 +82,23 @@ def size_of(market: Market, symbol: str, amount: str, price: str, catalog: Catal
     if market == "spot":
         return of_base(amount, price)
     return of_contracts(amount, price, symbol, catalog)
+
+
+def done_of(market: Market, symbol: str, filled: str, average: str, catalog: Catalog) -> Size:
+    """What was filled so far: nothing is nothing, whatever a contract is."""
+    size = size_of(market, symbol, filled, average, catalog)
+    return size if not filled or given(filled) else Size("0", "0", size.contracts)
+
+
+def held(side: PositionSide, amount: str, price: str, symbol: str, catalog: Catalog) -> Size:
+    """What a position comes to; the sign is the side's where there are two.
+
+    Raises:
+        ArithmeticError: a number that no exchange writes.
+    """
+    if not given(amount):
+        return Size("0", contracts="0")
+    return of_contracts(amount if side == "BOTH" else absolute(amount), price, symbol, catalog)
 
 
 def given(number: str | None) -> Amount:

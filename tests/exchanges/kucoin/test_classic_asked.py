@@ -25,7 +25,7 @@ from common.exchanges.protocol import RestRequest
 from common.model.account import Balance
 from common.model.secret import Secret
 from tests.exchanges.asking import answered, refused
-from tests.exchanges.kucoin.test_told import COIN, LINEAR, POSITION
+from tests.exchanges.kucoin.pushes import COIN, LINEAR, POSITION
 
 ACCOUNT = Credentials(Secret("k"), Secret("s"), Secret("p"))
 ORDER: dict[str, Any] = {

@@ -28,7 +28,7 @@ from common.model.secret import Secret
 from common.model.streams import Market
 from tests.exchanges.asking import answered
 from tests.exchanges.corpus import CORPUS, Line, lines
-from tests.exchanges.kucoin.test_told import COIN, LINEAR
+from tests.exchanges.kucoin.pushes import COIN, LINEAR
 
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no real messages at {CORPUS}")
 

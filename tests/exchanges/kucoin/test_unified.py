@@ -27,7 +27,7 @@ from common.model.instruments import Catalog
 from common.model.streams import Market
 from common.recovery.orders import Orders
 from common.recovery.reports import Account
-from tests.exchanges.kucoin.test_told import COIN, LINEAR, NONE
+from tests.exchanges.kucoin.pushes import COIN, LINEAR, NONE
 
 ORDER: dict[str, Any] = {
     "O": 1770107561253000000, "S": "BUY", "U": 1770107561263000123, "f": "0.000788236", "p": "0",
