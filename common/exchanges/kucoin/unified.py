@@ -139,9 +139,9 @@ def _worth(worth: str, average: str) -> Size:
     The average price is rounded. It must not be more than the trades add up to, and need not be as
     much: they tell.
     """
-    if worth and not given(worth):
-        return Size("0", "0")
-    if not worth or not given(average):
+    if not given(worth):
+        return Size("0", "0") if worth else Size()
+    if not given(average):
         return Size(quote=worth)
     decimals = len(average.partition(".")[2])
     above = total((average, plain(Decimal(1).scaleb(-decimals))))

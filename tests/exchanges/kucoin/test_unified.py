@@ -131,6 +131,8 @@ def test_a_size_in_the_quote_asset_is_at_least_so_much_of_the_base_asset() -> No
     assert (told_.quantity, told_.filled, told_.filled_quote) == (UNSET, "0", "0")
     (told_,) = order(qU="QUOTECCY", q="10", fS="9.9", aP="0")
     assert (told_.filled, told_.filled_quote) == (UNSET, "9.9")
+    (told_,) = order(qU="QUOTECCY", q="10", fS="", os=2)
+    assert (told_.filled, told_.filled_quote) == (UNSET, UNSET)
 
 
 @given(
