@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from common.exchanges.binance.words import (
     OrderLetters,
+    done_of,
     given,
     is_liquidation,
     margin_of,
@@ -55,8 +56,7 @@ def order_update(market: Market, event: OrderUpdate, catalog: Catalog) -> Sequen
     """The fill, where there is one, and the state that it led to."""
     row = event.order
     asked = size_of(market, row.symbol, row.quantity, row.price, catalog)
-    done = size_of(market, row.symbol, row.filled, row.average_price, catalog)
-    nothing = not given(row.filled)
+    done = done_of(market, row.symbol, row.filled, row.average_price, catalog)
     liquidation = is_liquidation(row.client_id)
     order = OrderTold(
         symbol=row.symbol,
@@ -72,9 +72,9 @@ def order_update(market: Market, event: OrderUpdate, catalog: Catalog) -> Sequen
         stop_price=given(row.stop_price),
         quantity=asked.base,
         contracts=asked.contracts,
-        filled="0" if nothing else done.base,
+        filled=done.base,
         filled_contracts=done.contracts,
-        filled_quote="0" if nothing else done.quote,
+        filled_quote=done.quote,
         average_price=given(row.average_price),
         reduce_only=row.reduce_only,
         position_side=row.position_side,

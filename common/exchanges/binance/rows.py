@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from common.exchanges.binance.words import (
+    done_of,
     given,
     is_liquidation,
     margin_of,
@@ -57,9 +58,8 @@ ORDERS = msgspec.json.Decoder(list[_Order])
 def order_told(market: Market, row: _Order, catalog: Catalog) -> OrderTold:
     """An order as it stands."""
     asked = size_of(market, row.symbol, row.quantity, row.price, catalog)
-    done = size_of(market, row.symbol, row.filled, row.average_price, catalog)
-    nothing = not given(row.filled)
-    quote = row.filled_quote if market == "spot" else done.quote
+    done = done_of(market, row.symbol, row.filled, row.average_price, catalog)
+    quote = row.filled_quote if market == "spot" and given(row.filled) else done.quote
     return OrderTold(
         symbol=row.symbol,
         order_id=str(row.order_id),
@@ -74,9 +74,9 @@ def order_told(market: Market, row: _Order, catalog: Catalog) -> OrderTold:
         stop_price=given(row.stop_price),
         quantity=given(asked.base) if market == "spot" else asked.base,
         contracts=asked.contracts,
-        filled="0" if nothing else done.base,
+        filled=done.base,
         filled_contracts=done.contracts,
-        filled_quote="0" if nothing else not_below_zero(quote),
+        filled_quote=not_below_zero(quote),
         average_price=given(row.average_price),
         reduce_only=row.reduce_only,
         position_side=row.position_side,

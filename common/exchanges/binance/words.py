@@ -74,6 +74,12 @@ def size_of(market: Market, symbol: str, amount: str, price: str, catalog: Catal
     return of_base(amount, price)
 
 
+def done_of(market: Market, symbol: str, filled: str, average: str, catalog: Catalog) -> Size:
+    """What was filled so far: nothing is nothing, whatever a contract is."""
+    size = size_of(market, symbol, filled, average, catalog)
+    return size if given(filled) else Size("0", "0", size.contracts)
+
+
 def margin_of(raw: str) -> Literal["cross", "isolated"] | UnsetType:
     """In our words; an unknown one is left out."""
     return _MARGINS.get(raw.lower(), UNSET)
