@@ -7,28 +7,20 @@ a worker that is paused has no steps for a while and then goes on as if nothing 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, precondition, rule
 
 from common.fleet.checkpoints import FREE, UNSURE, Checkpoints, Holder, Move
-from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
 from common.model.checkpoints import Checkpoint
 from common.model.streams import Stream
 from scripts.engines import RedisServer
+from tests.fleet.any_order import OnRedis, check
 from tests.recovery.bars import at, bar
 
 WORKERS = ("a", "b", "c")
@@ -48,19 +40,14 @@ def one_of(these: Mapping[_Key, object], pick: int) -> _Key:
     return list(these)[pick % len(these)]
 
 
-class AnyOrder(RuleBasedStateMachine):
+class AnyOrder(OnRedis):
     """What each worker believes to hold, beside what Redis says.
 
     ``right`` is the last taking of each stream that was not let go of: whoever has it may write.
     """
 
-    url = ""
-
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.redis = connect(self.url)
-        self.runner.run(self.redis.flushall())
         self.leases = {name: Leases(self.redis, KEYS, name, ttl_s=600) for name in WORKERS}
         self.checkpoints = Checkpoints(self.redis, KEYS)
         self.held: dict[tuple[str, str], Lease] = {}
@@ -70,10 +57,6 @@ class AnyOrder(RuleBasedStateMachine):
         self.accepted: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
         self.epochs: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
         self.newest = 0
-
-    def teardown(self) -> None:
-        self.runner.run(self.redis.aclose())
-        self.runner.close()
 
     def kept(self, stream: Stream) -> tuple[int, str] | None:
         field = f"{stream.symbol}:{stream.interval}"
@@ -181,18 +164,10 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def lose_data(self) -> None:
-        """Redis comes back empty. That takes it longer than the epochs are ahead of its clock."""
-        self.runner.run(self.redis.flushall())
-        self.runner.run(self._until_clock_is_past(self.newest))
+        self.lose_everything(self.newest)
         self.right = dict.fromkeys(STREAMS)
         self.accepted = dict.fromkeys(STREAMS, 0)
         self.epochs = dict.fromkeys(STREAMS, 0)
-
-    async def _until_clock_is_past(self, epoch: int) -> None:
-        while True:
-            seconds, micros = await self.redis.time()
-            if int(seconds) * 1000 + int(micros) // 1000 > epoch:
-                return
 
     @invariant()
     def of_a_streams_holders_one_at_most_can_write(self) -> None:
@@ -223,13 +198,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 @pytest.mark.engines
 def test_one_holder_writes_and_the_next_goes_on_where_he_stood(redis_server: RedisServer) -> None:
-    AnyOrder.url = redis_server.url
-    run_state_machine_as_test(
-        AnyOrder,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
-    )
+    check(AnyOrder, redis_server, steps=40)

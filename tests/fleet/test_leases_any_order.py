@@ -7,17 +7,14 @@ worker that is paused simply has no steps for a while.
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 
-from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
 from scripts.engines import RedisServer
+from tests.fleet.any_order import OnRedis, check
 
 WORKERS = ("a", "b", "c")
 SHARDS = ("s:0", "s:1", "s:2")
@@ -27,23 +24,14 @@ workers = st.sampled_from(WORKERS)
 shards = st.sampled_from(SHARDS)
 
 
-class AnyOrder(RuleBasedStateMachine):
+class AnyOrder(OnRedis):
     """What each worker believes, beside what Redis says."""
-
-    url = ""
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.redis = connect(self.url)
-        self.runner.run(self.redis.flushall())
         self.leases = {name: Leases(self.redis, KEYS, name, ttl_s=600) for name in WORKERS}
         self.held: dict[str, dict[str, Lease]] = {name: {} for name in WORKERS}
         self.last_epoch = dict.fromkeys(SHARDS, 0)
-
-    def teardown(self) -> None:
-        self.runner.run(self.redis.aclose())
-        self.runner.close()
 
     def granted(self, worker: str, lease: Lease) -> None:
         """Every grant of a shard has a higher epoch than any before, whoever had it."""
@@ -106,15 +94,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def lose_data(self) -> None:
-        """Redis comes back empty. That takes it longer than the epochs are ahead of its clock."""
-        self.runner.run(self.redis.flushall())
-        self.runner.run(self._until_clock_is_past(max(self.last_epoch.values())))
-
-    async def _until_clock_is_past(self, epoch: int) -> None:
-        while True:
-            seconds, micros = await self.redis.time()
-            if int(seconds) * 1000 + int(micros) // 1000 > epoch:
-                return
+        self.lose_everything(max(self.last_epoch.values()))
 
     @invariant()
     def redis_knows_at_most_one_owner_and_it_is_the_newest(self) -> None:
@@ -133,13 +113,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 @pytest.mark.engines
 def test_never_two_owners_and_epochs_only_rise(redis_server: RedisServer) -> None:
-    AnyOrder.url = redis_server.url
-    run_state_machine_as_test(
-        AnyOrder,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
-    )
+    check(AnyOrder, redis_server, steps=30)

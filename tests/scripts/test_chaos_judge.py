@@ -15,9 +15,9 @@ from scripts.chaos.judge import LATE_S, judge
 from scripts.chaos.kinds import KINDS
 from scripts.chaos.schedule import Fault
 from scripts.quick.compare import Body, candle_id
+from tests.scripts.bars import T0, bar
 
-MINUTE_MS = 60_000
-T0 = 1_700_000_040_000  # both clocks agree here; the market's runs 20 times faster
+# Both clocks agree at T0; the market's runs 20 times faster.
 SPEED = 20
 CLOCK = MarketClock(speed=SPEED, anchor_ms=T0)
 MINUTE_S = 60 / SPEED
@@ -27,22 +27,6 @@ BARS = 40
 YOUNG = 7
 OWNER, OTHER = 101, 102
 EPOCHS = {1: OWNER, 2: OTHER}
-
-
-def bar(minute: int, **changes: Any) -> dict[str, Any]:
-    start_ms = T0 + minute * MINUTE_MS
-    body = {
-        "exchange": "binance",
-        "market": "spot",
-        "symbol": "BTCUSDT",
-        "interval": "1m",
-        "startMs": start_ms,
-        "endMs": start_ms + MINUTE_MS,
-        "close": f"{100 + minute}.10",
-        "closed": True,
-        "revision": 0,
-    }
-    return body | changes
 
 
 def end_s(minute: int) -> float:

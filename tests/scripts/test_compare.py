@@ -17,26 +17,7 @@ from scripts.quick.compare import (
     compare_recording,
     total,
 )
-
-MINUTE_MS = 60_000
-T0 = 1_700_000_040_000
-
-
-def bar(minute: int, **changes: Any) -> dict[str, Any]:
-    start_ms = T0 + minute * MINUTE_MS
-    body = {
-        "exchange": "binance",
-        "market": "spot",
-        "symbol": "BTCUSDT",
-        "interval": "1m",
-        "startMs": start_ms,
-        "endMs": start_ms + MINUTE_MS,
-        "close": f"{100 + minute}.10",
-        "closed": True,
-        "revision": 0,
-    }
-    return body | changes
-
+from tests.scripts.bars import MINUTE_MS, T0, bar
 
 TRUTH: list[Body] = [bar(minute) for minute in range(10)]
 

@@ -6,9 +6,7 @@ import base64
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from yarl import URL
 
 from common.model.streams import Market
 from tests.simulator.owners import AccountOwner, hmac_hex
@@ -47,13 +45,10 @@ class Owner(AccountOwner):
     async def send(
         self, market: Market, target: str, *, method: str = "GET", key: str | None = None
     ) -> tuple[int, Any]:
+        """A request with the key and no signature."""
         headers = {"X-MBX-APIKEY": self.key if key is None else key}
-        url = URL(f"{self.exchange.url}/{HOSTS[market]}{target}", encoded=True)
-        async with (
-            aiohttp.ClientSession() as http,
-            http.request(method, url, headers=headers) as answer,
-        ):
-            return answer.status, await answer.json()
+        status, body, _ = await self.fetch(HOSTS[market] + target, headers, method=method)
+        return status, body
 
     async def rows(self, market: Market, path: str, **params: Any) -> Any:
         status, body = await self.ask(market, path, **params)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
-from yarl import URL
-
 from common.model.streams import Market
 from tests.simulator.owners import AccountOwner, hmac_base64
 from tests.simulator.wire import Wire
@@ -47,12 +44,10 @@ class Owner(AccountOwner):
             "ACCESS-KEY": self.key,
             "ACCESS-SIGN": self.sign(signed or f"{time}GET{target}"),
             "ACCESS-TIMESTAMP": time,
-            "ACCESS-PASSPHRASE": self.row["passphrase"],
+            "ACCESS-PASSPHRASE": self.passphrase,
         }
-        sent = {name: text for name, text in (right | (headers or {})).items() if text is not None}
-        url = URL(f"{self.exchange.url}/{REST}{target}", encoded=True)
-        async with aiohttp.ClientSession() as http, http.get(url, headers=sent) as answer:
-            return answer.status, await answer.json()
+        status, body, _ = await self.fetch(REST + target, right | (headers or {}))
+        return status, body
 
     async def data(self, path: str, **params: Any) -> Any:
         status, body = await self.ask(path, **params)
@@ -65,7 +60,7 @@ class Owner(AccountOwner):
         """The answer to a login, with what is wrong in it on purpose."""
         time = str(wrong.get("timestamp", self.now_ms() // 1000))
         argument = {
-            "apiKey": self.key, "passphrase": self.row["passphrase"], "timestamp": time,
+            "apiKey": self.key, "passphrase": self.passphrase, "timestamp": time,
             "sign": self.sign(f"{time}GET/user/verify"),
         }  # fmt: skip
         await wire.say({"op": "login", "args": [argument | wrong]})

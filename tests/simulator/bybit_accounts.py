@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
-from yarl import URL
-
 from common.model.streams import Market
 from tests.simulator.owners import AccountOwner, hmac_hex
 from tests.simulator.wire import Wire
@@ -38,13 +35,7 @@ class Owner(AccountOwner):
             "X-BAPI-RECV-WINDOW": window,
             "X-BAPI-SIGN": hmac_hex(self.secret, text) if sign is None else sign,
         }
-        url = URL(f"{self.exchange.url}/{HOST}{path}?{query}", encoded=True)
-        async with (
-            aiohttp.ClientSession() as http,
-            http.get(url, headers=headers, data=body or None) as answer,
-        ):
-            told = await answer.json() if await answer.read() else {}
-            return answer.status, told, dict(answer.headers)
+        return await self.fetch(f"{HOST}{path}?{query}", headers, body=body)
 
     async def result(self, path: str, **params: Any) -> Any:
         status, body, _ = await self.ask(path, **params)

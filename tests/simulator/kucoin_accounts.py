@@ -7,9 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
-from yarl import URL
-
 from common.model.streams import Market
 from tests.simulator.owners import AccountOwner, hmac_base64
 from tests.simulator.wire import Wire, dial
@@ -33,7 +30,7 @@ class Owner(AccountOwner):
             "KC-API-KEY": self.key,
             "KC-API-SIGN": hmac_base64(self.secret, stamp + signed),
             "KC-API-TIMESTAMP": stamp,
-            "KC-API-PASSPHRASE": hmac_base64(self.secret, self.row["passphrase"]),
+            "KC-API-PASSPHRASE": hmac_base64(self.secret, self.passphrase),
             "KC-API-KEY-VERSION": "3",
         }
 
@@ -44,12 +41,8 @@ class Owner(AccountOwner):
         """A signed request: status, answer, headers. ``headers`` take the place of the right ones."""
         target = f"{path}?{urlencode(params)}" if params else path
         sent = self.headers(method + target, now_ms) | (headers or {})
-        url = URL(f"{self.exchange.url}/{HOSTS[market]}{target}", encoded=True)
-        async with (
-            aiohttp.ClientSession() as http,
-            http.request(method, url, headers={n: v for n, v in sent.items() if v}) as answer,
-        ):
-            return answer.status, await answer.json(), dict(answer.headers)
+        given = {name: text or None for name, text in sent.items()}
+        return await self.fetch(HOSTS[market] + target, given, method=method)
 
     async def data(self, market: Market, path: str, **params: Any) -> Any:
         """What a request that is good is answered."""

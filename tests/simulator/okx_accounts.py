@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
-from yarl import URL
-
 from common.model.streams import Market
 from tests.simulator.owners import AccountOwner, hmac_base64
 from tests.simulator.wire import Wire
@@ -45,12 +42,10 @@ class Owner(AccountOwner):
             "OK-ACCESS-KEY": self.key,
             "OK-ACCESS-SIGN": hmac_base64(self.secret, f"{stamp}GET{target}"),
             "OK-ACCESS-TIMESTAMP": stamp,
-            "OK-ACCESS-PASSPHRASE": self.row["passphrase"],
+            "OK-ACCESS-PASSPHRASE": self.passphrase,
         }
-        sent = {name: text for name, text in (headers | (wrong or {})).items() if text is not None}
-        url = URL(f"{self.exchange.url}/{REST}{target}", encoded=True)
-        async with aiohttp.ClientSession() as http, http.get(url, headers=sent) as answer:
-            return answer.status, await answer.json()
+        status, body, _ = await self.fetch(REST + target, headers | (wrong or {}))
+        return status, body
 
     async def rows(self, path: str, **params: Any) -> Any:
         status, body = await self.ask(path, **params)
@@ -64,7 +59,7 @@ class Owner(AccountOwner):
         stamp = wrong.get("timestamp", str(self.now_ms() // 1000))
         args = {
             "apiKey": self.key,
-            "passphrase": self.row["passphrase"],
+            "passphrase": self.passphrase,
             "timestamp": stamp,
             "sign": hmac_base64(self.secret, f"{stamp}GET/users/self/verify"),
         }

@@ -8,6 +8,9 @@ import hmac
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+import aiohttp
+from yarl import URL
+
 from common.model.streams import Market
 from tests.support.simulator import RunningSimulator
 
@@ -27,7 +30,8 @@ class AccountOwner:
 
     def __init__(self, simulated: RunningSimulator, row: dict[str, Any]) -> None:
         self.exchange, self.row = simulated, row
-        self.name, self.key, self.secret = row["account"], row["key"], row["secret"]
+        self.name, self.key = row["account"], row["key"]
+        self.secret, self.passphrase = row["secret"], row["passphrase"]
 
     @classmethod
     async def opened(cls, simulated: RunningSimulator, count: int = 1, **more: Any) -> list[Self]:
@@ -63,6 +67,23 @@ class AccountOwner:
 
     def now_ms(self) -> int:
         return self.exchange.clock.now_ms()
+
+    async def fetch(
+        self, target: str, headers: Mapping[str, str | None], *, method: str = "GET",
+        body: bytes = b"",
+    ) -> tuple[int, Any, dict[str, str]]:  # fmt: skip
+        """A request to a host and path as it is: status, answer, headers.
+
+        A header that is None is left out.
+        """
+        url = URL(f"{self.exchange.url}/{target}", encoded=True)
+        sent = {name: text for name, text in headers.items() if text is not None}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(method, url, headers=sent, data=body or None) as answer,
+        ):
+            told = await answer.json() if await answer.read() else {}
+            return answer.status, told, dict(answer.headers)
 
 
 def hmac_hex(secret: str, text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
@@ -14,7 +13,6 @@ from common.exchanges.kucoin.asking import SPAN_MS
 from common.exchanges.kucoin.classic_asked import order, since, snapshot
 from common.exchanges.private import (
     BalancesTold,
-    Credentials,
     FillTold,
     InquiryFailed,
     Known,
@@ -23,11 +21,10 @@ from common.exchanges.private import (
 )
 from common.exchanges.protocol import RestRequest
 from common.model.account import Balance
-from common.model.secret import Secret
 from tests.exchanges.asking import answered, refused
+from tests.exchanges.kucoin.answers import ACCOUNT, body
 from tests.exchanges.kucoin.pushes import COIN, LINEAR, POSITION
 
-ACCOUNT = Credentials(Secret("k"), Secret("s"), Secret("p"))
 ORDER: dict[str, Any] = {
     "id": "6717422bd51c29000775ea03", "clientOid": "5c52e11203aa677f33e493fb",
     "symbol": "BTC-USDT", "opType": "DEAL", "type": "limit", "side": "buy", "price": "70000",
@@ -64,10 +61,6 @@ INVERSE_FILL: dict[str, Any] = {
     "feeCurrency": "XBT", "tradeType": "adl", "tradeTime": 1558334496000000000,
     "createdAt": 1558334496000,
 }  # fmt: skip
-
-
-def body(data: Any) -> bytes:
-    return json.dumps({"code": "200000", "data": data}).encode()
 
 
 def found(*rows: Any, last_id: int | None = 7) -> bytes:

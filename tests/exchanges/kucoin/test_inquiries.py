@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
@@ -14,7 +13,6 @@ from common.exchanges.kucoin.asking import SPAN_MS
 from common.exchanges.kucoin.inquiries import order, since, snapshot
 from common.exchanges.private import (
     BalancesTold,
-    Credentials,
     FillTold,
     InquiryFailed,
     Known,
@@ -23,11 +21,10 @@ from common.exchanges.private import (
 )
 from common.exchanges.protocol import RestRequest
 from common.model.account import Balance
-from common.model.secret import Secret
 from tests.exchanges.asking import answered, refused
+from tests.exchanges.kucoin.answers import ACCOUNT, body
 from tests.exchanges.kucoin.pushes import COIN, LINEAR
 
-ACCOUNT = Credentials(Secret("k"), Secret("s"), Secret("p"))
 ORDER: dict[str, Any] = {
     "orderId": "426328635071352832", "symbol": "ETH-USDT", "orderType": "LIMIT", "side": "BUY",
     "size": "0.001", "price": "1000", "timeInForce": "GTC", "orderTime": 1774457869404794617,
@@ -49,10 +46,6 @@ POSITION: dict[str, Any] = {
     "initialMargin": "6.0993333327234", "updateTime": 1774469753178000000,
 }  # fmt: skip
 FUTURES: dict[str, Any] = {"symbol": "ETHUSDTM", "sizeUnit": "UNIT", "size": "3", "status": 4}
-
-
-def body(data: Any) -> bytes:
-    return json.dumps({"code": "200000", "data": data}).encode()
 
 
 def mode(name: str) -> bytes:

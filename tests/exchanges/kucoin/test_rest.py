@@ -16,13 +16,10 @@ from common.exchanges.kucoin.describe import ERRORS
 from common.exchanges.kucoin.parse import parse
 from common.model.events import Candle
 from common.model.streams import MARKETS, Market, Stream
+from tests.exchanges.kucoin.answers import body
 from tests.exchanges.kucoin.test_parse import CONTRACT_BAR, SPOT_BAR, contract, frame
 
 MINUTE_MS = 60_000
-
-
-def body(data: Any) -> bytes:
-    return json.dumps({"code": "200000", "data": data}).encode()
 
 
 def stream(market: Market, interval: str = "1m") -> Stream:
