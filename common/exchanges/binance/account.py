@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct, field
 
+from common.exchanges.answers import told
+from common.exchanges.binance.rest import ERROR, Error
 from common.exchanges.private import (
     Credentials,
     Hosts,
@@ -19,7 +21,7 @@ from common.exchanges.private import (
 )
 from common.exchanges.protocol import RestRequest
 from common.exchanges.signing import ed25519_base64, hmac_hex
-from common.exchanges.wire import BROKEN, decoded
+from common.exchanges.wire import decoded
 from common.model.streams import Market
 
 # How long a signature holds. The exchange allows a second into its future and none into its past.
@@ -109,25 +111,12 @@ def sign(request: RestRequest, credentials: Credentials, now_ms: int) -> RestReq
     return msgspec.structs.replace(request, url=url, params={}, headers=headers, signed=False)
 
 
-class Refused(Struct):
-    """An error, as REST and the sockets tell it."""
-
-    code: int = 0
-    msg: str = ""
-
-
-_error = msgspec.json.Decoder(Refused)
-
-
 def trouble(status: int, _headers: Mapping[str, str], body: bytes) -> Trouble | None:
     """What a REST answer means for the account; None for success."""
     if status < 400:
         return None
-    try:
-        code = _error.decode(body).code
-    except BROKEN:
-        code = 0
-    return trouble_of(status, code)
+    error = told(ERROR, body) or Error()
+    return trouble_of(status, error.code)
 
 
 def trouble_of(status: int, code: int) -> Trouble:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from common.exchanges.binance.account import Refused, signature, trouble_of
+from common.exchanges.binance.account import signature, trouble_of
+from common.exchanges.binance.rest import Error
 from common.exchanges.binance.told import told
 from common.exchanges.private import Alive, Credentials, Denied, Heard, Opened, Said, Turn
 from common.exchanges.protocol import Notice, Unreadable
@@ -33,7 +34,7 @@ class _Reply(Struct):
     id: str | int | None = None
     status: int = 0
     result: Raw = Raw(b"null")
-    error: Refused | None = None
+    error: Error | None = None
     number: int | None = field(name="subscriptionId", default=None)
     event: Raw | UnsetType = UNSET
 
@@ -110,7 +111,7 @@ class SpotConversation:
         return Turn([Said(account, what) for what in told("spot", event, catalog)])
 
     def _refused(self, reply: _Reply) -> Turn:
-        error = reply.error or Refused(msg="an answer to nothing")
+        error = reply.error or Error(msg="an answer to nothing")
         account = self._asked.pop(str(reply.id), None)
         denied = Denied(trouble_of(reply.status, error.code), f"{error.code} {error.msg}"[:200])
         return Turn((Said(account, denied),))
@@ -129,7 +130,7 @@ class SpotConversation:
 
 class _Wrapped(Struct):
     id: int | str | None = None
-    error: Refused | None = None
+    error: Error | None = None
     event: str | None = field(name="e", default=None)
     data: Raw | UnsetType = UNSET
 

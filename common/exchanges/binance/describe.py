@@ -47,6 +47,13 @@ REST_BUDGET: Mapping[Market, str] = {"spot": "spot", "linear": "futures", "inver
 # Reserve: 1500 are allowed, which weigh 10 of the 2400 that an address has in a minute for both
 # futures markets; 1000 weigh 5.
 _FUTURES_CANDLES = 1000
+_FUTURES_LIMITS = Limits(
+    # Reserve: 1024 is documented, several clients report 200.
+    topics_per_connection=200,
+    topics_per_request=100,
+    requests_per_s=5.0,
+    lifetime_s=_LIFETIME_S,
+)
 
 
 def _channels(url: str, tickers: str) -> dict[Channel, ChannelRules]:
@@ -77,13 +84,7 @@ MARKETS: Mapping[Market, MarketRules] = {
         seed=SeedWords(tells_ends=True, events="futures"),
         # Routed since 2026-04-23: on another route a subscribe is acked and nothing ever comes.
         channels=_channels("wss://fstream.binance.com/market/stream", "!ticker@arr"),
-        # Reserve: 1024 is documented, several clients report 200.
-        limits=Limits(
-            topics_per_connection=200,
-            topics_per_request=100,
-            requests_per_s=5.0,
-            lifetime_s=_LIFETIME_S,
-        ),
+        limits=_FUTURES_LIMITS,
         rest=RestRules(
             url="https://fapi.binance.com",
             intervals=_INTERVALS,
@@ -94,12 +95,7 @@ MARKETS: Mapping[Market, MarketRules] = {
         seed_name="binanceCoinm",
         seed=SeedWords(tells_ends=True, events="futures", sizes="contracts"),
         channels=_channels("wss://dstream.binance.com/stream", "!ticker@arr"),
-        limits=Limits(
-            topics_per_connection=200,
-            topics_per_request=100,
-            requests_per_s=5.0,
-            lifetime_s=_LIFETIME_S,
-        ),
+        limits=_FUTURES_LIMITS,
         rest=RestRules(
             url="https://dapi.binance.com",
             intervals=_INTERVALS,

@@ -189,19 +189,21 @@ def _candle(stream: Stream, row: _Row, catalog: Catalog, now_ms: int) -> Candle:
 # --- failures -------------------------------------------------------------------------------
 
 
-class _Error(Struct):
+class Error(Struct):
+    """What is wrong, in REST and on the sockets of accounts."""
+
     code: int = 0
     msg: str = ""
 
 
-_error = msgspec.json.Decoder(_Error)
+ERROR = msgspec.json.Decoder(Error)
 
 
 def rest_failure(status: int, headers: Mapping[str, str], body: bytes) -> RestFailure | None:
     """What an answer means; None for success."""
     if status < 400:
         return None
-    error = told(_error, body) or _Error(msg=excerpt(body))
+    error = told(ERROR, body) or Error(msg=excerpt(body))
     return failure(status, headers, (error.code, error.msg), ERRORS.get(error.code))
 
 
