@@ -17,17 +17,19 @@ from common.exchanges.kucoin.account import private_request
 from common.exchanges.kucoin.asking import Asking, is_forgotten, once, stretches, when
 from common.exchanges.kucoin.classic_holdings import PositionRow
 from common.exchanges.kucoin.describe import ASSETS
-from common.exchanges.kucoin.rows import (
+from common.exchanges.kucoin.futures_rows import (
     FuturesFill,
     FuturesOrder,
     Overview,
-    SpotBalance,
-    SpotFill,
-    SpotOrder,
     futures_balances,
     futures_fill,
     futures_order,
     futures_positions,
+)
+from common.exchanges.kucoin.spot_rows import (
+    SpotBalance,
+    SpotFill,
+    SpotOrder,
     is_spot,
     spot_balances,
     spot_fill,

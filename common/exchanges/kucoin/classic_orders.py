@@ -7,7 +7,6 @@ Spot sizes are in the base asset, all sizes of futures are contracts. Orders say
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -16,6 +15,7 @@ from common.exchanges.kucoin.units import Nanoseconds
 from common.exchanges.kucoin.words import (
     LIQUIDATIONS,
     SIDES,
+    RawSide,
     done_of,
     given,
     is_ours,
@@ -39,7 +39,7 @@ class OrderPush(Struct, rename="camel"):
     order_id: str
     type: str
     ts: Nanoseconds
-    side: Literal["buy", "sell"] | UnsetType = UNSET
+    side: RawSide | UnsetType = UNSET
     order_type: str = ""
     order_time: int | str | None = None
     client_oid: str | None = None

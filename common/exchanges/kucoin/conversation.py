@@ -50,13 +50,8 @@ def converse(market: Market, address: str) -> Conversation:
     return UnifiedConversation(market) if is_unified(address) else ClassicConversation(market)
 
 
-# --- classic ------------------------------------------------------------------------------------
-
-_frame = msgspec.json.Decoder(Frame)
-
-
-class ClassicConversation:
-    """Welcomed, it subscribes: the token has said who it is."""
+class _OfOneAccount:
+    """What both kinds have in common: a socket that is one account's, and is left by hanging up."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -65,6 +60,33 @@ class ClassicConversation:
         self._requests = 0
         # The ids of what has not been answered yet.
         self._asked: set[str] = set()
+
+    def leave(self, account: str) -> Sequence[str]:  # noqa: ARG002
+        """See ``Conversation``."""
+        return ()
+
+    def probe(self) -> Sequence[str]:
+        """See ``Conversation``."""
+        return (ping(int(self._next())),)
+
+    def _next(self) -> str:
+        self._requests += 1
+        return str(self._requests)
+
+    def _say(self, heard: Sequence[Heard]) -> Turn:
+        return Turn([Said(self._account, what) for what in heard])
+
+
+# --- classic ------------------------------------------------------------------------------------
+
+_frame = msgspec.json.Decoder(Frame)
+
+
+class ClassicConversation(_OfOneAccount):
+    """Welcomed, it subscribes: the token has said who it is."""
+
+    def __init__(self, market: Market) -> None:
+        super().__init__(market)
         self._answers: Mapping[str, Callable[[Frame, Catalog], Turn]] = {
             "welcome": self._on_welcome,
             "ack": self._on_ack,
@@ -77,15 +99,6 @@ class ClassicConversation:
         """See ``Conversation``."""
         self._account = account
         return self._subscribe() if self._welcomed else ()
-
-    def leave(self, account: str) -> Sequence[str]:  # noqa: ARG002
-        """See ``Conversation``."""
-        return ()
-
-    def probe(self) -> Sequence[str]:
-        """See ``Conversation``."""
-        self._requests += 1
-        return (ping(self._requests),)
 
     def receive(self, frame: bytes, catalog: Catalog, now_ms: int) -> Turn:  # noqa: ARG002
         """See ``Conversation``."""
@@ -103,8 +116,7 @@ class ClassicConversation:
     def _subscribe(self) -> Sequence[str]:
         texts = []
         for topic in TOPICS[self._market]:
-            self._requests += 1
-            name = str(self._requests)
+            name = self._next()
             self._asked.add(name)
             message = {
                 "id": name,
@@ -143,9 +155,6 @@ class ClassicConversation:
     def _on_push(self, message: Frame, catalog: Catalog) -> Turn:
         return self._say(told(self._market, message.topic, message.subject, message.data, catalog))
 
-    def _say(self, heard: Sequence[Heard]) -> Turn:
-        return Turn([Said(self._account, what) for what in heard])
-
 
 # --- unified ------------------------------------------------------------------------------------
 
@@ -179,19 +188,14 @@ class _Frame(Struct):
 _unified_frame = msgspec.json.Decoder(_Frame)
 
 
-class UnifiedConversation:
+class UnifiedConversation(_OfOneAccount):
     """Welcomed, it logs in; logged in, it subscribes."""
 
     def __init__(self, market: Market) -> None:
-        self._market = market
-        self._account: str | None = None
-        self._welcomed = False
-        self._requests = 0
+        super().__init__(market)
         # What says who it is, until it is sent.
         self._login = ""
         self._login_id = ""
-        # The ids of what has not been answered yet.
-        self._asked: set[str] = set()
 
     def join(self, account: str, credentials: Credentials, now_ms: int) -> Sequence[str]:
         """See ``Conversation``."""
@@ -207,14 +211,6 @@ class UnifiedConversation:
         }
         self._login = msgspec.json.encode(message).decode()
         return self._log_in() if self._welcomed else ()
-
-    def leave(self, account: str) -> Sequence[str]:  # noqa: ARG002
-        """See ``Conversation``."""
-        return ()
-
-    def probe(self) -> Sequence[str]:
-        """See ``Conversation``."""
-        return (ping(int(self._next())),)
 
     def receive(self, frame: bytes, catalog: Catalog, now_ms: int) -> Turn:  # noqa: ARG002
         """See ``Conversation``."""
@@ -262,13 +258,6 @@ class UnifiedConversation:
             message = {"id": name, "action": "SUBSCRIBE", **channel}
             texts.append(msgspec.json.encode(message).decode())
         return texts
-
-    def _next(self) -> str:
-        self._requests += 1
-        return str(self._requests)
-
-    def _say(self, heard: Sequence[Heard]) -> Turn:
-        return Turn([Said(self._account, what) for what in heard])
 
 
 def _trouble_of(code: int | str | None, detail: str) -> Trouble:

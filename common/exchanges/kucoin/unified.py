@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from common.exchanges.kucoin.units import Nanos, time_of
 from common.exchanges.kucoin.words import (
     MARGINS,
     asset_of,
@@ -39,14 +40,11 @@ from common.model.decimals import plain, quotient, total
 from common.model.instruments import Catalog
 from common.model.streams import Market
 
-# A time in nanoseconds, as a number or as text.
-Nanos = int | str
 Role = Literal["TAKER", "MAKER", ""]
 # Products that share their symbols with spot.
 _MARGIN = frozenset({"MARGIN", "CROSS", "ISOLATED"})
 # What an order's sizes count: the base asset, contracts, or (a market order by its worth) the quote.
 Unit = Literal["BASECCY", "UNIT", "QUOTECCY", ""]
-_NANOS = 1_000_000
 
 
 def is_here(market: Market, product: str, symbol: str, catalog: Catalog) -> bool:
@@ -54,18 +52,6 @@ def is_here(market: Market, product: str, symbol: str, catalog: Catalog) -> bool
     if market == "spot":
         return "-" in symbol and product not in _MARGIN
     return "-" not in symbol and is_ours(market, symbol, catalog)
-
-
-def time_of(nanos: Nanos) -> tuple[int, int]:
-    """A time in ms, and what is left of it in ns.
-
-    Raises:
-        msgspec.ValidationError: it is none.
-    """
-    text = str(nanos)
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise msgspec.ValidationError(f"a time: {text:.40}")
-    return divmod(int(text), _NANOS)
 
 
 # --- orders -------------------------------------------------------------------------------------

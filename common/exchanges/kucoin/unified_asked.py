@@ -15,7 +15,6 @@ from msgspec import UNSET, Struct, UnsetType, field
 from common.exchanges.kucoin.account import private_request
 from common.exchanges.kucoin.asking import Asking, is_forgotten, once, stretches, when
 from common.exchanges.kucoin.unified import (
-    Nanos,
     OrderRow,
     PositionRow,
     Role,
@@ -25,8 +24,8 @@ from common.exchanges.kucoin.unified import (
     is_here,
     order_of,
     position_of,
-    time_of,
 )
+from common.exchanges.kucoin.units import Nanos, time_of
 from common.exchanges.kucoin.words import asset_of, given
 from common.exchanges.private import (
     BalancesTold,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, ValidationError
 
 from common.exchanges.bars import Amount, Volumes, worth
 from common.model.decimals import plain
@@ -14,6 +14,9 @@ from common.model.streams import Market
 
 # Of some times; others are in milliseconds.
 Nanoseconds = Annotated[int, Meta(ge=0)]
+# The same as a number or as text, of unified accounts.
+Nanos = int | str
+_NANOS_PER_MS = 1_000_000
 
 
 def volumes_of(market: Market, symbol: str, contracts: str, catalog: Catalog) -> Volumes:
@@ -47,3 +50,15 @@ def digits(number: Decimal) -> str:
     if not number.is_finite() or abs(number.adjusted()) > 60:
         raise InvalidOperation
     return plain(number)
+
+
+def time_of(nanos: Nanos) -> tuple[int, int]:
+    """A time in ms, and what is left of it in ns.
+
+    Raises:
+        msgspec.ValidationError: it is none.
+    """
+    text = str(nanos)
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise ValidationError(f"a time: {text:.40}")
+    return divmod(int(text), _NANOS_PER_MS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import UNSET, UnsetType
@@ -35,8 +36,16 @@ STATES: Mapping[str, OrderStatus] = {
     "5": "CANCELED",
     "6": "CANCELED",  # after a part of it was filled
 }
+# How an order of a classic account stands in REST: words of ours for its flags.
+ENDS: Mapping[str, OrderStatus] = {
+    "open": "NEW",
+    "filled": "FILLED",
+    "canceled": "CANCELED",
+    "done": "UNKNOWN",  # ended, neither canceled nor filled: what that is, is not documented
+}
+RawSide = Literal["buy", "sell"]
+SIDES: Mapping[RawSide, Side] = {"buy": "BUY", "sell": "SELL"}
 MARGINS: Mapping[str, Literal["cross", "isolated"]] = {"CROSS": "cross", "ISOLATED": "isolated"}
-SIDES: Mapping[str, Side] = {"buy": "BUY", "sell": "SELL"}
 # What made the exchange trade: taken over, or auto-deleveraged. (A settlement is neither.)
 LIQUIDATIONS = frozenset({"liquid", "adl"})
 # The month and year at the end of a contract that expires.
@@ -55,6 +64,23 @@ def state_of(raw: str, filled: str) -> OrderStatus:
     """The same of a unified account."""
     status = STATES.get(raw, "UNKNOWN")
     return "PARTIALLY_FILLED" if status == "NEW" and filled.strip("0.") else status
+
+
+def standing_of(active: bool, canceled: bool, size: str, filled: str) -> tuple[OrderStatus, str]:
+    """How an order of REST stands, in our words and the row's.
+
+    What is filled to its size is filled, also where a cancel came too late. One by its worth has no
+    size.
+    """
+    if active:
+        return "PARTIALLY_FILLED" if given(filled) else ENDS["open"], "open"
+    if given(size) and Decimal(filled) >= Decimal(size):
+        word = "filled"
+    elif canceled:
+        word = "canceled"
+    else:
+        word = "filled" if given(filled) and not given(size) else "done"
+    return ENDS[word], word
 
 
 def is_ours(market: Market, symbol: str, catalog: Catalog) -> bool:
@@ -99,6 +125,11 @@ def held(side: PositionSide, amount: str, price: str, symbol: str, catalog: Cata
     if not given(amount):
         return Size("0", contracts="0")
     return of_contracts(amount if side == "BOTH" else absolute(amount), price, symbol, catalog)
+
+
+def maker_of(liquidity: str) -> bool | UnsetType:
+    """Whether the maker's side was ours, where it is said."""
+    return {"maker": True, "taker": False}.get(liquidity, UNSET)
 
 
 def given(number: str | None) -> Amount:

@@ -1,14 +1,13 @@
-"""Rows of KuCoin's signed REST: what an order, a fill, a balance or a position in an answer says. Pure.
+"""Rows of KuCoin's signed REST on futures: an order, a fill, a balance or a position in an answer. Pure.
 
-Spot has texts, futures numbers, and futures sizes are contracts. The worth of a futures order or fill
-(``value``) is in the coin that the contract settles in: quote on linear, base on inverse.
+Numbers are JSON's, and sizes are contracts. The worth of an order or fill (``value``) is in the coin
+that the contract settles in: quote on linear, base on inverse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -17,154 +16,21 @@ from common.exchanges.kucoin.units import digits
 from common.exchanges.kucoin.words import (
     LIQUIDATIONS,
     SIDES,
+    RawSide,
     asset_of,
     given,
     is_ours,
+    maker_of,
     millis,
     size_of,
+    standing_of,
 )
 from common.exchanges.private import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.exchanges.sizes import Size
 from common.exchanges.wire import MaybeNumber, Millis, Number, Signed
-from common.model.account import Balance, OrderStatus, PositionSide
+from common.model.account import PositionSide
 from common.model.instruments import Catalog
 from common.model.streams import Market
-
-# How an order stands in REST, which has flags where the socket has words: ours for them.
-ENDS: Mapping[str, OrderStatus] = {
-    "open": "NEW",
-    "filled": "FILLED",
-    "canceled": "CANCELED",
-    "done": "UNKNOWN",  # ended, neither canceled nor filled: what that is, is not documented
-}
-_Side = Literal["buy", "sell"]
-# Other kinds are margin's, which is an account of its own.
-_SPOT_TRADE = "TRADE"
-
-
-def _stand(active: bool, canceled: bool, size: str, filled: str) -> tuple[OrderStatus, str]:
-    """How an order stands, in our words and the row's.
-
-    What is filled to its size is filled, also where a cancel came too late. One by its worth has no
-    size.
-    """
-    if active:
-        return "PARTIALLY_FILLED" if given(filled) else ENDS["open"], "open"
-    if given(size) and Decimal(filled) >= Decimal(size):
-        word = "filled"
-    elif canceled:
-        word = "canceled"
-    else:
-        word = "filled" if given(filled) and not given(size) else "done"
-    return ENDS[word], word
-
-
-# --- spot ---------------------------------------------------------------------------------------
-
-
-class SpotOrder(Struct, rename="camel"):
-    """An order of spot. ``funds``, where there is no size, is what it may cost."""
-
-    id: str
-    symbol: str
-    type: str
-    side: _Side
-    deal_size: Number
-    cancel_exist: bool
-    created_at: Millis
-    active: bool
-    trade_type: str = _SPOT_TRADE
-    price: MaybeNumber | None = None
-    size: MaybeNumber | None = None
-    deal_funds: Number | UnsetType = UNSET
-    client_oid: str | None = None
-    time_in_force: str | None = None
-    stop_price: MaybeNumber | None = None
-    last_updated_at: Millis | UnsetType = UNSET
-
-
-def spot_order(row: SpotOrder) -> OrderTold:
-    """In our words."""
-    status, word = _stand(row.active, row.cancel_exist, row.size or "", row.deal_size)
-    return OrderTold(
-        symbol=row.symbol,
-        order_id=row.id,
-        status=status,
-        raw_status=word,
-        time_ms=row.created_at if row.last_updated_at is UNSET else row.last_updated_at,
-        side=SIDES[row.side],
-        order_type=row.type.upper(),
-        time_in_force=row.time_in_force or UNSET,
-        client_order_id=row.client_oid or UNSET,
-        price=given(row.price),
-        stop_price=given(row.stop_price),
-        quantity=given(row.size),
-        filled=row.deal_size,
-        filled_quote=row.deal_funds,
-        created_ms=row.created_at,
-    )
-
-
-class SpotFill(Struct, rename="camel"):
-    """A fill of spot; its id is a number here and a text on the socket."""
-
-    symbol: str
-    trade_id: int | str
-    order_id: str
-    side: _Side
-    price: Number
-    size: Number
-    created_at: Millis
-    trade_type: str = _SPOT_TRADE
-    funds: Number | UnsetType = UNSET
-    fee: Signed | UnsetType = UNSET
-    fee_currency: str | None = None
-    liquidity: str = ""
-
-
-def spot_fill(row: SpotFill) -> FillTold:
-    """In our words."""
-    return FillTold(
-        symbol=row.symbol,
-        order_id=row.order_id,
-        trade_id=str(row.trade_id),
-        side=SIDES[row.side],
-        price=row.price,
-        time_ms=row.created_at,
-        quantity=row.size,
-        quote_quantity=row.funds,
-        fee=row.fee,
-        fee_asset=row.fee_currency or UNSET,
-        maker=_maker(row.liquidity),
-    )
-
-
-def is_spot(row: SpotOrder | SpotFill) -> bool:
-    """Whether a row is of spot, not of margin."""
-    return row.trade_type == _SPOT_TRADE
-
-
-class SpotBalance(Struct):
-    """One currency of one of the accounts; ``trade`` is the one that spot trades from."""
-
-    currency: str
-    type: str
-    balance: Signed
-    available: Signed
-    holds: Signed
-
-
-def spot_balances(rows: Iterable[SpotBalance]) -> BalancesTold:
-    """All of what can be traded."""
-    balances = tuple(
-        Balance(row.currency, row.available, row.holds, row.balance)
-        for row in rows
-        if row.type == "trade"
-    )
-    return BalancesTold(balances=balances, time_ms=0, whole=True)
-
-
-# --- futures ------------------------------------------------------------------------------------
 
 
 class FuturesOrder(Struct, rename="camel"):
@@ -173,7 +39,7 @@ class FuturesOrder(Struct, rename="camel"):
     id: str
     symbol: str
     type: str
-    side: _Side
+    side: RawSide
     filled_size: Decimal
     is_active: bool
     cancel_exist: bool
@@ -200,7 +66,7 @@ def futures_order(market: Market, row: FuturesOrder, catalog: Catalog) -> OrderT
     """
     size = "" if row.size is None else digits(row.size)
     filled = digits(row.filled_size)
-    status, word = _stand(row.is_active, row.cancel_exist, size, filled)
+    status, word = standing_of(row.is_active, row.cancel_exist, size, filled)
     asked = size_of(market, row.symbol, size, row.price or "", catalog)
     done = _worth(market, row.symbol, filled, row.filled_value, catalog)
     return OrderTold(
@@ -234,7 +100,7 @@ class FuturesFill(Struct, rename="camel"):
     symbol: str
     trade_id: str | int
     order_id: str
-    side: _Side
+    side: RawSide
     price: Number
     size: Decimal
     value: Number
@@ -267,7 +133,7 @@ def futures_fill(market: Market, row: FuturesFill, catalog: Catalog) -> FillTold
         quote_quantity=size.quote,
         fee=row.fee,
         fee_asset=asset_of(row.fee_currency) if row.fee_currency else UNSET,
-        maker=_maker(row.liquidity),
+        maker=maker_of(row.liquidity),
         position_side=row.position_side,
         liquidation=row.trade_type in LIQUIDATIONS,
     )
@@ -318,7 +184,3 @@ def _worth(
     if market == "linear":
         return Size(size.base, value, contracts)
     return Size(value, size.quote, contracts)
-
-
-def _maker(liquidity: str) -> bool | UnsetType:
-    return {"maker": True, "taker": False}.get(liquidity, UNSET)
