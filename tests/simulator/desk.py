@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, get_args
 
 import aiohttp
+import pytest
+from msgspec import UNSET
 from yarl import URL
 
 from common.exchanges.private import (
@@ -19,6 +21,7 @@ from common.exchanges.private import (
     Known,
     Opened,
     OrderTold,
+    PositionsTold,
     Private,
     Told,
 )
@@ -34,6 +37,8 @@ _T = TypeVar("_T")
 ACCOUNT = "mine"
 # What is said of an account, and must not be said of the whole connection.
 _OF_ACCOUNTS = (*get_args(Told), Opened, Denied)
+# A number within a millisecond is the socket's own; some worths are multiplied from what is rounded.
+_OF_A_TRADE = set(FillTold.__struct_fields__) - {"seq", "quote_quantity"}
 # What an order trades, and its limit.
 SIZES: Mapping[Market, tuple[str, str]] = {
     "spot": ("0.5", "60000.00"),
@@ -94,17 +99,34 @@ class Desk:
             )
         )  # fmt: skip
 
-    async def found_twice(
-        self, market: Market, catalog: Catalog, order: OrderTold, since_ms: int
-    ) -> list[tuple[OrderTold, FillTold]]:
-        """The only order since then and its only fill: among all that happened, and by itself."""
-        known = Known(since_ms, self.now_ms() + 1, [order.symbol])
+    async def filled_and_held(self, market: Market, catalog: Catalog) -> Sequence[Told]:
+        """The snapshot of an account with nothing open but, on futures, one position."""
+        now = await self.snapshot(market, catalog)
+        assert of(OrderTold, now) == []
+        assert [len(one.positions) for one in of(PositionsTold, now)] == [1] * (market != "spot")
+        return now
+
+    async def reads(
+        self, market: Market, catalog: Catalog, heard: Sequence[Any], since_ms: int,
+        untold: Collection[str] = (),
+    ) -> list[OrderTold]:  # fmt: skip
+        """The order that was heard of, told twice: among all since then, and by itself.
+
+        Both times it ends as it was heard, and so does its only trade; ``untold`` is of a trade and
+        may be left out by either side.
+        """
+        end, trades = of(OrderTold, heard)[-1], of(FillTold, heard)
+        assert trades
+        known = Known(since_ms, self.now_ms() + 1, [end.symbol])
         since = await self.ask(self.private.since(market, self.credentials, catalog, known))
-        found = []
-        for told in (since, await self.order(market, catalog, order)):
-            [one], [fill] = of(OrderTold, told), of(FillTold, told)
-            found.append((one, fill))
-        return found
+        read = []
+        for told in (since, await self.order(market, catalog, end)):
+            [order], [fill] = of(OrderTold, told), of(FillTold, told)
+            assert (order.status, order.filled) == ("FILLED", end.filled)
+            for trade in trades:
+                assert _differ(trade, fill, untold) == {}
+            read.append(order)
+        return read
 
     @asynccontextmanager
     async def listening(
@@ -117,6 +139,20 @@ class Desk:
             await listener.join()
             await listener.hear(Opened)
             yield listener
+
+
+def _differ(one: FillTold, other: FillTold, untold: Collection[str]) -> dict[str, tuple[Any, Any]]:
+    both = {name: (getattr(one, name), getattr(other, name)) for name in _OF_A_TRADE}
+    found = {
+        name: pair
+        for name, pair in both.items()
+        if pair[0] != pair[1] and not (name in untold and UNSET in pair)
+    }
+    if one.quote_quantity and other.quote_quantity:
+        worth, same = float(one.quote_quantity), float(other.quote_quantity)
+        if worth != pytest.approx(same, rel=1e-6):
+            found["quote_quantity"] = worth, same
+    return found
 
 
 def desk_of(owner: AccountOwner, private: Private) -> Desk:

@@ -50,14 +50,8 @@ async def test_an_order_is_heard_and_read_as_it_was(market: Market, mode: str) -
         size = fill.contracts if market == "inverse" else fill.quantity
         assert float(str(size)) == float(true["quantity"])
 
-        now = await desk.snapshot(market, catalog)
-        assert of(OrderTold, now) == []
-        assert [len(one.positions) for one in of(PositionsTold, now)] == [1] * (market != "spot")
-        for order, read in await desk.found_twice(market, catalog, orders[-1], began_ms):
-            assert (order.status, order.filled) == ("FILLED", orders[-1].filled)
-            assert (read.trade_id, read.price, read.quantity, read.realized_pnl) == (
-                fill.trade_id, fill.price, fill.quantity, fill.realized_pnl,
-            )  # fmt: skip
+        await desk.filled_and_held(market, catalog)
+        await desk.reads(market, catalog, heard, began_ms)
 
 
 @pytest.mark.parametrize("hedged", [False, True])
