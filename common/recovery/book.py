@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from common.exchanges.private import FillTold, OrderTold, Told
-from common.model.account import AccountEvent
+from common.model.account import AccountEvent, Balance
 from common.model.instruments import Catalog
 from common.recovery.holdings import Holdings, Kept
 from common.recovery.order import Order
@@ -20,14 +20,15 @@ from common.recovery.reports import Account
 
 # Ended orders are known so long after the moment up to which all is told: REST may tell them again.
 REMEMBERED_MS = 6 * 3_600_000
-# The pieces that are no orders.
-HOLDINGS, SINCE = "holdings", "since"
+# The pieces that are no orders: those are named by symbol and id, with a space between.
+HOLDINGS, SINCE, HELD = "holdings", "since", "held"
 # Symbols that an account may have traded unheard: more than so many is more than can be asked for.
 MOST_SYMBOLS = 50
 
 _encode = msgspec.json.Encoder().encode
 _order = msgspec.json.Decoder(Order)
 _kept = msgspec.json.Decoder(Kept)
+_held = msgspec.json.Decoder(list[Balance])
 
 # What is kept of an account, by name; None: not any more.
 Pieces = Mapping[str, bytes | None]
@@ -50,13 +51,15 @@ class Book:
         self.holdings = Holdings(account, None if held is None else _kept.decode(held))
         self.orders = Orders(
             account,
-            [_order.decode(body) for name, body in pieces.items() if name not in (HOLDINGS, SINCE)],
+            [_order.decode(body) for name, body in pieces.items() if " " in name],
         )
-        # The exchange's time up to which all has been told; None: nothing was ever asked.
+        # The exchange's time up to which all has been told; None: not even once.
         self.since_ms = int(pieces[SINCE]) if SINCE in pieces else None
         self._changed: set[str] = set()
-        # What there was when all had been told: what has moved since may have moved unheard.
-        self._held = self.holdings.amounts()
+        # What there was when all had been told: what has moved since may have moved unheard. Not what
+        # there is: an owner may have said a snapshot's balances, and died before it knew what led to them.
+        held = pieces.get(HELD)
+        self._held = {} if held is None else {each.asset: each for each in _held.decode(held)}
 
     def take(
         self, told: Iterable[Told], at_ms: int = 0, *, entire: bool = False
@@ -81,8 +84,11 @@ class Book:
 
     def told_until(self, at_ms: int) -> None:
         """All that happened before then has been told."""
+        held = dict(self.holdings.amounts())
+        if held != self._held:
+            self._held = held
+            self._changed.add(HELD)
         self.since_ms = at_ms
-        self._held = self.holdings.amounts()
         self._changed.add(SINCE)
         self.orders.forget(at_ms - REMEMBERED_MS)
 
@@ -95,13 +101,15 @@ class Book:
             pieces[HOLDINGS] = _encode(self.holdings.kept)
         if SINCE in self._changed:
             pieces[SINCE] = str(self.since_ms).encode()
+        if HELD in self._changed:
+            pieces[HELD] = _encode(list(self._held.values()))
         self._changed.clear()
         return pieces
 
     def everything(self) -> Pieces:
         """All that a new owner has to know: Redis has lost it."""
         self.orders.touch()
-        self._changed |= {HOLDINGS, SINCE} if self.since_ms is not None else {HOLDINGS}
+        self._changed |= {HOLDINGS, SINCE, HELD} if self.since_ms is not None else {HOLDINGS}
         return self.changes()
 
     def vanished(self, listed: Collection[Told], before: Sequence[Order]) -> list[Order]:

@@ -10,7 +10,7 @@ import pytest
 from common.exchanges.private import BalancesTold, Position, PositionsTold, Told
 from common.model.account import AccountPosition, Balance, ExecutionReport
 from common.model.instruments import Instrument
-from common.recovery.book import HOLDINGS, REMEMBERED_MS, SINCE, Book
+from common.recovery.book import HELD, HOLDINGS, REMEMBERED_MS, SINCE, Book
 from tests.recovery.test_orders import ME, T0, fill, state
 
 
@@ -42,7 +42,7 @@ def test_what_is_kept_piece_by_piece_makes_the_same_book() -> None:
     book.take([fill(1, "0.4"), state("PARTIALLY_FILLED", "0.4"), holds(ETH="0.4")], T0)
     book.told_until(T0 - 5)
     kept = pieces(book)
-    assert kept.keys() == {"ETHUSDT 1", HOLDINGS, SINCE}
+    assert kept.keys() == {"ETHUSDT 1", HOLDINGS, SINCE, HELD}
     successor = Book(ME, kept)
     assert successor.since_ms == T0 - 5
     assert successor.take([fill(1, "0.4"), state("PARTIALLY_FILLED", "0.4")]) == []
@@ -59,7 +59,10 @@ def test_only_what_has_changed_is_kept_again() -> None:
     book.take([state("CANCELED", at=1)])
     assert book.changes().keys() == {"ETHUSDT 1"}
     book.told_until(T0 + REMEMBERED_MS + 2)
-    assert book.changes() == {"ETHUSDT 1": None, SINCE: str(T0 + REMEMBERED_MS + 2).encode()}
+    changes = book.changes()
+    assert changes.keys() == {"ETHUSDT 1", SINCE, HELD}
+    assert changes["ETHUSDT 1"] is None
+    assert changes[SINCE] == str(T0 + REMEMBERED_MS + 2).encode()
 
 
 def test_what_cannot_be_read_is_said() -> None:
@@ -106,6 +109,32 @@ def test_what_was_traded_unheard_is_found_by_what_it_has_moved(
     assert book.symbols([], CATALOG, all_known=False) == symbols
     book.told_until(T0 + 2)
     assert book.symbols([], CATALOG, all_known=False) == set()
+
+
+def test_what_a_dead_owner_said_of_a_snapshot_has_moved_unheard_still() -> None:
+    """It died, or its limits were used up, before it knew what had led to that."""
+    book = Book(ME)
+    book.take([holds(ETH="1", USDT="100")], T0)
+    book.told_until(T0)
+    book.take([holds(ETH="2", USDT="50")], T0 + 1)
+    successor = Book(ME, pieces(book))
+    assert successor.symbols([], CATALOG, all_known=True) == {"ETHUSDT"}
+
+
+def test_where_not_even_once_all_was_told_whatever_is_held_may_have_been_traded() -> None:
+    book = Book(ME)
+    book.take([holds(ETH="2", USDT="50")], T0 + 1)
+    successor = Book(ME, pieces(book))
+    assert successor.symbols([], CATALOG, all_known=True) == {"ETHUSDT"}
+
+
+def test_what_had_moved_is_known_again_when_redis_has_lost_it() -> None:
+    book = Book(ME)
+    book.take([holds(ETH="1", USDT="100")], T0)
+    book.told_until(T0)
+    book.take([holds(ETH="2", USDT="50")], T0 + 1)
+    everything = {name: body for name, body in book.everything().items() if body is not None}
+    assert Book(ME, everything).symbols([], CATALOG, all_known=False) == {"ETHUSDT"}
 
 
 def test_of_what_was_heard_differences_and_what_is_traded_are_asked_for() -> None:
