@@ -15,13 +15,12 @@ from common.model.streams import Origin
 from common.recovery.book import Book
 from common.recovery.inquiring import Asker
 from common.recovery.order import Order
+from common.recovery.orders import OVERLAP_MS
 from workers.means import Means
 from workers.speaker import Speaker
 
 _T = TypeVar("_T")
 
-# REST may lag behind the socket: what happened so shortly before an inquiry is asked for once more.
-OVERLAP_MS = 60_000
 # An open order that neither the list nor its id knows: young ones may not be listed yet.
 YOUNG_MS = 60_000
 # Fills that a state has told are soon known by REST: asked for after so long, then ever more seldom.
@@ -62,6 +61,10 @@ class Teller:
         self.book = book
         self.last_ms = 0
         self.compared = 0
+        if self._rules.asked and book.from_ms is None:
+            # Kept before anything is asked: it may take longer than the look back until it can be.
+            book.begin(self.now_ms - means.open_for_ms(record))
+            speaker.changed(book.changes())
 
     @property
     def now_ms(self) -> int:
@@ -135,11 +138,9 @@ class Teller:
         listed = [one for one in told if isinstance(one, OrderTold | FillTold)]
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self.take(rest, asked_ms, entire=entire)
-        since_ms = book.since_ms
-        if since_ms is None:
-            since_ms = asked_ms - self._means.open_for_ms(self._record)
         symbols = book.symbols(listed, catalog, all_known=entire)
-        known = Known(since_ms - OVERLAP_MS, asked_ms, symbols)
+        assert book.from_ms is not None  # it was begun
+        known = Known(book.from_ms - OVERLAP_MS, asked_ms, symbols)
         history = private.since(market, self._credentials, catalog, known)
         happened = await self.ask(history, urgent=entire)
         await self.take([*happened, *listed], origin="reconcile")

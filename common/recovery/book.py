@@ -21,7 +21,7 @@ from common.recovery.reports import Account
 # Ended orders are known so long after the moment up to which all is told: REST may tell them again.
 REMEMBERED_MS = 6 * 3_600_000
 # The pieces that are no orders: those are named by symbol and id, with a space between.
-HOLDINGS, SINCE, HELD = "holdings", "since", "held"
+HOLDINGS, SINCE, HELD, BEGUN = "holdings", "since", "held", "begun"
 # Symbols that an account may have traded unheard: more than so many is more than can be asked for.
 MOST_SYMBOLS = 50
 
@@ -55,6 +55,8 @@ class Book:
         )
         # The exchange's time up to which all has been told; None: not even once.
         self.since_ms = int(pieces[SINCE]) if SINCE in pieces else None
+        # Where to look back to until then; None: nobody has begun.
+        self.begun_ms = int(pieces[BEGUN]) if BEGUN in pieces else None
         self._changed: set[str] = set()
         # What there was when all had been told: what has moved since may have moved unheard. Not what
         # there is: an owner may have said a snapshot's balances, and died before it knew what led to them.
@@ -82,13 +84,26 @@ class Book:
         """See ``Orders.conclude``."""
         return [*self.orders.conclude(order, at_ms)]
 
+    @property
+    def from_ms(self) -> int | None:
+        """From when on something may not have been told; None: nobody has begun."""
+        return self.begun_ms if self.since_ms is None else self.since_ms
+
+    def begin(self, at_ms: int) -> None:
+        """Where nothing is known, all since then is to be told, however late it can be asked for."""
+        if self.from_ms is None:
+            self.begun_ms = at_ms
+            self._changed.add(BEGUN)
+
     def told_until(self, at_ms: int) -> None:
         """All that happened before then has been told."""
         held = dict(self.holdings.amounts())
         if held != self._held:
             self._held = held
             self._changed.add(HELD)
-        self.since_ms = at_ms
+        if self.begun_ms is not None:
+            self._changed.add(BEGUN)
+        self.since_ms, self.begun_ms = at_ms, None
         self._changed.add(SINCE)
         self.orders.forget(at_ms - REMEMBERED_MS)
 
@@ -101,6 +116,8 @@ class Book:
             pieces[HOLDINGS] = _encode(self.holdings.kept)
         if SINCE in self._changed:
             pieces[SINCE] = str(self.since_ms).encode()
+        if BEGUN in self._changed:
+            pieces[BEGUN] = None if self.begun_ms is None else str(self.begun_ms).encode()
         if HELD in self._changed:
             pieces[HELD] = _encode(list(self._held.values()))
         self._changed.clear()
@@ -109,7 +126,11 @@ class Book:
     def everything(self) -> Pieces:
         """All that a new owner has to know: Redis has lost it."""
         self.orders.touch()
-        self._changed |= {HOLDINGS, SINCE, HELD} if self.since_ms is not None else {HOLDINGS}
+        self._changed |= {HOLDINGS, HELD}
+        if self.since_ms is not None:
+            self._changed.add(SINCE)
+        if self.begun_ms is not None:
+            self._changed.add(BEGUN)
         return self.changes()
 
     def vanished(self, listed: Collection[Told], before: Sequence[Order]) -> list[Order]:

@@ -21,6 +21,8 @@ from common.model.account import ExecutionReport, Fill
 from common.recovery.order import Order, OrderKey, begun, key_of
 from common.recovery.reports import Account, Reports
 
+# REST may lag behind the socket: what happened so shortly before an inquiry is asked for once more.
+OVERLAP_MS = 60_000
 # Orders that have ended are forgotten the oldest first beyond so many.
 MOST_ENDED = 1_000
 _WHEN = attrgetter("when")
