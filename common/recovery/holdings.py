@@ -96,7 +96,7 @@ class Holdings:
 
         Args:
             told: a frame's, or a snapshot's (``whole``).
-            at_ms: of a snapshot, the exchange's time when it was asked for.
+            at_ms: of a snapshot, the exchange's time when it was asked for; 0: it came unasked.
             entire: say all of a snapshot, changed or not (after a connect).
         """
         match told:
@@ -112,7 +112,7 @@ class Holdings:
     def _take_balances(
         self, told: BalancesTold, at_ms: int, *, entire: bool
     ) -> list[HoldingsEvent]:
-        time_ms = at_ms if told.whole else told.time_ms
+        time_ms = _as_of(told, at_ms)
         rows = list(told.balances)
         if told.whole:
             named = {row.asset for row in rows}
@@ -179,7 +179,7 @@ class Holdings:
     def _take_positions(
         self, told: PositionsTold, at_ms: int, *, entire: bool
     ) -> list[HoldingsEvent]:
-        time_ms = at_ms if told.whole else told.time_ms
+        time_ms = _as_of(told, at_ms)
         rows = list(told.positions)
         if told.whole:
             named = {_key(row) for row in rows}
@@ -235,6 +235,11 @@ class Holdings:
 
 def _key(position: Position) -> tuple[str, PositionSide]:
     return position.symbol, position.position_side
+
+
+def _as_of(told: BalancesTold | PositionsTold, at_ms: int) -> int:
+    """What was asked for was so at the earliest when it was asked; what came unasked has its own time."""
+    return at_ms if told.whole and at_ms else told.time_ms
 
 
 def _is_zero(amount: str | UnsetType) -> bool:

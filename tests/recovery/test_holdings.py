@@ -153,6 +153,26 @@ def test_a_position_that_was_closed_unheard_is_closed_by_the_snapshot() -> None:
     assert successor.take(positions(("ETHUSDT", "2"), whole=True), T0 + 20) == []
 
 
+def test_a_whole_push_is_as_new_as_it_says() -> None:
+    """Nobody has asked for it: it has no other time than its own."""
+    holdings = Holdings(ME)
+    holdings.take(positions(("BTCUSDT", "1"), whole=True), T0, entire=True)
+    changed = holdings.take(positions(("BTCUSDT", "2"), at=500, whole=True), 0)
+    assert said(changed) == [("BTCUSDT", "2")]
+    assert changed[0].event_ms == T0 + 500
+    assert holdings.take(positions(("BTCUSDT", "1"), at=499, whole=True), 0) == []
+    assert holdings.take(positions(at=499, whole=True), 0) == []
+    assert said(holdings.take(positions(at=900, whole=True), 0)) == [("BTCUSDT", "0")]
+
+
+def test_a_whole_push_of_balances_is_as_new_as_it_says() -> None:
+    holdings = Holdings(ME)
+    holdings.take(balances(("BTC", "1"), whole=True), T0, entire=True)
+    assert said(holdings.take(balances(("BTC", "2"), at=500, whole=True), 0)) == [("BTC", "2")]
+    assert holdings.take(balances(("BTC", "1"), at=499, whole=True), 0) == []
+    assert said(holdings.take(balances(at=900, whole=True), 0)) == [("BTC", "0")]
+
+
 def test_a_price_that_moves_is_no_news_of_a_snapshot() -> None:
     holdings = Holdings(ME)
     holdings.take(positions(("BTCUSDT", "1"), mark_price="10", whole=True), T0, entire=True)
