@@ -181,8 +181,8 @@ class Holdings:
     ) -> list[HoldingsEvent]:
         time_ms = _as_of(told, at_ms)
         rows = list(told.positions)
+        named = {_key(row) for row in rows}
         if told.whole:
-            named = {_key(row) for row in rows}
             rows += [
                 Position(symbol=symbol, position_side=side, quantity="0")
                 for (symbol, side), kept in self._positions.items()
@@ -203,14 +203,20 @@ class Holdings:
             said = before + 1 if says or entire else max(before, 0)
             self._positions[_key(row)] = KeptPosition(row, time_ms, said)
             if says or entire:
-                out.append(self._position_event(row, told, time_ms, said))
+                gone_ms = kept.time_ms if kept is not None and _key(row) not in named else None
+                out.append(self._position_event(row, told, time_ms, said, gone_ms))
         return out
 
     def _position_event(
-        self, row: Position, told: PositionsTold, time_ms: int, said: int
+        self, row: Position, told: PositionsTold, time_ms: int, said: int, gone_ms: int | None
     ) -> PositionUpdate:
-        """A position that in one millisecond comes back to what it was is another event."""
-        time_ms = told.time_ms or time_ms
+        """A position that in one millisecond comes back to what it was is another event.
+
+        ``gone_ms``: of one that is not named any more, as of when it was known. It is that which has
+        ended: the snapshot's own time is another position's, and may be the same the next time.
+        """
+        event_ms = (told.time_ms or time_ms) if gone_ms is None else time_ms
+        named_ms = event_ms if gone_ms is None else gone_ms
         # A snapshot may be ahead of frames that are heard after it: the last of those says what it
         # said already, and must not be taken for it.
         word = "all" if told.whole else "some"
@@ -221,8 +227,8 @@ class Holdings:
             exchange=self._account.exchange,
             market=self._account.market,
             account_id=self._account.account_id,
-            event_ms=time_ms,
-            message_id=f"position:{place}:{word}:{time_ms}:{body:08x}"
+            event_ms=event_ms,
+            message_id=f"position:{place}:{word}:{named_ms}:{body:08x}"
             + (f":{said}" if said else ""),
             **fields,
         )

@@ -173,6 +173,29 @@ def test_a_whole_push_of_balances_is_as_new_as_it_says() -> None:
     assert said(holdings.take(balances(at=900, whole=True), 0)) == [("BTC", "0")]
 
 
+def test_what_is_closed_unheard_twice_is_said_twice() -> None:
+    """A snapshot has the time of the newest position in it, which another one may be both times."""
+    holdings = Holdings(ME)
+    other = positions(("ETHUSDT", "2"), at=-5, whole=True)
+    said_of = [holdings.take(positions(("BTCUSDT", "1"), ("ETHUSDT", "2")), T0)]
+    said_of.append(holdings.take(other, T0 + 10))
+    said_of.append(holdings.take(positions(("BTCUSDT", "1"), at=20), T0))
+    said_of.append(holdings.take(other, T0 + 30))
+    events = [event for events in said_of for event in events]
+    assert [size for symbol, size in said(events) if symbol == "BTCUSDT"] == ["1", "0", "1", "0"]
+    assert len({event.message_id for event in events}) == len(events)
+
+
+def test_who_says_a_close_again_says_it_by_the_same_name() -> None:
+    holdings = Holdings(ME)
+    holdings.take(positions(("BTCUSDT", "1"), ("ETHUSDT", "2")), T0)
+    kept = holdings.kept
+    other = positions(("ETHUSDT", "2"), whole=True)
+    (first,) = holdings.take(other, T0 + 10)
+    (again,) = Holdings(ME, kept).take(other, T0 + 20)
+    assert first.message_id == again.message_id
+
+
 def test_a_price_that_moves_is_no_news_of_a_snapshot() -> None:
     holdings = Holdings(ME)
     holdings.take(positions(("BTCUSDT", "1"), mark_price="10", whole=True), T0, entire=True)
