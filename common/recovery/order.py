@@ -7,12 +7,14 @@ from msgspec import UNSET, Struct, UnsetType
 
 from common.exchanges.private import FillTold, OrderTold, Totals
 from common.model.account import TERMINAL, OrderStatus
-from common.model.decimals import number, shortest, total
+from common.model.decimals import number, quotient, same, shortest, total
 from common.recovery.totals import NOTHING, fill_between
 
 # Symbol and order id: what tells the orders of an account apart.
 OrderKey = tuple[str, str]
 
+# So many that a price which follows from a sum of them has none that are only theirs.
+COIN_DECIMALS = 30
 # What describes an order, and is taken over from whoever tells it.
 DESCRIBES = (
     "side",
@@ -41,6 +43,8 @@ class Order(Struct):
         said_terms: price and quantity that were said last.
         filled: of the fills that were said: in contracts where it is counted so, else in the base asset.
         base, quote: the same in the base and the quote asset, as far as all fills tell it.
+        coins: contracts by their price, summed, as far as all fills tell it: for contracts that are so much
+            of the quote asset each, it is what the base asset is, but for that and for its rounding.
         trades: the ids of the fills that were said.
         waiting: fills that were told and not said.
         target: the most that a state has said is filled.
@@ -56,6 +60,7 @@ class Order(Struct):
     filled: str = "0"
     base: str | None = "0"
     quote: str | None = "0"
+    coins: str | None = None
     trades: set[str] = set()
     waiting: dict[str, FillTold] = {}
     target: str = "0"
@@ -138,11 +143,10 @@ class Order(Struct):
         newest, older = told, self.about
         if (told.time_ms, told.seq) < (self.about.time_ms, self.about.seq):
             newest, older = older, newest
-        kept = {
-            name: getattr(older, name)
-            for name in (*DESCRIBES, "average_price", "filled_contracts")
-            if getattr(newest, name) is UNSET
-        }
+        names = [*DESCRIBES, "filled_contracts"]
+        if _agree_on_filled(newest, older):
+            names += ["filled", "average_price"]
+        kept = {name: getattr(older, name) for name in names if getattr(newest, name) is UNSET}
         self.about = msgspec.structs.replace(newest, **kept)
 
     def _note_fill(self, told: FillTold) -> None:
@@ -158,6 +162,7 @@ class Order(Struct):
         self.filled = total((self.filled, size_of(fill)))
         self.base = _sum(self.base, fill.quantity)
         self.quote = _sum(self.quote, fill.quote_quantity)
+        self.coins = _sum(self.coins, _coins(fill))
 
 
 def key_of(told: OrderTold | FillTold) -> OrderKey:
@@ -167,7 +172,7 @@ def key_of(told: OrderTold | FillTold) -> OrderKey:
 
 def begun(told: OrderTold | FillTold) -> Order:
     """An order of which this is the first that is told; it is still to be noted."""
-    return Order(_about(told), trades=set(), waiting={})
+    return Order(_about(told), trades=set(), waiting={}, coins="0")
 
 
 def _about(told: OrderTold | FillTold) -> OrderTold:
@@ -192,6 +197,18 @@ def size_of(fill: FillTold) -> str:
         if amount is not UNSET:
             return amount
     return "0"
+
+
+def _coins(fill: FillTold) -> str | UnsetType:
+    if fill.contracts is UNSET or not number(fill.price):
+        return UNSET
+    return quotient(fill.contracts, fill.price, COIN_DECIMALS)
+
+
+def _agree_on_filled(newest: OrderTold, older: OrderTold) -> bool:
+    """Whether an average of the one is of what the other says is filled; who says nothing agrees."""
+    pairs = ((newest.filled_contracts, older.filled_contracts), (newest.filled, older.filled))
+    return all(one is UNSET or (other is not UNSET and same(one, other)) for one, other in pairs)
 
 
 def _sum(known: str | None, amount: str | UnsetType) -> str | None:

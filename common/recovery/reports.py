@@ -97,7 +97,6 @@ class Reports:
     ) -> ExecutionReport:
         about, first = order.about, order.said is None
         order.said, order.said_terms = status, order.terms
-        counted = about.contracts is not UNSET or about.filled_contracts is not UNSET
         told = order.end or about
         return ExecutionReport(
             exchange=self._account.exchange,
@@ -109,7 +108,7 @@ class Reports:
             status=status,
             raw_status="" if first and status == "NEW" else told.raw_status,
             cumulative_quantity=_known(order.base),
-            cumulative_contracts=order.filled if counted else UNSET,
+            cumulative_contracts=order.filled if _is_counted(order) else UNSET,
             cumulative_quote=_known(order.quote),
             average_price=self._average(order),
             liquidation=about.liquidation,
@@ -121,18 +120,20 @@ class Reports:
         )
 
     def _average(self, order: Order) -> str | UnsetType:
-        """What was paid so far: as the exchange says it, where it speaks of as much as is said here."""
+        """What was paid so far: as the exchange says it, where it speaks of as much as is said here.
+
+        Else as the fills say it, if they do: an average of less would be none.
+        """
         if not number(order.filled):
             return UNSET
         about = order.about
         told = about.filled_contracts if about.filled_contracts is not UNSET else about.filled
         if about.average_price is not UNSET and told is not UNSET and same(told, order.filled):
             return about.average_price
-        # On inverse markets the base is rounded itself.
-        rounded = self._account.market == "inverse"
-        if rounded or order.quote is None or order.base is None or not number(order.base):
-            return about.average_price
-        return shortest(quotient(order.quote, order.base, 12))
+        if self._account.market == "inverse" and _is_counted(order):
+            # What the base asset is was rounded.
+            return _quotient(order.filled, order.coins)
+        return UNSET if order.quote is None else _quotient(order.quote, order.base)
 
     def _fill(self, fill: FillTold) -> Fill:
         account = self._account
@@ -160,6 +161,17 @@ class Reports:
     def _prefix(self) -> str:
         account = self._account
         return f"{account.exchange}:{account.market}:{account.account_id}"
+
+
+def _is_counted(order: Order) -> bool:
+    about = order.about
+    return about.contracts is not UNSET or about.filled_contracts is not UNSET
+
+
+def _quotient(amount: str, divisor: str | None) -> str | UnsetType:
+    if divisor is None or not number(divisor):
+        return UNSET
+    return shortest(quotient(amount, divisor, 12))
 
 
 def _known(amount: str | None) -> str | UnsetType:

@@ -306,6 +306,94 @@ def test_an_average_that_the_exchange_does_not_tell_follows_from_the_fills() -> 
     assert last.average_price == "10.666666666667"
 
 
+def averages(said: Sequence[ExecutionReport | Fill]) -> list[Any]:
+    return [one.average_price for one in said if isinstance(one, ExecutionReport)]
+
+
+def test_an_average_of_less_is_none_of_more() -> None:
+    """REST tells one, the frames that follow do not."""
+
+    def contracts(filled: int, at: int, **more: Any) -> OrderTold:
+        return state(
+            "FILLED" if filled == 3 else "PARTIALLY_FILLED", f"0.00{filled}", at,
+            contracts="3", filled_contracts=str(filled), **more,
+        )  # fmt: skip
+
+    def trade(number: int, price: str, worth: str) -> FillTold:
+        return fill(
+            number, "0.001", number, contracts="1", price=price, quote_quantity=worth
+        )  # fmt: skip
+
+    orders = Orders(ME)
+    said = orders.take([trade(1, "100", "0.1"), contracts(1, 1, average_price="100")])
+    said += orders.take([trade(2, "90", "0.09"), contracts(2, 2)])
+    said += orders.take([trade(3, "80", "0.08")])
+    assert averages(said) == [UNSET, "100", "95", "90"]
+
+
+def test_an_average_stays_where_the_newest_word_tells_of_as_much_or_of_none() -> None:
+    orders = Orders(ME)
+    part = {"quantity": "2.0", "average_price": "16.00"}
+    orders.take([state("NEW", "0", quantity="2.0")])
+    orders.take([state("PARTIALLY_FILLED", "1.0", 1, **part)])
+    orders.take([state("PARTIALLY_FILLED", "1.00", 2, quantity="2.0")])
+    orders.take([state("PARTIALLY_FILLED", UNSET, 3, quantity="2.0")])
+    said = orders.take([fill(1, "1.0", 1, price="15", quote_quantity="15.0")])
+    assert averages(said) == ["16.00"]
+
+
+COINS = Account("bybit", "inverse", "acc")
+
+
+def in_dollars(number: int, contracts: str, price: str, coins: str) -> FillTold:
+    """A trade of contracts of a dollar each."""
+    return fill(
+        number, coins, number, contracts=contracts, price=price, quote_quantity=contracts
+    )  # fmt: skip
+
+
+def of_dollars(status: Any, filled: str, at: int, **more: Any) -> OrderTold:
+    return state(
+        status, UNSET, at, quantity=UNSET, contracts="200", filled_contracts=filled, **more
+    )  # fmt: skip
+
+
+def test_the_average_of_what_is_paid_in_coins_is_weighed_by_contracts() -> None:
+    """100 dollars at 50000 and 100 at 25000 are 200 dollars for 0.006, also before the order says so."""
+    orders = Orders(COINS)
+    said = orders.take([of_dollars("NEW", "0", 1)])
+    said += orders.take([in_dollars(1, "100", "50000", "0.002")])
+    said += orders.take([of_dollars("PARTIALLY_FILLED", "100", 1, average_price="50000")])
+    said += orders.take([in_dollars(2, "100", "25000", "0.004")])
+    assert averages(said) == [UNSET, "50000", "33333.333333333333"]
+
+
+def test_it_does_not_come_of_coins_that_were_rounded() -> None:
+    said = Orders(COINS).take(
+        [
+            of_dollars("FILLED", "200", 3),
+            in_dollars(1, "100", "60000", "0.00166667"),
+            in_dollars(2, "100", "60000", "0.00166667"),
+        ]
+    )
+    assert averages(said) == [UNSET, "60000", "60000"]
+
+
+def test_an_average_that_nothing_tells_is_left_out() -> None:
+    """What a contract is worth is not known yet; the exchange has told of the first part only."""
+    orders = Orders(ME)
+    unsized: dict[str, Any] = {"quantity": UNSET, "quote_quantity": UNSET, "contracts": "1"}
+    asked: dict[str, Any] = {"quantity": UNSET, "contracts": "2"}
+    said = orders.take(
+        [
+            fill(1, **unsized | {"at": 1, "price": "10"}),
+            state("PARTIALLY_FILLED", UNSET, 1, filled_contracts="1", average_price="10", **asked),
+        ]
+    )
+    said += orders.take([fill(2, **unsized | {"at": 2, "price": "20"})])
+    assert averages(said) == [UNSET, "10", UNSET]
+
+
 def test_terms_that_were_only_not_known_yet_are_no_amendment() -> None:
     orders = Orders(ME)
     orders.take([state("NEW", price=UNSET)])
