@@ -43,6 +43,7 @@ _reply = msgspec.json.Decoder(_Reply)
 _subscribed = msgspec.json.Decoder(_Subscribed)
 _subscriptions = msgspec.json.Decoder(list[_Subscribed])
 _SHUTDOWN = b"serverShutdown"
+_UNSUBSCRIBE = "unsubscribe"
 
 
 class SpotConversation:
@@ -67,7 +68,7 @@ class SpotConversation:
         for number in numbers:
             del self._accounts[number]
         return [
-            self._request("userDataStream.unsubscribe", {"subscriptionId": number}, None)
+            self._request(f"userDataStream.{_UNSUBSCRIBE}", {"subscriptionId": number}, None)
             for number in numbers
         ]
 
@@ -112,9 +113,16 @@ class SpotConversation:
 
     def _refused(self, reply: _Reply) -> Turn:
         error = reply.error or Error(msg="an answer to nothing")
-        account = self._asked.pop(str(reply.id), None)
-        denied = Denied(trouble_of(reply.status, error.code), f"{error.code} {error.msg}"[:200])
-        return Turn((Said(account, denied),))
+        name, detail = str(reply.id), f"{error.code} {error.msg}"[:200]
+        account = self._asked.pop(name, None)
+        trouble = trouble_of(reply.status, error.code)
+        if account is None and trouble != "rate":
+            if name.startswith(_UNSUBSCRIBE):
+                return _all(Notice("other", detail))
+            # Whose key it is about is not said, and most of them are right: each that joins anew is
+            # refused, or not, by its own name.
+            trouble = "expired"
+        return Turn((Said(account, Denied(trouble, detail)),))
 
     def _listed(self, subscriptions: Sequence[_Subscribed]) -> Turn:
         """What the exchange does not list any more has to be subscribed again."""

@@ -67,12 +67,44 @@ def test_one_that_is_refused_costs_no_other() -> None:
     assert spot.hear({"subscriptionId": 0, "event": SPOT})[0].account == "a"
 
 
-def test_a_refusal_of_nobody_in_particular_is_about_the_connection() -> None:
+def test_a_refusal_of_nobody_in_particular_is_nobodys_wrong_key() -> None:
+    """It may be any one's of the socket: all join anew, and whose it is, is refused by name then.
+
+    As a wrong key of all of them it would rest them all, for half an hour.
+    """
+    spot, error = Spot(), {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
+    spot.joined("a", 0)
+    spot.joined("b", 1)
+    (said,) = spot.hear({"id": None, "status": 401, "error": error})
+    assert said.account is None
+    assert isinstance(said.what, Denied)
+    assert said.what.trouble == "expired"
+
+    anew = Spot()
+    anew.joined("a", 0)
+    asked = anew.join("b")
+    (said,) = anew.hear({"id": asked["id"], "status": 401, "error": error})
+    assert said.account == "b"
+    assert isinstance(said.what, Denied)
+    assert said.what.trouble == "key"
+
+
+def test_a_limit_that_nobody_is_named_in_is_everybodys() -> None:
     spot = Spot()
     spot.joined("a", 0)
-    error = {"code": -2015, "msg": "Invalid API-key"}
-    (said,) = spot.hear({"id": None, "status": 401, "error": error})
-    assert (said.account, type(said.what)) == (None, Denied)
+    (said,) = spot.hear({"id": None, "status": 429, "error": {"code": -1003, "msg": "Too many."}})
+    assert said == Said(None, Denied("rate", "-1003 Too many."))
+
+
+def test_who_has_left_already_costs_no_other() -> None:
+    """The subscription of a deleted key is gone before it is given up."""
+    spot = Spot()
+    spot.joined("a", 0)
+    spot.joined("b", 1)
+    (text,) = spot.it.leave("a")
+    error = {"code": -1100, "msg": "No such subscription."}
+    (said,) = spot.hear({"id": json.loads(text)["id"], "status": 400, "error": error})
+    assert (said.account, type(said.what)) == (None, Notice)
 
 
 def test_a_probe_finds_out_what_is_not_subscribed_any_more() -> None:
