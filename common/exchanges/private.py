@@ -250,6 +250,16 @@ class InquiryFailed(Exception):  # noqa: N818 - it is thrown into an inquiry, wh
         self.failure = failure
         self.trouble: Trouble = trouble
 
+    def says(self, codes: Collection[str]) -> bool:
+        """Whether the exchange refused it by one of these codes."""
+        return any(word in codes for word in self.failure.detail.split())
+
+
+def unmoved(path: str) -> InquiryFailed:
+    """A full page that leads no further: what lies behind it was not read, and is not nothing."""
+    detail = f"{path}: a full page leads to itself"
+    return InquiryFailed(RestFailure("transient", detail), "transient")
+
 
 # Yields requests and is sent the body of each answer; what it returns is what it found out.
 # ``InquiryFailed`` is thrown in where a request failed; a body that cannot be read raises

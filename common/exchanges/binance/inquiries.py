@@ -28,6 +28,7 @@ from common.exchanges.private import (
     Known,
     OrderTold,
     Told,
+    unmoved,
 )
 from common.exchanges.protocol import RestRequest
 from common.exchanges.wire import Millis, decoded
@@ -153,9 +154,11 @@ def _charged_since(
             }
             rows = decoded(_incomes, (yield _request(market, credentials, call, params)))
             symbols |= {row.symbol for row in rows if row.symbol}
-            # The last moment is asked for again: more may have been paid in it.
-            if len(rows) < ROWS or rows[-1].time_ms <= at_ms:
+            if len(rows) < ROWS:
                 break
+            # The last moment is asked for again: more may have been paid in it.
+            if rows[-1].time_ms <= at_ms:
+                raise unmoved(call[0])
             at_ms = rows[-1].time_ms
     return symbols
 
@@ -164,17 +167,18 @@ def _trades_since(
     market: Market, credentials: Credentials, catalog: Catalog, known: Known, symbol: str
 ) -> Generator[RestRequest, bytes, list[FillTold]]:
     told: list[FillTold] = []
+    call = _CALLS[market].trades
     for from_ms, to_ms in _stretches(market, known):
-        params = _stretch(symbol, from_ms, to_ms)
+        params, next_id = _stretch(symbol, from_ms, to_ms), 0
         while True:
-            body = yield _request(market, credentials, _CALLS[market].trades, params)
-            rows = decoded(TRADES, body)
+            rows = decoded(TRADES, (yield _request(market, credentials, call, params)))
             in_time = [row for row in rows if row.time_ms < to_ms]
             told += [fill_told(market, row, catalog) for row in in_time]
             if len(rows) < ROWS or len(in_time) < len(rows):
                 break
             # More of the same stretch: from the next id on, which no time may go with.
-            params = {"symbol": symbol, "limit": str(ROWS), "fromId": str(rows[-1].trade_id + 1)}
+            next_id = _behind(rows[-1].trade_id, next_id, call)
+            params = {"symbol": symbol, "limit": str(ROWS), "fromId": str(next_id)}
     return told
 
 
@@ -183,18 +187,29 @@ def _orders_since(
 ) -> Generator[RestRequest, bytes, list[OrderTold]]:
     """Orders are listed by when they were made: older ones that ended since are asked by id."""
     told: list[OrderTold] = []
+    call = _CALLS[market].all_orders
     for from_ms, to_ms in _stretches(market, known):
-        params = _stretch(symbol, from_ms, to_ms)
+        params, next_id = _stretch(symbol, from_ms, to_ms), 0
         while True:
-            body = yield _request(market, credentials, _CALLS[market].all_orders, params)
-            rows = decoded(ORDERS, body)
+            rows = decoded(ORDERS, (yield _request(market, credentials, call, params)))
             in_time = [row for row in rows if row.created_ms is UNSET or row.created_ms < to_ms]
             told += [order_told(market, row, catalog) for row in in_time]
             if len(rows) < ROWS or len(in_time) < len(rows):
                 break
-            next_id = str(int(rows[-1].order_id) + 1)
-            params = {"symbol": symbol, "limit": str(ROWS), "orderId": next_id}
+            next_id = _behind(int(rows[-1].order_id), next_id, call)
+            params = {"symbol": symbol, "limit": str(ROWS), "orderId": str(next_id)}
     return told
+
+
+def _behind(last_id: int, next_id: int, call: tuple[str, int]) -> int:
+    """The first id behind a page that was asked for from ``next_id`` on.
+
+    Raises:
+        InquiryFailed: the page was not what was asked for, and would come again.
+    """
+    if last_id < next_id:
+        raise unmoved(call[0])
+    return last_id + 1
 
 
 def order(
@@ -205,12 +220,28 @@ def order(
     try:
         body = yield _request(market, credentials, _CALLS[market].order, params)
     except InquiryFailed as failed:
-        if _NO_SUCH_ORDER in failed.failure.detail:
+        if failed.says({_NO_SUCH_ORDER}):
             return []
         raise
     told = order_told(market, decoded(ORDER, body), catalog)
-    rows = decoded(TRADES, (yield _request(market, credentials, _CALLS[market].trades, params)))
-    return [*(fill_told(market, row, catalog) for row in rows), told]
+    fills = yield from _trades_of(market, credentials, catalog, params)
+    return [*fills, told]
+
+
+def _trades_of(
+    market: Market, credentials: Credentials, catalog: Catalog, params: Mapping[str, str]
+) -> Generator[RestRequest, bytes, list[FillTold]]:
+    """Of one order. Where no id is named to begin with, the latest are told: seldom not all."""
+    call, limited = _CALLS[market].trades, {**params, "limit": str(ROWS)}
+    rows = decoded(TRADES, (yield _request(market, credentials, call, limited)))
+    found, next_id = {row.trade_id: row for row in rows}, 0
+    while len(rows) == ROWS:
+        from_id = {**limited, "fromId": str(next_id)}
+        rows = decoded(TRADES, (yield _request(market, credentials, call, from_id)))
+        found |= {row.trade_id: row for row in rows}
+        if rows:
+            next_id = _behind(rows[-1].trade_id, next_id, call)
+    return [fill_told(market, found[trade_id], catalog) for trade_id in sorted(found)]
 
 
 def _stretches(market: Market, known: Known) -> list[tuple[int, int]]:

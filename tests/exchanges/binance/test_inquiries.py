@@ -21,6 +21,7 @@ from common.exchanges.private import (
 )
 from common.model.account import Balance
 from common.model.secret import Secret
+from common.model.streams import Market
 from tests.exchanges.asking import answered, refused
 from tests.exchanges.binance.events import COIN
 
@@ -175,6 +176,44 @@ def test_one_order_comes_with_its_fills() -> None:
     )
     assert [type(one) for one in told] == [FillTold, OrderTold]
     assert {request.params["orderId"] for request in asked} == {"100234"}
+
+
+@pytest.mark.parametrize("market", ["spot", "inverse"])
+def test_all_trades_of_an_order_are_asked_for_however_many(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an id to begin with the latest are told, 50 on COIN-M where nobody says how many."""
+    monkeypatch.setattr(inquiries, "ROWS", 2)
+    rows = [(TRADE if market == "spot" else FUTURES_TRADE) | {"id": number} for number in (4, 5, 6)]
+    told, asked = answered(
+        order(market, ACCOUNT, {}, "BNBBTC", "100234"),
+        [body(ORDER), body(rows[1:]), body(rows[:2]), body(rows[2:])],
+    )
+    assert [one.trade_id for one in told if isinstance(one, FillTold)] == ["4", "5", "6"]
+    own = {"symbol": "BNBBTC", "orderId": "100234", "limit": "2"}
+    assert [dict(each.params) for each in asked[1:]] == [
+        own,
+        own | {"fromId": "0"},
+        own | {"fromId": "6"},
+    ]
+
+
+def test_a_full_page_that_comes_again_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies behind it was not read: who took it for nothing would never ask for it again."""
+    monkeypatch.setattr(inquiries, "ROWS", 2)
+    known = Known(since_ms=0, until_ms=DAY_MS, symbols={"BNBBTC"})
+    trades = body([TRADE | {"id": number, "time": number} for number in (1, 2)])
+    orders = body([ORDER | {"orderId": number, "time": number} for number in (1, 2)])
+    with pytest.raises(InquiryFailed, match="myTrades"):
+        answered(since("spot", ACCOUNT, {}, known), [trades, trades])
+    with pytest.raises(InquiryFailed, match="allOrders"):
+        answered(since("spot", ACCOUNT, {}, known), [b"[]", orders, orders])
+    with pytest.raises(InquiryFailed, match="myTrades"):
+        answered(order("spot", ACCOUNT, {}, "BNBBTC", "1"), [body(ORDER), *[trades] * 3])
+    fees = body([{"symbol": "BTCUSDT", "time": 5}, {"symbol": "BTCUSDT", "time": 5}])
+    with pytest.raises(InquiryFailed, match="income") as failed:
+        answered(since("linear", ACCOUNT, {}, Known(since_ms=5, until_ms=9)), [fees])
+    assert failed.value.trouble == "transient"
 
 
 def test_an_order_may_be_forgotten_and_any_other_failure_is_one() -> None:
