@@ -41,7 +41,8 @@ DAY_MS = 86_400_000
 # The most rows of one answer, and the longest stretch of one request.
 ROWS = 1000
 _SPANS_MS: Mapping[Market, int] = {"spot": DAY_MS, "linear": 7 * DAY_MS, "inverse": 7 * DAY_MS}
-_NO_SUCH_ORDER = "-2013"
+# An order that is not known (any more), or a symbol: there is nothing to be had then.
+_NO_SUCH_ORDER, _NO_SUCH_SYMBOL = "-2013", "-1121"
 
 
 class _Calls(Struct, frozen=True):
@@ -122,8 +123,13 @@ def since(market: Market, credentials: Credentials, catalog: Catalog, known: Kno
     told: list[OrderTold | FillTold] = []
     symbols = {*known.symbols, *(yield from _charged_since(market, credentials, known))}
     for symbol in sorted(symbols):
-        told += yield from _trades_since(market, credentials, catalog, known, symbol)
-        told += yield from _orders_since(market, credentials, catalog, known, symbol)
+        try:
+            told += yield from _trades_since(market, credentials, catalog, known, symbol)
+            told += yield from _orders_since(market, credentials, catalog, known, symbol)
+        except InquiryFailed as failed:
+            # What is listed no more must not stand against all the others for ever.
+            if not failed.says({_NO_SUCH_SYMBOL}):
+                raise
     return sorted(told, key=_when)
 
 
@@ -220,7 +226,7 @@ def order(
     try:
         body = yield _request(market, credentials, _CALLS[market].order, params)
     except InquiryFailed as failed:
-        if failed.says({_NO_SUCH_ORDER}):
+        if failed.says({_NO_SUCH_ORDER, _NO_SUCH_SYMBOL}):
             return []
         raise
     told = order_told(market, decoded(ORDER, body), catalog)

@@ -216,6 +216,19 @@ def test_a_full_page_that_comes_again_is_no_end(monkeypatch: pytest.MonkeyPatch)
     assert failed.value.trouble == "transient"
 
 
+def test_a_symbol_that_is_not_listed_any_more_costs_no_other() -> None:
+    known = Known(since_ms=0, until_ms=DAY_MS, symbols={"BNBBTC", "GONEBTC"})
+    gone = refused("HTTP 400 -1121 Invalid symbol.")
+    told, asked = answered(
+        since("spot", ACCOUNT, {}, known), [body([TRADE | {"time": 5}]), b"[]", gone]
+    )
+    assert [one.symbol for one in told if isinstance(one, FillTold)] == ["BNBBTC"]
+    assert [each.params["symbol"] for each in asked] == ["BNBBTC", "BNBBTC", "GONEBTC"]
+    assert answered(order("spot", ACCOUNT, {}, "GONEBTC", "1"), [gone])[0] == []
+    with pytest.raises(InquiryFailed):
+        answered(since("spot", ACCOUNT, {}, known), [refused("HTTP 400 -1127 Too long.")])
+
+
 def test_an_order_may_be_forgotten_and_any_other_failure_is_one() -> None:
     asked = order("spot", ACCOUNT, {}, "BNBBTC", "1")
     assert answered(asked, [refused("HTTP 400 -2013 Order does not exist.")])[0] == []
