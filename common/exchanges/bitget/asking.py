@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct, field
 
-from common.exchanges.private import FillTold, InquiryFailed, Known, OrderTold, Told
+from common.exchanges.private import FillTold, InquiryFailed, Known, OrderTold, Told, unmoved
 from common.exchanges.protocol import RestRequest
 from common.exchanges.wire import Millis, MillisText, decoded
 
@@ -39,21 +40,55 @@ class Answer(Struct, Generic[_T]):
         return int(self.time)
 
 
+class Dated(Protocol):
+    """A row of a history."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What it is told apart by."""
+
+    @property
+    def at_ms(self) -> int:
+        """When it came to be: what a stretch is counted by."""
+
+
+_Dated = TypeVar("_Dated", bound=Dated)
 # A page's rows, and what is asked for to get the next; None: there is no other.
 Page = tuple[Sequence[_Row], str | None]
 
 
 def every_row(
-    request: RestRequest, parameter: str, read: Callable[[bytes], Page[_Row]]
-) -> Generator[RestRequest, bytes, list[_Row]]:
-    """The rows of all pages; ``parameter`` is what asks for the one after."""
-    rows: list[_Row] = []
+    request: RestRequest, parameter: str, read: Callable[[bytes], Page[_Dated]]
+) -> Generator[RestRequest, bytes, list[_Dated]]:
+    """The rows of all pages; ``parameter`` is what asks for the one after.
+
+    By the documents a stretch of time may count for more than that, and the same page come again: then
+    the stretch is made to end where the page did.
+
+    Raises:
+        InquiryFailed: a full page leads no further.
+    """
+    found: dict[tuple[str, ...], _Dated] = {}
     while True:
         page, then = read((yield request))
-        rows += page
-        if len(page) < ROWS or not then or then == request.params.get(parameter):
-            return rows
-        request = msgspec.structs.replace(request, params={**request.params, parameter: then})
+        known = len(found)
+        found |= {row.key: row for row in page}
+        if len(page) < ROWS or not then:
+            return list(found.values())
+        if len(found) > known:
+            params = {**request.params, parameter: then}
+        else:
+            params = _ending_earlier(request, min(row.at_ms for row in page))
+            params.pop(parameter, None)
+        request = msgspec.structs.replace(request, params=params)
+
+
+def _ending_earlier(request: RestRequest, oldest_ms: int) -> dict[str, str]:
+    """A moment later than its oldest row: others may be of the same, and the end may not count."""
+    params, end_ms = dict(request.params), oldest_ms + 1
+    if "endTime" in params and end_ms >= int(params["endTime"]):
+        raise unmoved(urlsplit(request.url).path)
+    return {**params, "endTime": str(end_ms)}
 
 
 def row_told(read: Callable[[_Row], _Said], rows: Iterable[_Row]) -> list[_Said]:
@@ -100,4 +135,4 @@ def _name(told: OrderTold | FillTold) -> tuple[str, ...]:
 
 def is_forgotten(failed: InquiryFailed) -> bool:
     """Whether it failed because there is no such order."""
-    return not _FORGOTTEN.isdisjoint(failed.failure.detail.split())
+    return failed.says(_FORGOTTEN)

@@ -147,6 +147,16 @@ class OrderRow(Struct):
     source: str | None = field(name="orderSource", default=None)
     cancel_reason: str | None = field(name="cancelReason", default=None)
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """An order is one however often it is listed."""
+        return (self.order_id,)
+
+    @property
+    def at_ms(self) -> int:
+        """Histories list orders by when they were made."""
+        return int(self.created)
+
 
 def order_row(market: Market, row: OrderRow) -> OrderTold:
     """Where there is no ``price``, what is called the average is the limit."""
@@ -218,6 +228,16 @@ class FillRow(Struct):
     trade_side: str = field(name="tradeSide", default="")
     profit: MaybeSigned | None = None
     scope: str = field(name="tradeScope", default="")
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """One order's trades are told apart by their ids."""
+        return (self.order_id, self.trade_id)
+
+    @property
+    def at_ms(self) -> int:
+        """When it traded."""
+        return int(self.created)
 
 
 def fill_row(row: FillRow) -> FillTold:

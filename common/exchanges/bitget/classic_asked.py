@@ -116,7 +116,9 @@ def _orders_page(market: Market) -> Callable[[bytes], Page[OrderRow]]:
             rows = answer(_spot_orders, body) or []
             return rows, rows[-1].order_id if rows else None
         page = answer(_orders, body)
-        return ((), None) if page is None else (page.rows or (), page.end_id)
+        if page is None or not page.rows:
+            return (), None
+        return page.rows, page.end_id or page.rows[-1].order_id
 
     return read
 
@@ -127,7 +129,9 @@ def _fills_page(market: Market) -> Callable[[bytes], Page[FillRow]]:
             rows = answer(_spot_fills, body) or []
             return rows, rows[-1].trade_id if rows else None
         page = answer(_fills, body)
-        return ((), None) if page is None else (page.rows or (), page.end_id)
+        if page is None or not page.rows:
+            return (), None
+        return page.rows, page.end_id or page.rows[-1].trade_id
 
     return read
 

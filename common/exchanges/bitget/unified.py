@@ -71,6 +71,16 @@ class OrderRow(Struct):
     reduce_only: str = field(name="reduceOnly", default="")
     cancel_reason: str | None = field(name="cancelReason", default=None)
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """An order is one however often it is listed."""
+        return (self.order_id,)
+
+    @property
+    def at_ms(self) -> int:
+        """Histories list orders by when they were made."""
+        return int(self.created)
+
 
 def order_row(row: OrderRow) -> OrderTold:
     """A spot market buy is so much of the quote coin: it has no quantity before it is filled."""
@@ -119,6 +129,16 @@ class FillRow(Struct):
     trade_side: str | None = field(name="tradeSide", default=None)
     profit: MaybeSigned | None = field(name="execPnl", default=None)
     scope: str = field(name="tradeScope", default="")
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """One order's trades are told apart by their ids."""
+        return (self.order_id, self.trade_id)
+
+    @property
+    def at_ms(self) -> int:
+        """When it traded."""
+        return int(self.executed or self.created or 0)
 
 
 def fill_row(row: FillRow) -> FillTold:

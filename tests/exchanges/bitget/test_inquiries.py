@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +22,9 @@ from common.exchanges.private import (
     OrderTold,
     Position,
     PositionsTold,
+    Told,
 )
+from common.exchanges.protocol import RestRequest
 from common.model.account import Balance
 from common.model.secret import Secret
 from common.model.streams import Market
@@ -234,14 +237,58 @@ def test_full_pages_go_on_before_their_last(monkeypatch: pytest.MonkeyPatch) -> 
     assert [request.params.get("idLessThan") for request in asked[2:]] == [None, "3"]
 
 
-def test_a_page_that_comes_again_and_again_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+class Exchange:
+    """A classic futures account's fills, newest first, and what the exchange heeds of a request."""
+
+    def __init__(self, *heeds: str) -> None:
+        self._heeds = heeds
+        self._fills = [FUTURES_FILL | {"tradeId": str(n), "cTime": str(NOW_MS - 90 + 10 * (n // 2))}
+                       for n in (7, 6, 5, 4, 3, 2, 1)]  # fmt: skip
+
+    def answer(self, request: RestRequest) -> bytes:
+        if request.url.endswith("orders-history"):
+            return body({"entrustedList": []})
+        heard = {name: int(request.params.get(name, 0)) for name in self._heeds}
+        last_id, end_ms = heard.get("idLessThan") or NOW_MS, heard.get("endTime") or NOW_MS
+        rows = [row for row in self._fills
+                if int(row["tradeId"]) < last_id and int(row["cTime"]) <= end_ms]  # fmt: skip
+        page = rows[: int(request.params["limit"])]
+        return body({"fillList": page, "endId": page[-1]["tradeId"] if page else None})
+
+    def tell(self, inquiry: Generator[RestRequest, bytes, Sequence[Told]]) -> list[str]:
+        """The trades that it has told of."""
+        next(inquiry)
+        request = inquiry.throw(CLASSIC)
+        try:
+            while True:
+                request = inquiry.send(self.answer(request))
+        except StopIteration as told:
+            return [one.trade_id for one in told.value]
+
+
+@pytest.mark.parametrize("heeds", [("idLessThan",), ("endTime",), ("idLessThan", "endTime")])
+def test_all_pages_are_read_whichever_of_id_and_time_counts_for_more(
+    heeds: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the documents the time does, where both are given."""
     for module in (asking, classic_asked):
-        monkeypatch.setattr(module, "ROWS", 1)
-    page = body({"fillList": [FUTURES_FILL], "endId": "9"})
-    told, _ = answered(
-        since("linear", ACCOUNT, {}, KNOWN), [CLASSIC, body({"entrustedList": []}), page, page]
-    )
-    assert len(told) == 1
+        monkeypatch.setattr(module, "ROWS", 3)
+    told = Exchange(*heeds).tell(since("linear", ACCOUNT, {}, KNOWN))
+    assert sorted(told) == ["1", "2", "3", "4", "5", "6", "7"]
+
+
+def test_a_full_page_that_comes_again_and_again_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies behind it was not read: who took it for nothing would never ask for it again."""
+    for module in (asking, classic_asked, unified_asked):
+        monkeypatch.setattr(module, "ROWS", 3)
+    with pytest.raises(InquiryFailed, match="mix/order/fills") as failed:
+        Exchange().tell(since("linear", ACCOUNT, {}, KNOWN))
+    assert failed.value.trouble == "transient"
+    page = body({"list": [UNIFIED_ORDER] * 3, "cursor": "31"})
+    with pytest.raises(InquiryFailed, match="trade/unfilled-orders"):
+        answered(
+            snapshot("spot", ACCOUNT, {}), [body({"assets": None}), page, page, page]
+        )
 
 
 def test_a_long_time_is_asked_week_by_week_and_told_once() -> None:
