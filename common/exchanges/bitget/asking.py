@@ -26,6 +26,8 @@ ROWS = 100
 SPAN_MS, REACH_MS = 7 * DAY_MS, 90 * DAY_MS
 # An order that the exchange does not know (any more), in the words of its several systems.
 _FORGOTTEN = frozenset({"25204", "31007", "40109", "40768", "40819", "43001", "45057"})
+# A symbol that it does not know (any more): a parameter that does not exist, a symbol that was removed.
+_DELISTED = frozenset({"40034", "40309"})
 
 
 class Answer(Struct, Generic[_T]):
@@ -136,3 +138,8 @@ def _name(told: OrderTold | FillTold) -> tuple[str, ...]:
 def is_forgotten(failed: InquiryFailed) -> bool:
     """Whether it failed because there is no such order."""
     return failed.says(_FORGOTTEN)
+
+
+def is_delisted(failed: InquiryFailed) -> bool:
+    """Whether what failed named a symbol that is not listed (any more)."""
+    return failed.says(_DELISTED)

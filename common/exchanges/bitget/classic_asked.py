@@ -20,6 +20,7 @@ from common.exchanges.bitget.asking import (
     answer,
     every_row,
     in_order,
+    is_delisted,
     is_forgotten,
     row_told,
     stretches,
@@ -201,7 +202,12 @@ class Classic:
             spot = [{"symbol": symbol} for symbol in sorted(symbols)]
             told += orders
             for which in spot if self._market == "spot" else [{}]:
-                told += yield from self._fills({**which, **span})
+                try:
+                    told += yield from self._fills({**which, **span})
+                except InquiryFailed as failed:
+                    # What is listed no more must not stand against all the others for ever.
+                    if not (which and is_delisted(failed)):
+                        raise
         return in_order(told)
 
     def order(self, symbol: str, order_id: str) -> Asking:
@@ -210,7 +216,7 @@ class Classic:
         try:
             body = yield self._request(self._calls.order, which)
         except InquiryFailed as failed:
-            if is_forgotten(failed):
+            if is_forgotten(failed) or is_delisted(failed):
                 return []
             raise
         if self._market == "spot":

@@ -206,6 +206,21 @@ def test_classic_spot_fills_are_asked_for_each_symbol_that_is_known_or_had_an_or
     )
 
 
+@pytest.mark.parametrize("code", ["40034", "40309"])
+def test_a_symbol_that_is_not_listed_any_more_costs_no_other(code: str) -> None:
+    gone = refused(f"HTTP 400 {code} Parameter AUSDT does not exist")
+    known = Known(since_ms=NOW_MS - 60_000, until_ms=NOW_MS, symbols={"AUSDT", "BTCUSDT"})
+    told, asked = answered(
+        since("spot", ACCOUNT, {}, known), [CLASSIC, body([]), gone, body([SPOT_FILL])]
+    )
+    assert [one.symbol for one in told if isinstance(one, FillTold)] == ["BTCUSDT"]
+    assert [request.params.get("symbol") for request in asked[2:]] == ["AUSDT", "BTCUSDT"]
+    assert answered(order("linear", ACCOUNT, {}, "AUSDT", "1"), [CLASSIC, gone])[0] == []
+    # Where no symbol is named it cannot be that.
+    with pytest.raises(InquiryFailed):
+        answered(since("linear", ACCOUNT, {}, KNOWN), [CLASSIC, gone])
+
+
 def test_classic_futures_fills_need_no_symbol() -> None:
     told, asked = answered(
         since("inverse", ACCOUNT, {}, KNOWN),
