@@ -31,6 +31,7 @@ from common.exchanges.private import (
     OrderTold,
     PositionsTold,
     Told,
+    unmoved,
 )
 from common.exchanges.protocol import RestRequest
 from common.exchanges.wire import Millis, decoded
@@ -86,15 +87,23 @@ class _Asker:
     def rows(
         self, path: str, read: Callable[[Raw], _T], **params: str
     ) -> Generator[RestRequest, bytes, list[_T]]:
-        """All rows of a list, page by page."""
+        """All rows of a list, page by page.
+
+        Raises:
+            InquiryFailed: a full page leads no further.
+        """
         found: list[_T] = []
         params = {"category": self.market, **params, "limit": str(_ROWS[path])}
         while True:
             page = (yield from self.page(path, **params)).result
             found += [_read(read, row) for row in page.rows]
-            # Some lists name a next page after their last; the same again would have no end.
-            if not page.rows or not page.cursor or page.cursor == params.get("cursor"):
+            if not page.rows or not page.cursor:
                 return found
+            if page.cursor == params.get("cursor"):
+                # Some lists name a next page after their last, which is not full.
+                if len(page.rows) < _ROWS[path]:
+                    return found
+                raise unmoved(path)
             params = {**params, "cursor": page.cursor}
 
     def orders(self, path: str, **params: str) -> Generator[RestRequest, bytes, list[OrderTold]]:

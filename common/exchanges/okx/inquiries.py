@@ -42,6 +42,7 @@ from common.exchanges.private import (
     OrderTold,
     PositionsTold,
     Told,
+    unmoved,
 )
 from common.exchanges.protocol import RestRequest
 from common.exchanges.wire import MaybeSigned, MillisText, Number, decoded
@@ -140,13 +141,18 @@ class _Asker(Struct, frozen=True):
         id_of: Callable[[_Row], str],
     ) -> Asking[list[_Row]]:
         found: list[_Row] = []
-        page: Mapping[str, str] = {**params, "limit": str(ROWS)}
+        first: Mapping[str, str] = {**params, "limit": str(ROWS)}
+        page = first
         while True:
             rows = decoded(decoder, (yield self.request(path, page))).data
             found += rows
             if len(rows) < ROWS:
                 return found
-            page = {**params, "limit": str(ROWS), "after": id_of(rows[-1])}
+            last_id = id_of(rows[-1])
+            if last_id == page.get("after"):
+                # The same again would have no end.
+                raise unmoved(path)
+            page = {**first, "after": last_id}
 
     def told(self, row: _FillRow) -> FillTold:
         """One trade of an order."""
@@ -240,9 +246,9 @@ def order(
     try:
         body = yield asker.request("/trade/order", params)
     except InquiryFailed as failed:
-        if _FORGOTTEN.isdisjoint(failed.failure.detail.split()):
-            raise
-        return []
+        if failed.says(_FORGOTTEN):
+            return []
+        raise
     rows = decoded(_orders, body).data
     if not rows:
         return []

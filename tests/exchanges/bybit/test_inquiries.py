@@ -121,6 +121,18 @@ def test_a_cursor_that_leads_nowhere_is_followed_once() -> None:
     assert len(asked) == 3
 
 
+def test_a_full_page_that_leads_nowhere_is_no_end() -> None:
+    """What lies behind it was not read: who took it for nothing would never ask for it again."""
+    known = Known(since_ms=NOW_MS - 1000, until_ms=NOW_MS)
+    for answers in (
+        [rows(*[FILL] * 100, cursor="same")] * 2,
+        [EMPTY, *[rows(*[ORDER] * 50, cursor="same")] * 2],
+    ):
+        with pytest.raises(InquiryFailed, match="leads to itself") as failed:
+            answered(since("linear", ACCOUNT, {}, known), answers)
+        assert failed.value.trouble == "transient"
+
+
 @pytest.mark.parametrize(
     "row",
     [

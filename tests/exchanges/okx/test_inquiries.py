@@ -231,6 +231,14 @@ def test_a_page_holds_a_hundred() -> None:
     assert (len(told), asked[1].params["after"]) == (100, "99")
 
 
+def test_a_full_page_that_comes_again_is_no_end() -> None:
+    """What lies behind it was not read: who took it for nothing would never ask for it again."""
+    page = body(*[FILL | {"billId": str(number)} for number in range(ROWS)])
+    with pytest.raises(InquiryFailed, match="/trade/fills-history") as failed:
+        answered(since("spot", ACCOUNT, NONE, known(0)), [page, page])
+    assert failed.value.trouble == "transient"
+
+
 def test_both_types_of_contracts_have_a_history_of_their_own() -> None:
     swap = FILL | {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "fillSz": "3", "posSide": "short"}
     dated = swap | {"instType": "FUTURES", "instId": "BTC-USDT-241227", "fillPnl": "-1.5"}
