@@ -52,6 +52,9 @@ _ROWS = {_POSITIONS: 200, _OPEN_ORDERS: 50, _ORDERS: 50, _FILLS: 100}
 # Linear has to be asked by what contracts settle in; these two there are in any case.
 _SETTLES = frozenset({"USDT", "USDC"})
 _NO_SUCH_ORDER = frozenset({"110001", "170213"})
+# A symbol that is not listed (any more) is one parameter that is wrong among others.
+_WRONG_PARAMETER = frozenset({"10001"})
+_NO_SUCH_SYMBOL = ("symbol invalid", "invalid symbol", "not supported symbol")
 
 
 class _List(Struct):
@@ -212,13 +215,20 @@ def order(
         try:
             found = yield from ask.found(path, **which)
         except InquiryFailed as failed:
-            if _NO_SUCH_ORDER.isdisjoint(failed.failure.detail.split()):
+            if not _is_gone(failed):
                 raise
             continue
         if found:
             fills = yield from ask.fills(**which)
             return [*sorted(fills, key=_when), *found]
     return []
+
+
+def _is_gone(failed: InquiryFailed) -> bool:
+    """Whether there is no such order, or no such symbol (any more), and with it none of its orders."""
+    words = failed.failure.detail.lower()
+    delisted = failed.says(_WRONG_PARAMETER) and any(word in words for word in _NO_SUCH_SYMBOL)
+    return delisted or failed.says(_NO_SUCH_ORDER)
 
 
 def _when(told: OrderTold | FillTold) -> tuple[int, bool, int]:

@@ -248,7 +248,16 @@ def test_an_order_may_be_forgotten(code: str) -> None:
         assert told == []
 
 
+@pytest.mark.parametrize("words", ["params error: symbol invalid", "Not supported symbols"])
+def test_an_order_of_a_symbol_that_is_not_listed_any_more_is_forgotten(words: str) -> None:
+    """Nothing else is asked by symbol."""
+    gone = refused(f"HTTP 200 10001 {words}", "config")
+    assert answered(order("linear", ACCOUNT, {}, "GONEUSDT", "1"), [gone, gone])[0] == []
+
+
 def test_any_other_failure_is_one() -> None:
+    with pytest.raises(InquiryFailed):
+        answered(order("spot", ACCOUNT, {}, "B", "1"), [refused("HTTP 200 10001 orderId invalid")])
     with pytest.raises(InquiryFailed):
         answered(order("spot", ACCOUNT, {}, "BTCUSDT", "1"), [refused("HTTP 200 10016 error")])
     with pytest.raises(InquiryFailed):
