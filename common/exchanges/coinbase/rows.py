@@ -258,9 +258,10 @@ def fill_told(row: FillRow) -> FillTold:
 def fills_told(order: OrderTold, rows: Sequence[FillRow]) -> list[FillTold]:
     """All fills of an order, so that they add up to what it says is filled.
 
-    What is counted in the quote asset was rounded by the exchange, and is again on its way back: the last
-    of these takes up what that makes together. If more is missing the list is not whole yet: these are
-    left out until it is.
+    What is counted in the quote asset was rounded by the exchange, and is again on its way back: the
+    newest of these takes up what that makes together, once the order has ended. Before that a newer one
+    may come, and one that was told cannot be told otherwise: these are left out then, and so they are
+    while more is missing, for the list is not whole yet.
     """
     told = [fill_told(row) for row in rows]
     by_worth = [index for index, row in enumerate(rows) if row.size_in_quote]
@@ -269,10 +270,11 @@ def fills_told(order: OrderTold, rows: Sequence[FillRow]) -> list[FillTold]:
     counted = [fill.quantity for fill in told if fill.quantity is not UNSET]
     missing = total([order.filled, *map(negated, counted)])
     rounded = EXACT.create_decimal(absolute(missing)) * _ROUNDED
-    if rounded > EXACT.create_decimal(order.filled):
+    is_early = bool(rounded) and order.status not in TERMINAL
+    if is_early or rounded > EXACT.create_decimal(order.filled):
         return [fill for fill, row in zip(told, rows, strict=True) if not row.size_in_quote]
-    last = by_worth[-1]
-    told[last] = structs.replace(told[last], quantity=total([counted[last], missing]))
+    newest = max(by_worth, key=lambda index: (told[index].time_ms, told[index].trade_id))
+    told[newest] = structs.replace(told[newest], quantity=total([counted[newest], missing]))
     return told
 
 

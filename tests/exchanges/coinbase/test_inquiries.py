@@ -18,7 +18,7 @@ from common.exchanges.private import (
     Known,
     OrderTold,
 )
-from common.model.account import Balance, ExecutionReport
+from common.model.account import Balance, ExecutionReport, Fill
 from common.model.decimals import same, total
 from common.model.secret import Secret
 from common.recovery.orders import Orders
@@ -334,6 +334,35 @@ def test_while_some_are_missing_none_by_worth_is_told() -> None:
         order("spot", ACCOUNT, {}, "BTC-USDT", "o-2"), [body({"order": BY_WORTH}), fills(SMALL)]
     )
     assert [type(one) for one in told] == [OrderTold]
+
+
+def test_an_order_by_worth_that_was_seen_before_it_was_whole_is_filled_at_once() -> None:
+    """A fill that was told is not told otherwise: what rounding makes together would never be reached."""
+    first = SMALL | {"trade_id": "1", "price": "61234.57", "size": "33.33"}
+    second = LARGE | {"trade_id": "2", "price": "61237.11", "size": "66.67",
+                      "trade_time": "2023-01-18T01:37:39Z"}  # fmt: skip
+    partly = BY_WORTH | {"status": "OPEN", "filled_size": "0.0005443"}
+    whole = BY_WORTH | {"filled_size": "0.00163302"}
+    orders_ = Orders(Account("coinbase", "spot", "a"))
+    for row, rows in ((partly, (first,)), (whole, (second, first))):
+        told, _ = answered(
+            order("spot", ACCOUNT, {}, "BTC-USDT", "o-2"), [body({"order": row}), fills(*rows)]
+        )
+        events = orders_.take([one for one in told if isinstance(one, OrderTold | FillTold)])
+    assert [event.trade_id for event in events if isinstance(event, Fill)] == ["1", "2"]
+    *_, last = events
+    assert isinstance(last, ExecutionReport)
+    assert last.cumulative_quantity is not UNSET
+    assert (last.status, same(last.cumulative_quantity, "0.00163302")) == ("FILLED", True)
+    assert not orders_.owed
+
+
+def test_fills_by_worth_that_add_up_are_told_before_the_order_has_ended() -> None:
+    row = BY_WORTH | {"status": "OPEN", "filled_size": "0.0002977"}
+    told, _ = answered(
+        order("spot", ACCOUNT, {}, "BTC-USDT", "o-2"), [body({"order": row}), fills(LARGE)]
+    )
+    assert [type(one) for one in told] == [FillTold, OrderTold]
 
 
 def test_what_the_stream_owes_is_settled_by_asking_for_the_order() -> None:
