@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct, field
@@ -28,7 +28,7 @@ from common.exchanges.coinbase.rows import (
     is_spot,
     order_told,
 )
-from common.exchanges.private import Credentials, FillTold, InquiryFailed, Known, Told
+from common.exchanges.private import Credentials, FillTold, InquiryFailed, Known, Told, unmoved
 from common.exchanges.protocol import RestRequest
 from common.exchanges.wire import decoded
 from common.model.instruments import Catalog
@@ -98,15 +98,23 @@ def _request(
 def _all(
     first: RestRequest, read: Callable[[bytes], _Pages[_Row_co]]
 ) -> Generator[RestRequest, bytes, list[_Row_co]]:
-    """The rows of all pages."""
+    """The rows of all pages.
+
+    Raises:
+        InquiryFailed: a full page leads no further.
+    """
     rows: list[_Row_co] = []
     request = first
     while True:
         page = read((yield request))
         rows += page.rows
-        # A mark that does not move would ask for ever.
-        if not page.has_next or page.cursor in ("", request.params.get("cursor")):
+        if not page.has_next or not page.cursor:
             return rows
+        # A mark that does not move would ask for ever.
+        if page.cursor == request.params.get("cursor"):
+            if len(page.rows) < int(first.params["limit"]):
+                return rows
+            raise unmoved(urlsplit(first.url).path)
         params = {**first.params, "cursor": page.cursor}
         request = msgspec.structs.replace(first, params=params)
 

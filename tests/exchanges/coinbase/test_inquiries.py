@@ -153,6 +153,14 @@ def test_a_mark_that_does_not_move_is_not_followed_for_ever() -> None:
     assert len(told) == 3
 
 
+def test_a_full_page_whose_mark_does_not_move_is_no_end() -> None:
+    """What lies behind it was not read: who took it for nothing would never ask for it again."""
+    page = fills(*[FILL] * 250, cursor="same")
+    with pytest.raises(InquiryFailed, match="historical/fills") as failed:
+        answered(since("spot", ACCOUNT, {}, KNOWN), [page, page])
+    assert failed.value.trouble == "transient"
+
+
 def test_assets_of_several_accounts_are_added_up_and_vaults_left_out() -> None:
     rows = (
         MONEY,
@@ -260,6 +268,15 @@ def test_all_pages_of_fills_and_orders_are_read() -> None:
     assert (
         asked[1].params["start_sequence_timestamp"] == asked[0].params["start_sequence_timestamp"]
     )
+
+
+def test_a_product_that_is_not_listed_any_more_fails_nothing() -> None:
+    """No request names one, so none can be refused for it."""
+    known = Known(since_ms=CREATED_MS - 1, until_ms=FILLED_MS, symbols={"GONE-USD"})
+    _, happened = answered(since("spot", ACCOUNT, {}, known), [fills(), orders()])
+    _, one = answered(order("spot", ACCOUNT, {}, "GONE-USD", "o-1"), [ONE, fills(FILL)])
+    for request in (*happened, *one):
+        assert "GONE-USD" not in f"{request.url} {dict(request.params)}"
 
 
 def test_fees_are_in_the_asset_that_prices_are_in_and_may_be_earned() -> None:
