@@ -15,7 +15,6 @@ from common.model.streams import Origin
 from common.recovery.book import Book
 from common.recovery.inquiring import Asker
 from common.recovery.order import Order
-from common.recovery.orders import OVERLAP_MS
 from workers.means import Means
 from workers.speaker import Speaker
 
@@ -139,8 +138,7 @@ class Teller:
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self.take(rest, asked_ms, entire=entire)
         symbols = book.symbols(listed, catalog, all_known=entire)
-        assert book.from_ms is not None  # it was begun
-        known = Known(book.from_ms - OVERLAP_MS, asked_ms, symbols)
+        known = Known(book.orders.again_ms, asked_ms, symbols)
         history = private.since(market, self._credentials, catalog, known)
         happened = await self.ask(history, urgent=entire)
         await self.take([*happened, *listed], origin="reconcile")

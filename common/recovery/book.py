@@ -15,7 +15,7 @@ from common.model.account import AccountEvent, Balance
 from common.model.instruments import Catalog
 from common.recovery.holdings import Holdings, Kept
 from common.recovery.order import Order
-from common.recovery.orders import Orders
+from common.recovery.orders import OVERLAP_MS, Orders
 from common.recovery.reports import Account
 
 # Ended orders are known so long after the moment up to which all is told: REST may tell them again.
@@ -57,6 +57,7 @@ class Book:
         self.since_ms = int(pieces[SINCE]) if SINCE in pieces else None
         # Where to look back to until then; None: nobody has begun.
         self.begun_ms = int(pieces[BEGUN]) if BEGUN in pieces else None
+        self._look_back()
         self._changed: set[str] = set()
         # What there was when all had been told: what has moved since may have moved unheard. Not what
         # there is: an owner may have said a snapshot's balances, and died before it knew what led to them.
@@ -93,6 +94,7 @@ class Book:
         """Where nothing is known, all since then is to be told, however late it can be asked for."""
         if self.from_ms is None:
             self.begun_ms = at_ms
+            self._look_back()
             self._changed.add(BEGUN)
 
     def told_until(self, at_ms: int) -> None:
@@ -104,8 +106,12 @@ class Book:
         if self.begun_ms is not None:
             self._changed.add(BEGUN)
         self.since_ms, self.begun_ms = at_ms, None
+        self._look_back()
         self._changed.add(SINCE)
         self.orders.forget(at_ms - REMEMBERED_MS)
+
+    def _look_back(self) -> None:
+        self.orders.again_ms = 0 if self.from_ms is None else self.from_ms - OVERLAP_MS
 
     def changes(self) -> Pieces:
         """What a new owner has to know, as far as it has changed since this was asked."""

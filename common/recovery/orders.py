@@ -23,8 +23,11 @@ from common.recovery.reports import Account, Reports
 
 # REST may lag behind the socket: what happened so shortly before an inquiry is asked for once more.
 OVERLAP_MS = 60_000
-# Orders that have ended are forgotten the oldest first beyond so many.
-MOST_ENDED = 1_000
+# Orders that have ended are forgotten beyond so many, the oldest first, but for those that may be told
+# again; beyond so many more, these too.
+MOST_ENDED, MOST_KEPT = 1_000, 10_000
+# How many more orders there are when that is looked at again.
+LOOK_EVERY = 100
 _WHEN = attrgetter("when")
 
 
@@ -34,12 +37,17 @@ class Orders:
     Args:
         account: whose.
         orders: what an owner before has left.
+
+    Attributes:
+        again_ms: what happened since then may be told again, by the exchange's time.
     """
 
     def __init__(self, account: Account, orders: Iterable[Order] = ()) -> None:
         self._reports = Reports(account)
         self._orders = {order.key: order for order in orders}
         self._changed: set[OrderKey] = set()
+        self._most = MOST_ENDED
+        self.again_ms = 0
 
     def changes(self) -> dict[OrderKey, Order | None]:
         """What a new owner has to know that has changed since this was asked; None: forgotten.
@@ -102,17 +110,21 @@ class Orders:
 
     def forget(self, before_ms: int) -> None:
         """Orders that ended before then are not told of any more, by the exchange's time."""
-        self._drop(key for key, one in self._ended() if one.last_ms < before_ms)
+        self._drop(order for order in self._ended() if order.last_ms < before_ms)
 
     def _forget(self) -> None:
-        if len(self._orders) > MOST_ENDED:
-            ended = [key for key, _ in self._ended()]
-            self._drop(ended[: max(0, len(ended) - MOST_ENDED)])
+        if len(self._orders) <= self._most:
+            return
+        ended = sorted(self._ended(), key=_WHEN)
+        told = sum(order.last_ms < self.again_ms for order in ended)
+        drops = max(min(len(ended) - MOST_ENDED, told), len(ended) - MOST_KEPT, 0)
+        self._drop(ended[:drops])
+        self._most = max(MOST_ENDED, len(self._orders)) + LOOK_EVERY
 
-    def _ended(self) -> list[tuple[OrderKey, Order]]:
-        return [(key, order) for key, order in self._orders.items() if order.is_over]
+    def _ended(self) -> list[Order]:
+        return [order for order in self._orders.values() if order.is_over]
 
-    def _drop(self, keys: Iterable[OrderKey]) -> None:
-        for key in keys:
-            del self._orders[key]
-            self._changed.add(key)
+    def _drop(self, orders: Iterable[Order]) -> None:
+        for order in orders:
+            del self._orders[order.key]
+            self._changed.add(order.key)

@@ -11,6 +11,7 @@ from common.exchanges.private import BalancesTold, Position, PositionsTold, Told
 from common.model.account import AccountPosition, Balance, ExecutionReport
 from common.model.instruments import Instrument
 from common.recovery.book import HELD, HOLDINGS, REMEMBERED_MS, SINCE, Book
+from common.recovery.orders import OVERLAP_MS
 from tests.recovery.test_orders import ME, T0, fill, state
 
 
@@ -73,6 +74,16 @@ def test_what_cannot_be_read_is_said() -> None:
 def test_orders_go_out_before_what_they_led_to() -> None:
     said = Book(ME).take([holds(ETH="1"), state("NEW")], T0)
     assert [type(one) for one in said] == [ExecutionReport, AccountPosition]
+
+
+def test_what_happened_since_all_was_told_or_shortly_before_may_be_told_again() -> None:
+    book = Book(ME)
+    assert book.orders.again_ms == 0, "nobody knows since when"
+    book.begin(T0)
+    assert book.orders.again_ms == T0 - OVERLAP_MS
+    book.told_until(T0 + 7)
+    assert book.orders.again_ms == T0 + 7 - OVERLAP_MS
+    assert Book(ME, pieces(book)).orders.again_ms == T0 + 7 - OVERLAP_MS
 
 
 # --- what a snapshot leaves open ----------------------------------------------------------------

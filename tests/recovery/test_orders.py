@@ -14,7 +14,7 @@ from msgspec import UNSET
 from common.exchanges.private import FillTold, OrderTold
 from common.model.account import TERMINAL, ExecutionReport, Fill
 from common.recovery.order import Order
-from common.recovery.orders import Orders
+from common.recovery.orders import LOOK_EVERY, MOST_ENDED, MOST_KEPT, Orders
 from common.recovery.reports import Account
 
 ME = Account("binance", "spot", "acc")
@@ -426,3 +426,46 @@ def test_an_order_that_ended_long_ago_is_forgotten_and_one_that_is_open_never() 
     orders.forget(T0 + 6)
     assert orders.changes() == {("ETHUSDT", "2"): None}
     assert [order.about.order_id for order in orders.open] == ["1"]
+
+
+def lived(orders: Orders, number: int, at: int) -> None:
+    """An order that was placed and canceled."""
+    names = {"order_id": f"{number}"}
+    orders.take([state("NEW", at=at, **names), state("CANCELED", at=at, **names)])
+
+
+def forgotten(orders: Orders) -> list[int]:
+    return sorted(int(name) for (_, name), order in orders.changes().items() if order is None)
+
+
+def test_beyond_so_many_those_that_ended_first_are_forgotten_not_those_that_began_first() -> None:
+    """A long resting order that fills is told of until its end, and once."""
+    orders = Orders(ME)
+    orders.again_ms = T0 + MOST_ENDED * 2
+    orders.take([state("NEW", order_id="old")])
+    for number in range(MOST_ENDED + 2 * LOOK_EVERY):
+        lived(orders, number, 1 + number)
+    end = [
+        fill(1, "1.0", MOST_ENDED * 3, order_id="old"),
+        state("FILLED", "1.0", MOST_ENDED * 3, order_id="old"),
+    ]
+    assert path(orders.take(end)) == [("fill", "1.0"), ("FILLED", "1.0")]
+    assert orders.take(end) == []
+    gone = forgotten(orders)
+    assert gone == list(range(len(gone)))
+    assert len(gone) >= LOOK_EVERY
+
+
+def test_what_may_be_told_again_is_not_forgotten_however_many_there_are() -> None:
+    orders = Orders(ME)
+    orders.again_ms = T0 + 5
+    for number in range(MOST_ENDED + 2 * LOOK_EVERY):
+        lived(orders, number, number)
+    assert forgotten(orders) == [0, 1, 2, 3, 4]
+
+
+def test_there_is_an_end_to_that_too() -> None:
+    orders = Orders(ME)
+    many = MOST_KEPT + 2 * LOOK_EVERY
+    orders.take([state("CANCELED", at=number, order_id=f"{number}") for number in range(many)])
+    assert forgotten(orders) == list(range(2 * LOOK_EVERY))
