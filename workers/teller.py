@@ -20,8 +20,6 @@ from workers.speaker import Speaker
 
 _T = TypeVar("_T")
 
-# An open order that neither the list nor its id knows: young ones may not be listed yet.
-YOUNG_MS = 60_000
 # Fills that a state has told are soon known by REST: asked for after so long, then ever more seldom.
 OWED_FIRST_S, OWED_TRIES = 1.0, 6
 
@@ -99,7 +97,13 @@ class Teller:
         await self._speaker.ready()
         if origin == "live":
             self.last_ms = max(self.last_ms, *(one.time_ms for one in told))
+        late = self.book.orders.late
         await self._publish(self.book.take(told, at_ms, entire=entire), origin, at_ms)
+        if self.book.orders.late > late:
+            fills = self.book.orders.late - late
+            logger.bind(place=self._venue.name, fills=fills, late=self.book.orders.late).error(
+                "fills came after an end that was concluded: they are not told"
+            )
 
     async def _publish(
         self, events: Sequence[AccountEvent], origin: Origin, at_ms: int = 0
@@ -147,17 +151,29 @@ class Teller:
         await self.settle_owed()
 
     async def _resolve(self, order: Order, asked_ms: int) -> None:
-        """What became of an order that is not listed any more, or of which fills are missing."""
+        """What became of an order that is not listed any more."""
+        if await self._fetch(order) or order.is_over:
+            return
+        orders = self.book.orders
+        if orders.missed(order, asked_ms) or self._may_be_forgotten(asked_ms):
+            await self._publish(self.book.conclude(order, asked_ms), "reconcile")
+        self._speaker.changed(self.book.changes())
+
+    async def _fetch(self, order: Order) -> bool:
+        """Tell what the exchange knows of an order by its id; whether it knows it."""
         about, market = order.about, self._record.market
         catalog = self._means.catalog(self._record.exchange, market)
         inquiry = self._venue.private.order(
             market, self._credentials, catalog, about.symbol, about.order_id
         )
         told = await self.ask(inquiry)
-        if told:
-            await self.take(told, origin="reconcile")
-        elif asked_ms - order.last_ms > YOUNG_MS and not order.is_over:
-            await self._publish(self.book.conclude(order, asked_ms), "reconcile")
+        await self.take(told, origin="reconcile")
+        return bool(told)
+
+    def _may_be_forgotten(self, now_ms: int) -> bool:
+        """Whether what ended when all had just been told is not known any more."""
+        from_ms = self.book.from_ms
+        return from_ms is not None and now_ms - from_ms > self._rules.remembers_s * 1000
 
     async def settle_owed(self) -> None:
         """Ask for the fills that states have told of and that have not come.
@@ -168,7 +184,7 @@ class Teller:
         for order in self.book.orders.owed:
             key = _key(order)
             self._tries[key] = self._tries.get(key, 0) + 1
-            await self._resolve(order, self.now_ms)
+            await self._fetch(order)
             if order.owed_ms and order.end is not None and self._tries[key] >= OWED_TRIES:
                 logger.bind(place=self._venue.name, tries=self._tries[key]).warning(
                     "fills of an order cannot be had, its end is inferred"

@@ -142,11 +142,7 @@ class Book:
     def vanished(self, listed: Collection[Told], before: Sequence[Order]) -> list[Order]:
         """Orders that were open ``before`` a snapshot, are open still, and are not ``listed`` in it."""
         there = {(one.symbol, one.order_id) for one in listed if isinstance(one, OrderTold)}
-        return [
-            order
-            for order in before
-            if not order.is_over and (order.about.symbol, order.about.order_id) not in there
-        ]
+        return [order for order in before if not order.is_over and order.key not in there]
 
     def symbols(
         self,

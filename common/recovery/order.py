@@ -51,6 +51,8 @@ class Order(Struct):
         totals: those that fills were made of, where none are told.
         end: the end that was told and not said.
         owed_ms: since when fills are missing, by the exchange's time; 0 while none are.
+        missed_ms: since when it is not found where it should be, by the exchange's time; 0 while it is.
+        inferred: its end was concluded, not told.
     """
 
     about: OrderTold
@@ -68,6 +70,8 @@ class Order(Struct):
     end: OrderTold | None = None
     owed_ms: int = 0
     last_ms: int = 0
+    missed_ms: int = 0
+    inferred: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -120,6 +124,7 @@ class Order(Struct):
     def note(self, told: OrderTold | FillTold) -> None:
         """What a frame or a row says of it."""
         self.last_ms = max(self.last_ms, told.time_ms)
+        self.missed_ms = 0
         if isinstance(told, OrderTold):
             self._note_state(told)
         else:

@@ -26,6 +26,8 @@ OVERLAP_MS = 60_000
 # Orders that have ended are forgotten beyond so many, the oldest first, but for those that may be told
 # again; beyond so many more, these too.
 MOST_ENDED, MOST_KEPT = 1_000, 10_000
+# An order that is not found is looked for again: REST may not have listed it yet, or not yet its end.
+APART_MS = 60_000
 # How many more orders there are when that is looked at again.
 LOOK_EVERY = 100
 _WHEN = attrgetter("when")
@@ -40,6 +42,7 @@ class Orders:
 
     Attributes:
         again_ms: what happened since then may be told again, by the exchange's time.
+        late: fills that were told after an end that was concluded. Nothing follows an end.
     """
 
     def __init__(self, account: Account, orders: Iterable[Order] = ()) -> None:
@@ -48,6 +51,7 @@ class Orders:
         self._changed: set[OrderKey] = set()
         self._most = MOST_ENDED
         self.again_ms = 0
+        self.late = 0
 
     def changes(self) -> dict[OrderKey, Order | None]:
         """What a new owner has to know that has changed since this was asked; None: forgotten.
@@ -90,9 +94,19 @@ class Orders:
             order.note(one)
         out: list[ExecutionReport | Fill] = []
         for order in sorted(touched.values(), key=_WHEN):
+            if order.inferred:
+                self.late += len(order.waiting)
+                order.trades.update(order.waiting)
             out += self._reports.say(order)
         self._forget()
         return out
+
+    def missed(self, order: Order, at_ms: int) -> bool:
+        """It is not found; whether it was not before either, so long ago that it has ended."""
+        if not order.missed_ms:
+            order.missed_ms = at_ms
+            self._changed.add(order.key)
+        return at_ms - order.missed_ms >= APART_MS
 
     def conclude(self, order: Order, at_ms: int) -> list[ExecutionReport | Fill]:
         """Fills that are missing cannot be had: what is known goes out, and says that it is inferred.
@@ -101,7 +115,7 @@ class Orders:
         told as canceled.
         """
         self._changed.add(order.key)
-        order.target = order.reached
+        order.target, order.inferred = order.reached, True
         if order.end is None:
             order.end = msgspec.structs.replace(
                 order.about, status="CANCELED", raw_status="", time_ms=at_ms

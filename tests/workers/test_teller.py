@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
+from loguru import logger
 
 from common.exchanges.private import (
     Credentials,
@@ -24,9 +26,9 @@ from common.model.account import AccountEvent, ExecutionReport, Fill
 from common.model.secret import Secret
 from common.model.streams import Origin
 from common.recovery.book import Book, Pieces
-from common.recovery.orders import OVERLAP_MS
+from common.recovery.orders import APART_MS, OVERLAP_MS
 from common.session.venue import Venue
-from tests.recovery.test_orders import ME, T0
+from tests.recovery.test_orders import ME, T0, fill, state
 from workers.teller import Teller
 
 _T = TypeVar("_T")
@@ -148,6 +150,17 @@ class Speaker:
         ]
 
 
+@contextmanager
+def logged() -> Iterator[list[str]]:
+    """What is logged meanwhile, without what it is about."""
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(line.record["message"]), level="INFO")
+    try:
+        yield lines
+    finally:
+        logger.remove(sink)
+
+
 def refusal(trouble: Trouble, reason: Reason = "transient") -> InquiryFailed:
     return InquiryFailed(RestFailure(reason, "refused"), trouble)
 
@@ -204,3 +217,109 @@ async def test_what_was_told_is_asked_for_once_more_only_where_rest_may_have_lag
     exchange.now_ms += HOUR
     await a_teller(exchange, speaker).reconcile(entire=True)
     assert exchange.known[2].since_ms == T0 + HOUR - OVERLAP_MS
+
+
+# --- what became of an order --------------------------------------------------------------------
+
+
+async def resting(exchange: Exchange, speaker: Speaker) -> Teller:
+    """An order that has been open for hours, and was listed at the last comparison."""
+    exchange.listed = [state("NEW")]
+    teller = a_teller(exchange, speaker)
+    await teller.reconcile(entire=True)
+    exchange.now_ms += HOUR
+    await teller.reconcile(entire=False)
+    exchange.listed = []
+    exchange.now_ms += MINUTE
+    return teller
+
+
+async def test_an_order_that_is_not_found_once_has_not_ended() -> None:
+    """It was filled as the list was made: its frames wait in line, and the histories lag."""
+    exchange, speaker = Exchange(), Speaker()
+    teller = await resting(exchange, speaker)
+    await teller.reconcile(entire=False)
+    assert speaker.path == ["NEW"]
+    await teller.take([fill(1, "1.0", HOUR), state("FILLED", "1.0", HOUR)])
+    assert speaker.path == ["NEW", "fill", "FILLED"]
+
+
+async def test_an_order_that_is_not_found_twice_has_ended() -> None:
+    exchange, speaker = Exchange(), Speaker()
+    teller = await resting(exchange, speaker)
+    await teller.reconcile(entire=False)
+    exchange.now_ms += APART_MS
+    await teller.reconcile(entire=False)
+    assert speaker.path == ["NEW", "CANCELED"]
+    (end,) = (one for one in speaker.said if isinstance(one, ExecutionReport) and one.inferred)
+    assert end.event_ms == exchange.now_ms
+
+
+async def test_twice_is_not_in_one_breath() -> None:
+    exchange, speaker = Exchange(), Speaker()
+    teller = await resting(exchange, speaker)
+    await teller.reconcile(entire=False)
+    exchange.now_ms += APART_MS - 1
+    await teller.reconcile(entire=False)
+    assert speaker.path == ["NEW"]
+
+
+@pytest.mark.parametrize("found", ["listed", "answered", "heard"])
+async def test_an_order_that_is_found_in_between_is_looked_for_anew(found: str) -> None:
+    exchange, speaker = Exchange(), Speaker()
+    teller = await resting(exchange, speaker)
+    await teller.reconcile(entire=False)
+    exchange.now_ms += APART_MS
+    if found == "heard":
+        await teller.take([state("NEW", at=2 * HOUR)])
+    else:
+        exchange.listed = [state("NEW")] * (found == "listed")
+        exchange.orders = {"1": [state("NEW")]} if found == "answered" else {}
+        await teller.reconcile(entire=False)
+        exchange.listed, exchange.orders = [], {}
+        exchange.now_ms += APART_MS
+    await teller.reconcile(entire=False)
+    assert speaker.path == ["NEW"]
+
+
+async def test_a_new_owner_knows_that_it_was_not_found_before() -> None:
+    exchange, speaker = Exchange(), Speaker()
+    await (await resting(exchange, speaker)).reconcile(entire=False)
+    exchange.now_ms += APART_MS
+    await a_teller(exchange, speaker).reconcile(entire=True)
+    assert speaker.path == ["NEW", "CANCELED"]
+
+
+async def test_what_the_exchange_cannot_know_any_more_is_not_looked_for_twice() -> None:
+    exchange, speaker = Exchange(remembers_s=7200.0), Speaker()
+    teller = await resting(exchange, speaker)
+    exchange.now_ms += 2 * HOUR
+    await teller.reconcile(entire=True)
+    assert speaker.path == ["NEW", "CANCELED"]
+
+
+async def test_fills_behind_an_end_that_was_concluded_are_logged_once_and_not_told() -> None:
+    """Nothing follows an end; but it was wrong, and somebody has to know."""
+    exchange, speaker = Exchange(), Speaker()
+    teller = await resting(exchange, speaker)
+    for _ in range(2):
+        await teller.reconcile(entire=False)
+        exchange.now_ms += APART_MS
+    said = list(speaker.said)
+    with logged() as lines:
+        for _ in range(2):
+            await teller.take([fill(1, "0.4", 3 * HOUR), fill(2, "0.6", 3 * HOUR)])
+            await teller.take([state("FILLED", "1.0", 3 * HOUR)])
+    assert speaker.said == said
+    assert [line for line in lines if "concluded" in line] == [
+        "fills came after an end that was concluded: they are not told"
+    ]
+    assert teller.book.orders.late == 2
+
+
+async def test_fills_that_come_again_after_an_end_that_was_told_are_nothing_to_say() -> None:
+    exchange, speaker = Exchange(), Speaker()
+    teller = a_teller(exchange, speaker)
+    for _ in range(2):
+        await teller.take([fill(1, "1.0", 1), state("FILLED", "1.0", 1)])
+    assert teller.book.orders.late == 0
