@@ -152,7 +152,8 @@ class Teller:
 
     async def _resolve(self, order: Order, asked_ms: int) -> None:
         """What became of an order that is not listed any more."""
-        if await self._fetch(order) or order.is_over:
+        is_known = await self._fetch(order)
+        if order.is_over or (is_known and order.about.status != "UNKNOWN"):
             return
         orders = self.book.orders
         if orders.missed(order, asked_ms) or self._may_be_forgotten(asked_ms):

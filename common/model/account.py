@@ -62,7 +62,8 @@ class ExecutionReport(_Event, frozen=True, kw_only=True, tag="executionReport"):
             request (cancel, replace) has an id of its own and this is the order's.
         price: the limit; ``average_price`` what was paid so far.
         cumulative_quantity: filled so far, never falling; ``cumulative_quote`` what that was worth.
-        inferred: the exchange has forgotten the order; its end was concluded, not told.
+        inferred: the exchange has forgotten the order, or has a status for it that nobody documents; its
+            end was concluded, not told.
         message_id: see ``common.model.ids.order_id``.
     """
 

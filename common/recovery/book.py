@@ -140,8 +140,14 @@ class Book:
         return self.changes()
 
     def vanished(self, listed: Collection[Told], before: Sequence[Order]) -> list[Order]:
-        """Orders that were open ``before`` a snapshot, are open still, and are not ``listed`` in it."""
+        """Orders that were open ``before`` a snapshot, are open still, and are not ``listed`` in it.
+
+        Those that are listed are not missed any more.
+        """
         there = {(one.symbol, one.order_id) for one in listed if isinstance(one, OrderTold)}
+        for order in before:
+            if order.key in there:
+                self.orders.found(order)
         return [order for order in before if not order.is_over and order.key not in there]
 
     def symbols(

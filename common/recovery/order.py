@@ -51,7 +51,8 @@ class Order(Struct):
         totals: those that fills were made of, where none are told.
         end: the end that was told and not said.
         owed_ms: since when fills are missing, by the exchange's time; 0 while none are.
-        missed_ms: since when it is not found where it should be, by the exchange's time; 0 while it is.
+        missed_ms: since when it is not found where it should be, or only with the same status that nobody
+            documents, by the exchange's time; 0 while it is.
         inferred: its end was concluded, not told.
     """
 
@@ -124,10 +125,12 @@ class Order(Struct):
     def note(self, told: OrderTold | FillTold) -> None:
         """What a frame or a row says of it."""
         self.last_ms = max(self.last_ms, told.time_ms)
-        self.missed_ms = 0
         if isinstance(told, OrderTold):
+            if not (told.status == "UNKNOWN" and told.raw_status == self.about.raw_status):
+                self.missed_ms = 0
             self._note_state(told)
         else:
+            self.missed_ms = 0
             self._note_fill(told)
 
     def _note_state(self, told: OrderTold) -> None:

@@ -101,6 +101,12 @@ class Orders:
         self._forget()
         return out
 
+    def found(self, order: Order) -> None:
+        """It is where it should be."""
+        if order.missed_ms:
+            order.missed_ms = 0
+            self._changed.add(order.key)
+
     def missed(self, order: Order, at_ms: int) -> bool:
         """It is not found; whether it was not before either, so long ago that it has ended."""
         if not order.missed_ms:
@@ -111,14 +117,16 @@ class Orders:
     def conclude(self, order: Order, at_ms: int) -> list[ExecutionReport | Fill]:
         """Fills that are missing cannot be had: what is known goes out, and says that it is inferred.
 
-        An order that is not open any more and that the exchange has forgotten ended somehow: it is
-        told as canceled.
+        An order that is not open any more and that the exchange has forgotten, or knows by a status that
+        nobody documents, ended somehow: it is told as canceled.
         """
         self._changed.add(order.key)
         order.target, order.inferred = order.reached, True
         if order.end is None:
+            about = order.about
+            raw = about.raw_status if about.status == "UNKNOWN" else ""
             order.end = msgspec.structs.replace(
-                order.about, status="CANCELED", raw_status="", time_ms=at_ms
+                about, status="CANCELED", raw_status=raw, time_ms=at_ms
             )
         return self._reports.say(order, inferred=True)
 

@@ -323,3 +323,51 @@ async def test_fills_that_come_again_after_an_end_that_was_told_are_nothing_to_s
     for _ in range(2):
         await teller.take([fill(1, "1.0", 1), state("FILLED", "1.0", 1)])
     assert teller.book.orders.late == 0
+
+
+# --- a status that nobody documents -------------------------------------------------------------
+
+
+async def test_an_end_by_a_word_that_nobody_documents_is_concluded_and_not_asked_for_again() -> (
+    None
+):
+    exchange, speaker = Exchange(), Speaker()
+    teller = await resting(exchange, speaker)
+    exchange.orders = {"1": [state("UNKNOWN", at=HOUR, raw_status="half_baked")]}
+    await teller.reconcile(entire=False)
+    assert speaker.path == ["NEW", "UNKNOWN"], "it may be open still, in some way"
+    exchange.now_ms += APART_MS
+    await teller.reconcile(entire=False)
+    assert speaker.path == ["NEW", "UNKNOWN", "CANCELED"]
+    end = speaker.said[-1]
+    assert isinstance(end, ExecutionReport)
+    assert (end.inferred, end.raw_status) == (True, "half_baked")
+    exchange.asked.clear()
+    exchange.now_ms += APART_MS
+    await teller.reconcile(entire=False)
+    assert exchange.asked == ["snapshot", "since"]
+    assert speaker.path == ["NEW", "UNKNOWN", "CANCELED"]
+
+
+async def test_a_word_that_changes_is_not_the_last() -> None:
+    exchange, speaker = Exchange(), Speaker()
+    teller = await resting(exchange, speaker)
+    for number, word in enumerate(["half_baked", "baked"], start=1):
+        exchange.orders = {"1": [state("UNKNOWN", at=number * HOUR, raw_status=word)]}
+        await teller.reconcile(entire=False)
+        exchange.now_ms += APART_MS
+    assert "CANCELED" not in speaker.path
+    await teller.reconcile(entire=False)
+    assert speaker.path[-1] == "CANCELED"
+
+
+async def test_a_word_that_nobody_documents_of_an_order_that_is_listed_ends_nothing() -> None:
+    exchange, speaker = Exchange(), Speaker()
+    teller = await resting(exchange, speaker)
+    unknown = state("UNKNOWN", at=HOUR, raw_status="half_baked")
+    exchange.orders = {"1": [unknown]}
+    for listed in (False, True, False):
+        exchange.listed = [unknown] * listed
+        await teller.reconcile(entire=False)
+        exchange.now_ms += APART_MS
+    assert speaker.path == ["NEW", "UNKNOWN"]
