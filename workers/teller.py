@@ -7,8 +7,16 @@ from typing import TypeVar
 
 from loguru import logger
 
-from common.exchanges.private import Credentials, FillTold, Known, OrderTold, Told
-from common.exchanges.protocol import RestRequest
+from common.exchanges.private import (
+    Credentials,
+    FillTold,
+    InquiryFailed,
+    Known,
+    OrderTold,
+    Told,
+    Trouble,
+)
+from common.exchanges.protocol import Reason, RestRequest
 from common.fleet.accounts import AccountRecord
 from common.model.account import AccountEvent, ExecutionReport, Fill
 from common.model.streams import Origin
@@ -20,6 +28,9 @@ from workers.speaker import Speaker
 
 _T = TypeVar("_T")
 
+# How a question is refused because of the order that it is about, and nothing else.
+OF_THE_ORDER: frozenset[Reason] = frozenset({"unsupported", "config"})
+OF_NO_ACCOUNT: frozenset[Trouble] = frozenset({"transient", "config"})
 # Fills that a state has told are soon known by REST: asked for after so long, then ever more seldom.
 OWED_FIRST_S, OWED_TRIES = 1.0, 6
 
@@ -125,6 +136,7 @@ class Teller:
             InquiryFailed: not all of it is known; the next time begins where this one did.
         """
         now_ms = self.now_ms
+        self.book.forget(now_ms)
         if self._rules.asked:
             await self._compare(now_ms, entire=entire)
             self.compared += 1
@@ -153,21 +165,33 @@ class Teller:
     async def _resolve(self, order: Order, asked_ms: int) -> None:
         """What became of an order that is not listed any more."""
         is_known = await self._fetch(order)
-        if order.is_over or (is_known and order.about.status != "UNKNOWN"):
+        if is_known is None or order.is_over or (is_known and order.about.status != "UNKNOWN"):
             return
         orders = self.book.orders
         if orders.missed(order, asked_ms) or self._may_be_forgotten(asked_ms):
             await self._publish(self.book.conclude(order, asked_ms), "reconcile")
         self._speaker.changed(self.book.changes())
 
-    async def _fetch(self, order: Order) -> bool:
-        """Tell what the exchange knows of an order by its id; whether it knows it."""
+    async def _fetch(self, order: Order) -> bool | None:
+        """Tell what the exchange knows of an order by its id; whether it knows it, None: it does not say.
+
+        Raises:
+            InquiryFailed: not because of this order.
+        """
         about, market = order.about, self._record.market
         catalog = self._means.catalog(self._record.exchange, market)
         inquiry = self._venue.private.order(
             market, self._credentials, catalog, about.symbol, about.order_id
         )
-        told = await self.ask(inquiry)
+        try:
+            told = await self.ask(inquiry)
+        except InquiryFailed as failed:
+            if failed.failure.reason not in OF_THE_ORDER or failed.trouble not in OF_NO_ACCOUNT:
+                raise
+            logger.bind(place=self._venue.name, reason=failed.failure.detail[:200]).warning(
+                "an order may not be asked for"
+            )
+            return None
         await self.take(told, origin="reconcile")
         return bool(told)
 

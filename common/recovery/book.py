@@ -20,6 +20,8 @@ from common.recovery.reports import Account
 
 # Ended orders are known so long after the moment up to which all is told: REST may tell them again.
 REMEMBERED_MS = 6 * 3_600_000
+# And so long after their end, though nothing could be compared since: that may fail by one of them.
+KEPT_MS = 24 * 3_600_000
 # The pieces that are no orders: those are named by symbol and id, with a space between.
 HOLDINGS, SINCE, HELD, BEGUN = "holdings", "since", "held", "begun"
 # Symbols that an account may have traded unheard: more than so many is more than can be asked for.
@@ -109,6 +111,10 @@ class Book:
         self._look_back()
         self._changed.add(SINCE)
         self.orders.forget(at_ms - REMEMBERED_MS)
+
+    def forget(self, now_ms: int) -> None:
+        """What ended long ago is not known any more, even if it should be told again."""
+        self.orders.forget(now_ms - KEPT_MS)
 
     def _look_back(self) -> None:
         self.orders.again_ms = 0 if self.from_ms is None else self.from_ms - OVERLAP_MS

@@ -25,7 +25,7 @@ from common.fleet.accounts import AccountRecord
 from common.model.account import AccountEvent, ExecutionReport, Fill
 from common.model.secret import Secret
 from common.model.streams import Origin
-from common.recovery.book import Book, Pieces
+from common.recovery.book import KEPT_MS, Book, Pieces
 from common.recovery.orders import APART_MS, OVERLAP_MS
 from common.session.venue import Venue
 from tests.recovery.test_orders import ME, T0, fill, state
@@ -371,3 +371,51 @@ async def test_a_word_that_nobody_documents_of_an_order_that_is_listed_ends_noth
         await teller.reconcile(entire=False)
         exchange.now_ms += APART_MS
     assert speaker.path == ["NEW", "UNKNOWN"]
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"), [("transient", "unsupported"), ("config", "config")]
+)
+async def test_an_order_that_may_not_be_asked_for_does_not_keep_the_others(
+    trouble: Trouble, reason: Reason
+) -> None:
+    exchange, speaker = Exchange(), Speaker()
+    names = ("1", "2")
+    exchange.listed = [state("NEW", order_id=name) for name in names]
+    teller = a_teller(exchange, speaker)
+    await teller.reconcile(entire=True)
+    exchange.now_ms += HOUR
+    exchange.listed = []
+    exchange.refuses = {"1": refusal(trouble, reason)}
+    exchange.orders = {"2": [state("CANCELED", at=HOUR, order_id="2")]}
+    await teller.reconcile(entire=True)
+    assert speaker.path == ["NEW", "NEW", "CANCELED"]
+    assert teller.book.since_ms == exchange.now_ms
+    assert [order.about.order_id for order in teller.book.orders.open] == ["1"], "it may be open"
+
+
+@pytest.mark.parametrize("trouble", ["key", "rate", "transient"])
+async def test_what_is_refused_of_all_of_the_account_ends_the_comparison(trouble: Trouble) -> None:
+    exchange, speaker = Exchange(), Speaker()
+    teller = await resting(exchange, speaker)
+    since_ms = teller.book.since_ms
+    exchange.refuses = {"1": refusal(trouble)}
+    with pytest.raises(InquiryFailed):
+        await teller.reconcile(entire=False)
+    assert teller.book.since_ms == since_ms
+
+
+async def test_orders_that_ended_long_ago_are_forgotten_though_nothing_can_be_compared() -> None:
+    """One of them may be what the comparison fails by."""
+    exchange, speaker = Exchange(), Speaker()
+    teller = a_teller(exchange, speaker)
+    await teller.take([state("EXPIRED", symbol="GONEUSDT")])
+    exchange.refuses = {"since": refusal("transient", "unsupported")}
+    for hours, known in ((1, ["GONEUSDT"]), (KEPT_MS // HOUR + 1, [])):
+        exchange.now_ms = T0 + hours * HOUR
+        with pytest.raises(InquiryFailed):
+            await teller.reconcile(entire=True)
+        assert list(teller.book.orders.symbols()) == known
