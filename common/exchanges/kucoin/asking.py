@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from common.exchanges.private import FillTold, InquiryFailed, Known, OrderTold, Told
@@ -12,14 +13,14 @@ Asking = Generator[RestRequest, bytes, Sequence[Told]]
 DAY_MS = 86_400_000
 # The longest stretch of one request.
 SPAN_MS = 7 * DAY_MS
-# How it is said that there is no such order: futures has a code for it, spot one for everything.
-_NO_SUCH_ORDER = ("ordernotexist", "order_not_exist", "not exist", "not found")
+# How it is said that there is no such order: futures has a code for it, spot one for everything. It
+# has to be said of the order: a path that moved, or a gateway's page, is "not found" too.
+_NO_SUCH_ORDER = re.compile(r"order[ ._]?(does )?not[ _]?(exist|found)", re.IGNORECASE)
 
 
 def is_forgotten(failed: InquiryFailed) -> bool:
     """Whether the exchange says that there is no such order."""
-    detail = failed.failure.detail.lower()
-    return any(words in detail for words in _NO_SUCH_ORDER)
+    return _NO_SUCH_ORDER.search(failed.failure.detail) is not None
 
 
 def stretches(known: Known) -> Iterator[dict[str, str]]:

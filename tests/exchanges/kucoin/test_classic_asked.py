@@ -11,6 +11,7 @@ from msgspec import UNSET
 from common.exchanges.kucoin import classic_asked
 from common.exchanges.kucoin.asking import SPAN_MS
 from common.exchanges.kucoin.classic_asked import order, since, snapshot
+from common.exchanges.kucoin.rest import rest_failure
 from common.exchanges.private import (
     BalancesTold,
     FillTold,
@@ -232,7 +233,13 @@ def test_one_order_comes_with_its_fills() -> None:
 
 @pytest.mark.parametrize(
     "detail",
-    ["HTTP 200 400100 The order does not exist.", "100001 error.getOrder.orderNotExist"],
+    [
+        "HTTP 200 400100 The order does not exist.",
+        "HTTP 400 400100 order not exist",
+        "100001 error.getOrder.orderNotExist",
+        "HTTP 200 400100 order_not_exist",
+        "HTTP 404 400100 Order not found",
+    ],
 )
 def test_an_order_may_be_forgotten_and_any_other_failure_is_one(detail: str) -> None:
     for market in ("spot", "linear"):
@@ -241,6 +248,26 @@ def test_an_order_may_be_forgotten_and_any_other_failure_is_one(detail: str) -> 
     assert answered(order("spot", ACCOUNT, {}, "BTC-USDT", "1"), [body(None)])[0] == []
     with pytest.raises(InquiryFailed):
         answered(order("spot", ACCOUNT, {}, "BTC-USDT", "1"), [refused("HTTP 500")])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"<html><head><title>404 Not Found</title></head></html>",
+        b'{"code":"404000","msg":"Url Not Found"}',
+        b'{"code":"404","msg":"Not Found"}',
+        b'{"status":404,"error":"Not Found","path":"/api/v1/hf/orders/1"}',
+        b'{"code":"400003","msg":"KC-API-KEY not exists"}',
+    ],
+)
+def test_what_is_not_said_of_the_order_does_not_end_it(said: bytes) -> None:
+    """Of a path that moved, or a gateway's page, every order would be taken for forgotten."""
+    failure = rest_failure(404, {}, said)
+    assert failure is not None
+    for market in ("spot", "linear"):
+        asked = order(market, ACCOUNT, LINEAR, "XBTUSDTM", "1")  # type: ignore[arg-type]
+        with pytest.raises(InquiryFailed):
+            answered(asked, [InquiryFailed(failure, "transient")])
 
 
 # --- futures ------------------------------------------------------------------------------------
