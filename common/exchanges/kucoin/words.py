@@ -41,7 +41,7 @@ ENDS: Mapping[str, OrderStatus] = {
     "open": "NEW",
     "filled": "FILLED",
     "canceled": "CANCELED",
-    "done": "UNKNOWN",  # ended, neither canceled nor filled: what that is, is not documented
+    "done": "UNKNOWN",  # ended, never canceled, and nothing of it filled: that was not filled
 }
 RawSide = Literal["buy", "sell"]
 SIDES: Mapping[RawSide, Side] = {"buy": "BUY", "sell": "SELL"}
@@ -69,8 +69,8 @@ def state_of(raw: str, filled: str) -> OrderStatus:
 def standing_of(active: bool, canceled: bool, size: str, filled: str) -> tuple[OrderStatus, str]:
     """How an order of REST stands, in our words and the row's.
 
-    What is filled to its size is filled, also where a cancel came too late. One by its worth has no
-    size.
+    What is filled to its size is filled, also where a cancel came too late. So is by the documents what
+    ended without a cancel, whatever its size: one by its worth has none.
     """
     if active:
         return "PARTIALLY_FILLED" if given(filled) else ENDS["open"], "open"
@@ -79,7 +79,7 @@ def standing_of(active: bool, canceled: bool, size: str, filled: str) -> tuple[O
     elif canceled:
         word = "canceled"
     else:
-        word = "filled" if given(filled) and not given(size) else "done"
+        word = "filled" if given(filled) else "done"
     return ENDS[word], word
 
 

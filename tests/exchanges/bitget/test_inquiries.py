@@ -301,9 +301,7 @@ def test_a_full_page_that_comes_again_and_again_is_no_end(monkeypatch: pytest.Mo
     assert failed.value.trouble == "transient"
     page = body({"list": [UNIFIED_ORDER] * 3, "cursor": "31"})
     with pytest.raises(InquiryFailed, match="trade/unfilled-orders"):
-        answered(
-            snapshot("spot", ACCOUNT, {}), [body({"assets": None}), page, page, page]
-        )
+        answered(snapshot("spot", ACCOUNT, {}), [body({"assets": None}), page, page, page])
 
 
 def test_a_long_time_is_asked_week_by_week_and_told_once() -> None:

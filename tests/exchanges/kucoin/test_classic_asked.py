@@ -144,11 +144,12 @@ def test_nothing_may_be_open(none: dict[str, Any]) -> None:
         ({"active": False, "cancelExist": True, "dealSize": "0.00002"}, "FILLED", "filled"),
         ({"active": False, "size": "0"}, "FILLED", "filled"),
         ({"active": False, "size": None, "cancelExist": True}, "CANCELED", "canceled"),
-        ({"active": False}, "UNKNOWN", "done"),
+        ({"active": False}, "FILLED", "filled"),
+        ({"active": False, "dealSize": "0"}, "UNKNOWN", "done"),
     ],
 )
 def test_how_an_order_stands(changes: dict[str, Any], status: str, raw: str) -> None:
-    """A cancel that came too late cancels nothing; one by its worth has no size to be filled to."""
+    """A cancel that came too late cancels nothing; what ended without one was filled, if at all."""
     answers = [body(ORDER | changes), found(last_id=None)]
     (told,), _ = answered(order("spot", ACCOUNT, {}, "BTC-USDT", "1"), answers)
     assert isinstance(told, OrderTold)
