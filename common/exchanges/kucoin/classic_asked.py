@@ -36,7 +36,15 @@ from common.exchanges.kucoin.spot_rows import (
     spot_order,
 )
 from common.exchanges.kucoin.words import is_ours
-from common.exchanges.private import Credentials, FillTold, InquiryFailed, Known, OrderTold, Told
+from common.exchanges.private import (
+    Credentials,
+    FillTold,
+    InquiryFailed,
+    Known,
+    OrderTold,
+    Told,
+    unmoved,
+)
 from common.exchanges.protocol import RestRequest
 from common.exchanges.wire import decoded
 from common.model.instruments import Catalog
@@ -179,15 +187,21 @@ def _spot_pages(
     params: Mapping[str, str],
     decoder: msgspec.json.Decoder[_Body[_Found[_T]]],
 ) -> _Rows[_T]:
-    """All rows, page by page; an id that does not move on ends it, as a short page does."""
+    """All rows, page by page, up to one that is short or names no last id.
+
+    Raises:
+        InquiryFailed: a full page leads no further.
+    """
     rows: list[_T] = []
     asked = {**params, "limit": str(SPOT_ROWS)}
     while True:
         page = decoded(decoder, (yield private_request("spot", credentials, call, asked))).data
         rows += page.items
         last_id = str(page.last_id or "")
-        if len(page.items) < SPOT_ROWS or last_id in ("", "0", asked.get("lastId")):
+        if len(page.items) < SPOT_ROWS or last_id in ("", "0"):
             return rows
+        if last_id == asked.get("lastId"):
+            raise unmoved(call[0])
         asked = {**asked, "lastId": last_id}
 
 
@@ -269,6 +283,9 @@ class _Futures:
             asked = {**params, "pageSize": str(FUTURES_ROWS), "currentPage": str(number)}
             page = decoded(decoder, (yield self._request(call, asked))).data
             rows += page.items
+            if page.items and page.current_page != number:
+                # The same page, whichever is asked for.
+                raise unmoved(call[0])
             if not page.items or number >= page.total_page:
                 return rows
             number += 1

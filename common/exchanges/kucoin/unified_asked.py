@@ -36,6 +36,7 @@ from common.exchanges.private import (
     OrderTold,
     PositionsTold,
     Told,
+    unmoved,
 )
 from common.exchanges.protocol import RestRequest
 from common.exchanges.wire import MaybeNumber, Millis, Number, Signed, decoded
@@ -239,7 +240,11 @@ class Unified:
         while True:
             body = yield self._request(_OPEN, {**self._product, **_numbered(number)})
             page = decoded(_open, body).data
-            rows += page.items
+            new = [row for row in page.items if row not in rows]
+            rows += new
+            if not new and len(page.items) >= ROWS:
+                # The same page, whichever is asked for.
+                raise unmoved(_OPEN[0])
             if not page.items or number >= page.total_page:
                 return rows
             number += 1
@@ -262,15 +267,21 @@ class Unified:
         params: Mapping[str, str],
         decoder: msgspec.json.Decoder[_Body[_Found[_T]]],
     ) -> _Rows[_T]:
-        """All rows, page by page; an id that does not move on ends it, as a short page does."""
+        """All rows, page by page, up to one that is short or names no last id.
+
+        Raises:
+            InquiryFailed: a full page leads no further.
+        """
         rows: list[_T] = []
         asked = {**params, "pageSize": str(ROWS)}
         while True:
             page = decoded(decoder, (yield self._request(call, asked))).data
             rows += page.items
             last_id = str(page.last_id or "")
-            if len(page.items) < ROWS or last_id in ("", "0", asked.get("lastId")):
+            if len(page.items) < ROWS or last_id in ("", "0"):
                 return rows
+            if last_id == asked.get("lastId"):
+                raise unmoved(call[0])
             asked = {**asked, "lastId": last_id}
 
     def _request(

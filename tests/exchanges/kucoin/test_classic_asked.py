@@ -201,8 +201,8 @@ def test_a_full_page_goes_on_by_its_last_id(monkeypatch: pytest.MonkeyPatch) -> 
     assert [request.params.get("lastId") for request in asked] == [None, "22", None]
 
 
-@pytest.mark.parametrize("last_id", [0, None, 22])
-def test_pages_that_lead_nowhere_come_to_an_end(
+@pytest.mark.parametrize("last_id", [0, None])
+def test_a_page_that_names_no_last_id_is_the_last(
     monkeypatch: pytest.MonkeyPatch, last_id: int | None
 ) -> None:
     monkeypatch.setattr(classic_asked, "SPOT_ROWS", 1)
@@ -210,6 +210,18 @@ def test_pages_that_lead_nowhere_come_to_an_end(
     answers = [found(FILL, last_id=22), found(FILL, last_id=last_id), found()]
     told, _ = answered(since("spot", ACCOUNT, {}, known), answers)
     assert len(told) == 1
+
+
+def test_a_full_page_that_leads_nowhere_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies behind it was not read: who took it for nothing would never ask for it again."""
+    monkeypatch.setattr(classic_asked, "SPOT_ROWS", 1)
+    known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
+    with pytest.raises(InquiryFailed, match="hf/fills") as failed:
+        answered(since("spot", ACCOUNT, {}, known), [found(FILL, last_id=22)] * 2)
+    assert failed.value.trouble == "transient"
+    first = page(FUTURES_FILL, of=2)
+    with pytest.raises(InquiryFailed, match="v1/fills"):
+        answered(since("linear", ACCOUNT, LINEAR, known), [first, first])
 
 
 def test_fills_of_margin_are_not_of_spot() -> None:

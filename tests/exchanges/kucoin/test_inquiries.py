@@ -224,7 +224,7 @@ def test_a_long_time_is_asked_week_by_week_and_a_full_page_goes_on_by_its_last_i
     known = Known(since_ms=0, until_ms=SPAN_MS + 1)
     trades = [TRADE | {"tradeId": number} for number in (2, 1)]
     answers = [
-        UNIFIED, found(trades[0], last_id=22), found(trades[1], last_id=22), found(),
+        UNIFIED, found(trades[0], last_id=22), found(trades[1], last_id=None), found(),
         found(), found(),
     ]  # fmt: skip
     told, asked = answered(since("spot", ACCOUNT, {}, known), answers)
@@ -233,6 +233,17 @@ def test_a_long_time_is_asked_week_by_week_and_a_full_page_goes_on_by_its_last_i
         None, "22", None, None, None,
     ]  # fmt: skip
     assert [request.params["startAt"] for request in asked[1:]] == ["0"] * 3 + [str(SPAN_MS)] * 2
+
+
+def test_a_full_page_that_leads_nowhere_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies behind it was not read: who took it for nothing would never ask for it again."""
+    monkeypatch.setattr(unified_asked, "ROWS", 1)
+    known = Known(since_ms=0, until_ms=1)
+    with pytest.raises(InquiryFailed, match="order/execution") as failed:
+        answered(since("spot", ACCOUNT, {}, known), [UNIFIED, *[found(TRADE, last_id=22)] * 2])
+    assert failed.value.trouble == "transient"
+    with pytest.raises(InquiryFailed, match="order/open-list"):
+        answered(snapshot("spot", ACCOUNT, {}), [UNIFIED, WALLET, *[page(ORDER, of=2)] * 2])
 
 
 def test_one_order_comes_with_its_fills_alone() -> None:
