@@ -17,10 +17,20 @@ SPAN_MS = 7 * DAY_MS
 # has to be said of the order: a path that moved, or a gateway's page, is "not found" too.
 _NO_SUCH_ORDER = re.compile(r"order[ ._]?(does )?not[ _]?(exist|found)", re.IGNORECASE)
 
+# How it is said that a symbol is not listed (any more).
+_NO_SUCH_SYMBOL = re.compile(
+    r"unsupported trading pair|symbol (does )?not exist|\b900001\b", re.IGNORECASE
+)
+
 
 def is_forgotten(failed: InquiryFailed) -> bool:
     """Whether the exchange says that there is no such order."""
     return _NO_SUCH_ORDER.search(failed.failure.detail) is not None
+
+
+def is_delisted(failed: InquiryFailed) -> bool:
+    """Whether what failed named a symbol that is not listed (any more)."""
+    return _NO_SUCH_SYMBOL.search(failed.failure.detail) is not None
 
 
 def stretches(known: Known) -> Iterator[dict[str, str]]:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from common.exchanges.kucoin.account import private_request
-from common.exchanges.kucoin.asking import Asking, is_forgotten, once, stretches, when
+from common.exchanges.kucoin.asking import Asking, is_delisted, is_forgotten, once, stretches, when
 from common.exchanges.kucoin.classic_holdings import PositionRow
 from common.exchanges.kucoin.describe import ASSETS
 from common.exchanges.kucoin.futures_rows import (
@@ -124,7 +124,12 @@ def since(market: Market, credentials: Credentials, catalog: Catalog, known: Kno
     told: list[OrderTold | FillTold] = []
     if market == "spot":
         for symbol in sorted(known.symbols):
-            told += yield from _spot_since(credentials, known, symbol)
+            try:
+                told += yield from _spot_since(credentials, known, symbol)
+            except InquiryFailed as failed:
+                # What is listed no more must not stand against all the others for ever.
+                if not is_delisted(failed):
+                    raise
     else:
         told += yield from _Futures(market, credentials, catalog).since(known)
     return sorted(told, key=when)
@@ -139,7 +144,7 @@ def order(
             return (yield from _spot_order(credentials, symbol, order_id))
         return (yield from _Futures(market, credentials, catalog).order(symbol, order_id))
     except InquiryFailed as failed:
-        if is_forgotten(failed):
+        if is_forgotten(failed) or is_delisted(failed):
             return []
         raise
 
@@ -247,9 +252,18 @@ class _Futures:
         path, weight = _FUTURES_ORDER
         row = decoded(_order, (yield self._request((f"{path}/{order_id}", weight)))).data
         fills = yield from self._pages(_FUTURES_FILLS, {"orderId": order_id}, _fills)
-        body = yield self._request(_FUTURES_RECENT_FILLS, {"symbol": symbol})
-        fills += (fill for fill in decoded(_recent_fills, body).data if fill.order_id == order_id)
+        fills += yield from self._recent_fills(symbol, order_id)
         return [*sorted(self._fills(fills), key=when), *self._orders([row])]
+
+    def _recent_fills(self, symbol: str, order_id: str) -> _Rows[FuturesFill]:
+        """Of one order; what is not listed any more had none lately."""
+        try:
+            body = yield self._request(_FUTURES_RECENT_FILLS, {"symbol": symbol})
+        except InquiryFailed as failed:
+            if is_delisted(failed):
+                return []
+            raise
+        return [fill for fill in decoded(_recent_fills, body).data if fill.order_id == order_id]
 
     def _currencies(self) -> list[str]:
         """What the market settles in, in the exchange's words."""

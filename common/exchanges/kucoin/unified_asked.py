@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from common.exchanges.kucoin.account import private_request
-from common.exchanges.kucoin.asking import Asking, is_forgotten, once, stretches, when
+from common.exchanges.kucoin.asking import Asking, is_delisted, is_forgotten, once, stretches, when
 from common.exchanges.kucoin.unified import (
     OrderRow,
     PositionRow,
@@ -192,7 +192,7 @@ class Unified:
         try:
             row = decoded(_order, (yield self._request(_ORDER, params))).data
         except InquiryFailed as failed:
-            if is_forgotten(failed):
+            if is_forgotten(failed) or is_delisted(failed):
                 return []
             raise
         if row is None:

@@ -22,7 +22,7 @@ from common.exchanges.private import (
 )
 from common.exchanges.protocol import RestRequest
 from common.model.account import Balance
-from tests.exchanges.asking import answered, refused
+from tests.exchanges.asking import Answer, answered, refused
 from tests.exchanges.kucoin.answers import ACCOUNT, body
 from tests.exchanges.kucoin.pushes import COIN, LINEAR, POSITION
 
@@ -222,6 +222,25 @@ def test_a_full_page_that_leads_nowhere_is_no_end(monkeypatch: pytest.MonkeyPatc
     first = page(FUTURES_FILL, of=2)
     with pytest.raises(InquiryFailed, match="v1/fills"):
         answered(since("linear", ACCOUNT, LINEAR, known), [first, first])
+
+
+GONE = [
+    refused("HTTP 200 400100 Unsupported trading pair."),
+    refused("HTTP 400 900001 symbol not exists"),
+]
+
+
+@pytest.mark.parametrize("gone", GONE)
+def test_a_symbol_that_is_not_listed_any_more_costs_no_other(gone: InquiryFailed) -> None:
+    known = Known(since_ms=0, until_ms=10, symbols={"A-USDT", "BTC-USDT"})
+    told, asked = answered(since("spot", ACCOUNT, {}, known), [gone, found(FILL), found()])
+    assert [one.symbol for one in told if isinstance(one, FillTold)] == ["BTC-USDT"]
+    assert [request.params["symbol"] for request in asked] == ["A-USDT", "BTC-USDT", "BTC-USDT"]
+    assert answered(order("spot", ACCOUNT, {}, "A-USDT", "1"), [gone])[0] == []
+    # On futures the order is asked by its id alone.
+    answers: list[Answer] = [body(FUTURES_ORDER), page(FUTURES_FILL), gone]
+    told, _ = answered(order("linear", ACCOUNT, LINEAR, "XBTUSDTM", "1"), answers)
+    assert [type(one) for one in told] == [FillTold, OrderTold]
 
 
 def test_fills_of_margin_are_not_of_spot() -> None:

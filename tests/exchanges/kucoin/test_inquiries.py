@@ -261,7 +261,11 @@ def test_one_order_comes_with_its_fills_alone() -> None:
 
 
 def test_an_order_may_be_forgotten_and_any_other_failure_is_one() -> None:
-    for nothing in (refused("HTTP 200 400100 The order does not exist."), body(None)):
+    for nothing in (
+        refused("HTTP 200 400100 The order does not exist."),
+        refused("HTTP 200 400100 Unsupported trading pair."),
+        body(None),
+    ):
         asked = order("spot", ACCOUNT, {}, "ETH-USDT", "1")
         assert answered(asked, [UNIFIED, nothing])[0] == []
     with pytest.raises(InquiryFailed):
