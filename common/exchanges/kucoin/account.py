@@ -43,10 +43,13 @@ _FUTURES_HOSTS: Mapping[tuple[Environment, str], Hosts] = {
 _DAY_S = 86400.0
 
 
-def _rules(hosts: Mapping[tuple[Environment, str], Hosts], remembers_s: float) -> PrivateRules:
+def _rules(
+    hosts: Mapping[tuple[Environment, str], Hosts], remembers_s: float, *, lists_all: bool
+) -> PrivateRules:
     return PrivateRules(
         hosts=hosts,
         passphrase=True,
+        lists_all=lists_all,
         # A token lasts 24 h, and so may the connection made with it.
         lifetime_s=23.5 * 3600,
         # Reserve: pingInterval is 18 s, and 10 s more are granted.
@@ -58,10 +61,11 @@ def _rules(hosts: Mapping[tuple[Environment, str], Hosts], remembers_s: float) -
 
 
 RULES: Mapping[Market, PrivateRules] = {
-    "spot": _rules(_SPOT_HOSTS, 2 * _DAY_S),
+    # What a classic account has done on spot is told of one symbol at a time.
+    "spot": _rules(_SPOT_HOSTS, 2 * _DAY_S, lists_all=False),
     # Reserve: three months are documented.
-    "linear": _rules(_FUTURES_HOSTS, _DAY_S),
-    "inverse": _rules(_FUTURES_HOSTS, _DAY_S),
+    "linear": _rules(_FUTURES_HOSTS, _DAY_S, lists_all=True),
+    "inverse": _rules(_FUTURES_HOSTS, _DAY_S, lists_all=True),
 }
 # What a code of REST means for the account; other codes tell by the status.
 TROUBLES: Mapping[int, Trouble] = {

@@ -9,6 +9,7 @@ import pytest
 from msgspec import UNSET
 
 from common.exchanges.kucoin import classic_asked
+from common.exchanges.kucoin.account import RULES
 from common.exchanges.kucoin.asking import SPAN_MS
 from common.exchanges.kucoin.classic_asked import order, since, snapshot
 from common.exchanges.kucoin.rest import rest_failure
@@ -180,6 +181,18 @@ def test_a_fill_has_its_fee_here_and_its_number_as_text() -> None:
         dict(request.params) == {"symbol": "BTC-USDT", **stretch, "limit": "100"}
         for request in asked
     )
+
+
+def test_on_spot_only_symbols_that_are_known_can_be_asked_for_and_the_rules_say_so() -> None:
+    known = Known(since_ms=0, until_ms=10)
+    assert answered(since("spot", ACCOUNT, {}, known), []) == ([], [])
+    _, asked = answered(
+        since("linear", ACCOUNT, LINEAR, known), [page(), page(), body([]), body([])]
+    )
+    assert not any("symbol" in request.params for request in asked)
+    assert [RULES[market].lists_all for market in ("spot", "linear", "inverse")] == [
+        False, True, True,
+    ]  # fmt: skip
 
 
 def test_a_long_time_is_asked_week_by_week_and_symbol_by_symbol() -> None:
