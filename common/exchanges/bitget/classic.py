@@ -95,11 +95,11 @@ def order_pushed(market: Market, row: OrderPush) -> tuple[FillTold | OrderTold, 
         reason=row.cancel_reason or UNSET,
         created_ms=int(row.created) if row.created else UNSET,
     )
-    fill = _last_fill(row, order)
+    fill = _last_fill(market, row, order)
     return (order,) if fill is None else (fill, order)
 
 
-def _last_fill(row: OrderPush, order: OrderTold) -> FillTold | None:
+def _last_fill(market: Market, row: OrderPush, order: OrderTold) -> FillTold | None:
     """None where there is none, or it is not known which way it went (the fill channel says)."""
     price, quantity = given(row.last_price), given(row.last_quantity)
     if not row.trade_id or price is UNSET or quantity is UNSET or order.side is UNSET:
@@ -112,7 +112,8 @@ def _last_fill(row: OrderPush, order: OrderTold) -> FillTold | None:
         price=price,
         time_ms=int(row.filled_at or row.updated),
         quantity=quantity,
-        quote_quantity=of_base(quantity, price).quote,
+        # On inverse the base is rounded: what it is worth is told exactly where fills are told.
+        quote_quantity=UNSET if market == "inverse" else of_base(quantity, price).quote,
         client_order_id=order.client_order_id,
         fee=absolute(row.fee) if row.fee and row.fee_coin else UNSET,
         fee_asset=row.fee_coin if row.fee and row.fee_coin else UNSET,

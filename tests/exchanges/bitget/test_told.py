@@ -305,6 +305,8 @@ def test_spot_and_futures_fills_name_the_same_things_otherwise() -> None:
 def test_inverse_sizes_are_in_the_base_coin_too() -> None:
     fill, order = classic("inverse", "orders", FUTURES_ORDER | {"instId": "BTCUSD"})
     assert (fill.quantity, fill.contracts, order.quantity) == ("0.01", UNSET, "0.02")
+    # What it is worth would come of a rounded size, and is told exactly where fills are told.
+    assert fill.quote_quantity is UNSET
 
 
 def test_balances_are_what_can_be_used_and_what_is_held() -> None:
