@@ -23,6 +23,7 @@ from common.model.streams import Origin
 from common.recovery.book import Book
 from common.recovery.inquiring import Asker
 from common.recovery.order import Order
+from common.recovery.unheard import MOST_SYMBOLS
 from workers.means import Means
 from workers.speaker import Speaker
 
@@ -153,7 +154,7 @@ class Teller:
         listed = [one for one in told if isinstance(one, OrderTold | FillTold)]
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self.take(rest, asked_ms, entire=entire)
-        symbols = book.symbols(listed, catalog, all_known=entire)
+        symbols = self._asked_of(book.symbols(listed, catalog, entire=entire))
         known = Known(book.orders.again_ms, asked_ms, symbols)
         history = private.since(market, self._credentials, catalog, known)
         happened = await self.ask(history, urgent=entire)
@@ -161,6 +162,14 @@ class Teller:
         for order in book.vanished(listed, before):
             await self._resolve(order, asked_ms)
         await self.settle_owed()
+
+    def _asked_of(self, symbols: Sequence[str]) -> Sequence[str]:
+        left_out = len(symbols) - MOST_SYMBOLS
+        if left_out > 0 and not self._rules.lists_all:
+            logger.bind(place=self._venue.name, left_out=left_out).warning(
+                "more symbols may have been traded unheard than can be asked for"
+            )
+        return symbols[:MOST_SYMBOLS]
 
     async def _resolve(self, order: Order, asked_ms: int) -> None:
         """What became of an order that is not listed any more."""

@@ -17,20 +17,20 @@ from common.recovery.holdings import Holdings, Kept
 from common.recovery.order import Order
 from common.recovery.orders import OVERLAP_MS, Orders
 from common.recovery.reports import Account
+from common.recovery.unheard import Past, Signs, likeliest
 
 # Ended orders are known so long after the moment up to which all is told: REST may tell them again.
 REMEMBERED_MS = 6 * 3_600_000
 # And so long after their end, though nothing could be compared since: that may fail by one of them.
 KEPT_MS = 24 * 3_600_000
 # The pieces that are no orders: those are named by symbol and id, with a space between.
-HOLDINGS, SINCE, HELD, BEGUN = "holdings", "since", "held", "begun"
-# Symbols that an account may have traded unheard: more than so many is more than can be asked for.
-MOST_SYMBOLS = 50
+HOLDINGS, SINCE, HELD, BEGUN, PAST = "holdings", "since", "held", "begun", "past"
 
 _encode = msgspec.json.Encoder().encode
 _order = msgspec.json.Decoder(Order)
 _kept = msgspec.json.Decoder(Kept)
 _held = msgspec.json.Decoder(list[Balance])
+_past = msgspec.json.Decoder(dict[str, int])
 
 # What is kept of an account, by name; None: not any more.
 Pieces = Mapping[str, bytes | None]
@@ -54,6 +54,7 @@ class Book:
         self.orders = Orders(
             account,
             [_order.decode(body) for name, body in pieces.items() if " " in name],
+            Past(_past.decode(pieces[PAST])) if PAST in pieces else None,
         )
         # The exchange's time up to which all has been told; None: not even once.
         self.since_ms = int(pieces[SINCE]) if SINCE in pieces else None
@@ -132,13 +133,16 @@ class Book:
             pieces[BEGUN] = None if self.begun_ms is None else str(self.begun_ms).encode()
         if HELD in self._changed:
             pieces[HELD] = _encode(list(self._held.values()))
+        if PAST in self._changed or self.orders.past.changed:
+            pieces[PAST] = _encode(self.orders.past.known)
+            self.orders.past.changed = False
         self._changed.clear()
         return pieces
 
     def everything(self) -> Pieces:
         """All that a new owner has to know: Redis has lost it."""
         self.orders.touch()
-        self._changed |= {HOLDINGS, HELD}
+        self._changed |= {HOLDINGS, HELD, PAST}
         if self.since_ms is not None:
             self._changed.add(SINCE)
         if self.begun_ms is not None:
@@ -157,36 +161,18 @@ class Book:
         return [order for order in before if not order.is_over and order.key not in there]
 
     def symbols(
-        self,
-        snapshot: Collection[Told],
-        catalog: Catalog,
-        *,
-        all_known: bool,
-    ) -> frozenset[str]:
-        """Symbols that something may have happened in unheard, at most ``MOST_SYMBOLS``.
-
-        Those whose base and quote have both changed since all was told, those of open orders that are known
-        here or listed in the snapshot, but not both, and those of orders that something was told of since:
-        where much happens, some of it may have been missed. ``all_known`` (nobody has listened): also
-        those of all orders and positions.
-        """
+        self, snapshot: Collection[Told], catalog: Catalog, *, entire: bool
+    ) -> Sequence[str]:
+        """Symbols that something may have happened in unheard, the likeliest first: see ``likeliest``."""
         listed = {(one.symbol, one.order_id) for one in snapshot if isinstance(one, OrderTold)}
-        known = {(order.about.symbol, order.about.order_id) for order in self.orders.open}
-        found = {symbol for symbol, _ in listed ^ known}
-        if all_known:
-            found |= {symbol for symbol, _ in listed | known} | self.holdings.symbols
-        before, after = self._held, self.holdings.amounts()
-        changed = {
-            asset for asset in before.keys() | after.keys() if before.get(asset) != after.get(asset)
-        }
-        moved = (
-            symbol
-            for symbol, instrument in catalog.items()
-            if instrument.base in changed and instrument.quote in changed
+        known = {order.key for order in self.orders.open}
+        traded = (*self.orders.symbols(), *self.orders.past.symbols)
+        signs = Signs(
+            differing={symbol for symbol, _ in listed ^ known},
+            told=self.orders.symbols(0 if entire else self.since_ms or 0),
+            traded=list(dict.fromkeys(traded)),
+            standing={symbol for symbol, _ in listed | known} | self.holdings.symbols,
+            before=self._held,
+            after=self.holdings.amounts(),
         )
-        since_ms = 0 if all_known else self.since_ms or 0
-        for symbol in (*moved, *self.orders.symbols(since_ms)):
-            if len(found) >= MOST_SYMBOLS:
-                break
-            found.add(symbol)
-        return frozenset(found)
+        return likeliest(signs, catalog, entire=entire)

@@ -20,6 +20,7 @@ from common.exchanges.private import FillTold, OrderTold
 from common.model.account import ExecutionReport, Fill
 from common.recovery.order import Order, OrderKey, begun, key_of
 from common.recovery.reports import Account, Reports
+from common.recovery.unheard import Past
 
 # REST may lag behind the socket: what happened so shortly before an inquiry is asked for once more.
 OVERLAP_MS = 60_000
@@ -38,18 +39,22 @@ class Orders:
 
     Args:
         account: whose.
-        orders: what an owner before has left.
+        orders, past: what an owner before has left.
 
     Attributes:
+        past: where those were that are forgotten.
         again_ms: what happened since then may be told again, by the exchange's time.
         late: fills that were told after an end that was concluded. Nothing follows an end.
     """
 
-    def __init__(self, account: Account, orders: Iterable[Order] = ()) -> None:
+    def __init__(
+        self, account: Account, orders: Iterable[Order] = (), past: Past | None = None
+    ) -> None:
         self._reports = Reports(account)
         self._orders = {order.key: order for order in orders}
         self._changed: set[OrderKey] = set()
         self._most = MOST_ENDED
+        self.past = past or Past()
         self.again_ms = 0
         self.late = 0
 
@@ -149,4 +154,5 @@ class Orders:
     def _drop(self, orders: Iterable[Order]) -> None:
         for order in orders:
             del self._orders[order.key]
+            self.past.add(order.about.symbol, order.last_ms)
             self._changed.add(order.key)

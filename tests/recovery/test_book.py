@@ -10,8 +10,9 @@ import pytest
 from common.exchanges.private import BalancesTold, Position, PositionsTold, Told
 from common.model.account import AccountPosition, Balance, ExecutionReport
 from common.model.instruments import Instrument
-from common.recovery.book import HELD, HOLDINGS, REMEMBERED_MS, SINCE, Book
+from common.recovery.book import HELD, HOLDINGS, PAST, REMEMBERED_MS, SINCE, Book
 from common.recovery.orders import OVERLAP_MS
+from common.recovery.unheard import MOST_SYMBOLS
 from tests.recovery.test_orders import ME, T0, fill, state
 
 
@@ -61,7 +62,7 @@ def test_only_what_has_changed_is_kept_again() -> None:
     assert book.changes().keys() == {"ETHUSDT 1"}
     book.told_until(T0 + REMEMBERED_MS + 2)
     changes = book.changes()
-    assert changes.keys() == {"ETHUSDT 1", SINCE, HELD}
+    assert changes.keys() == {"ETHUSDT 1", SINCE, HELD, PAST}
     assert changes["ETHUSDT 1"] is None
     assert changes[SINCE] == str(T0 + REMEMBERED_MS + 2).encode()
 
@@ -114,12 +115,12 @@ def test_what_was_traded_unheard_is_found_by_what_it_has_moved(
     book.take([holds(ETH="1", USDT="100")], T0)
     book.told_until(T0)
     book.take([holds(**after)], T0 + 1)
-    assert book.symbols([], CATALOG, all_known=False) == symbols
+    assert set(book.symbols([], CATALOG, entire=False)) == symbols
     # A frame that was heard since may have told the balances, and another of the trade been missed.
     book.take([holds(**after)], T0 + 2)
-    assert book.symbols([], CATALOG, all_known=False) == symbols
+    assert set(book.symbols([], CATALOG, entire=False)) == symbols
     book.told_until(T0 + 2)
-    assert book.symbols([], CATALOG, all_known=False) == set()
+    assert set(book.symbols([], CATALOG, entire=False)) == set()
 
 
 def test_what_a_dead_owner_said_of_a_snapshot_has_moved_unheard_still() -> None:
@@ -129,14 +130,14 @@ def test_what_a_dead_owner_said_of_a_snapshot_has_moved_unheard_still() -> None:
     book.told_until(T0)
     book.take([holds(ETH="2", USDT="50")], T0 + 1)
     successor = Book(ME, pieces(book))
-    assert successor.symbols([], CATALOG, all_known=True) == {"ETHUSDT"}
+    assert set(successor.symbols([], CATALOG, entire=True)) == {"ETHUSDT"}
 
 
 def test_where_not_even_once_all_was_told_whatever_is_held_may_have_been_traded() -> None:
     book = Book(ME)
     book.take([holds(ETH="2", USDT="50")], T0 + 1)
     successor = Book(ME, pieces(book))
-    assert successor.symbols([], CATALOG, all_known=True) == {"ETHUSDT"}
+    assert set(successor.symbols([], CATALOG, entire=True)) == {"ETHUSDT"}
 
 
 def test_what_had_moved_is_known_again_when_redis_has_lost_it() -> None:
@@ -145,7 +146,70 @@ def test_what_had_moved_is_known_again_when_redis_has_lost_it() -> None:
     book.told_until(T0)
     book.take([holds(ETH="2", USDT="50")], T0 + 1)
     everything = {name: body for name, body in book.everything().items() if body is not None}
-    assert Book(ME, everything).symbols([], CATALOG, all_known=False) == {"ETHUSDT"}
+    assert set(Book(ME, everything).symbols([], CATALOG, entire=False)) == {"ETHUSDT"}
+
+
+def traded(book: Book, *symbols: str, since: int = 0) -> None:
+    """An order in each of them, ended so long ago that it is not known any more."""
+    for at, symbol in enumerate(symbols, start=since):
+        names = {"symbol": symbol, "order_id": symbol}
+        book.take([state("NEW", at=at, **names), state("CANCELED", at=at, **names)])
+    book.told_until(T0 + REMEMBERED_MS + since + len(symbols))
+    assert book.orders.symbols() == []
+
+
+def test_a_round_trip_in_what_was_traded_long_ago_is_found() -> None:
+    """Bought and sold again, fees in a third asset: the base is what it was."""
+    book = Book(ME)
+    book.take([holds(ETH="1", USDT="100", BNB="5")], T0)
+    traded(book, "ETHUSDT")
+    successor = Book(ME, pieces(book))
+    successor.take([holds(ETH="1", USDT="103", BNB="4.9")], T0 + 1)
+    assert set(successor.symbols([], CATALOG, entire=True)) == {"ETHUSDT"}
+    assert set(successor.symbols([], CATALOG, entire=False)) == {"ETHUSDT"}
+
+
+def test_where_nobody_has_listened_what_was_traded_long_ago_is_asked_for() -> None:
+    book = Book(ME)
+    traded(book, "ETHUSDT", "GONEUSDT")
+    assert set(book.symbols([], CATALOG, entire=False)) == set()
+    assert set(book.symbols([], CATALOG, entire=True)) == {"ETHUSDT"}, "but not what is not listed"
+    everything = {name: body for name, body in book.everything().items() if body is not None}
+    assert set(Book(ME, everything).symbols([], CATALOG, entire=True)) == {"ETHUSDT"}
+
+
+def test_of_what_was_traded_long_ago_the_latest_are_known() -> None:
+    many = [f"A{number}USDT" for number in range(MOST_SYMBOLS + 2)]
+    book = Book(ME)
+    traded(book, *many)
+    catalog = {symbol: listed(symbol, symbol.removesuffix("USDT"), "USDT") for symbol in many}
+    assert set(book.symbols([], catalog, entire=True)) == set(many[2:])
+    traded(book, "A0USDT", since=len(many))
+    assert set(book.symbols([], catalog, entire=True)) == {*many[3:], "A0USDT"}
+
+
+def test_the_likeliest_come_first() -> None:
+    """Open orders, then what was traded, then what has moved, then what was traded once and has not."""
+    book = Book(ME)
+    traded(book, "XRPBTC", "ETHUSDT")
+    book.take([state("NEW", symbol="OPENUSDT", order_id="9", at=REMEMBERED_MS * 2)])
+    names: dict[str, Any] = {"symbol": "LATEUSDT", "order_id": "8", "at": REMEMBERED_MS * 2}
+    book.take([state("NEW", **names), state("CANCELED", **names)])
+    book.take([holds(USDT="1", SOL="1")], T0 + REMEMBERED_MS * 3)
+    pairs = [("SOL", "USDT"), ("ETH", "USDT"), ("XRP", "BTC"), ("LATE", "USDT"), ("OPEN", "USDT")]
+    catalog = {base + quote: listed(base + quote, base, quote) for base, quote in pairs}
+    expected = ["OPENUSDT", "LATEUSDT", "ETHUSDT", "SOLUSDT", "XRPBTC"]
+    assert book.symbols([], catalog, entire=True) == expected
+
+
+def test_what_was_heard_explains_what_has_moved() -> None:
+    """Else each trade in one symbol would have all others asked for at every beat."""
+    book = Book(ME)
+    book.take([holds(ETH="1", BTC="1", USDT="100")], T0)
+    traded(book, "ETHUSDT", "BTCUSDT")
+    names: dict[str, Any] = {"symbol": "BTCUSDT", "order_id": "8", "at": REMEMBERED_MS * 2}
+    book.take([state("NEW", **names), holds(ETH="1", BTC="2", USDT="50")], T0 + 1)
+    assert book.symbols([state("NEW", **names)], CATALOG, entire=False) == ["BTCUSDT"]
 
 
 def test_of_what_was_heard_differences_and_what_is_traded_are_asked_for() -> None:
@@ -154,7 +218,7 @@ def test_of_what_was_heard_differences_and_what_is_traded_are_asked_for() -> Non
     book.told_until(T0 + 5)
     book.take([state("NEW", symbol="ADAUSDT", order_id="4", at=5)])
     snapshot: list[Told] = [state("NEW"), state("NEW", symbol="XRPUSDT", order_id="9")]
-    found = book.symbols(snapshot, {}, all_known=False)
+    found = set(book.symbols(snapshot, {}, entire=False))
     assert found == {"BTCUSDT", "XRPUSDT", "ADAUSDT"}
 
 
@@ -169,6 +233,6 @@ def test_where_nobody_has_listened_orders_and_positions_are_asked_for() -> None:
             state("CANCELED", symbol="SOLUSDT", order_id="3", at=1),
         ]
     )
-    assert book.symbols(snapshot, {}, all_known=True) == {
+    assert set(book.symbols(snapshot, {}, entire=True)) == {
         "ETHUSDT", "BTCUSDT", "XRPUSDT", "SOLUSDT",
     }  # fmt: skip

@@ -27,6 +27,7 @@ from common.model.secret import Secret
 from common.model.streams import Origin
 from common.recovery.book import KEPT_MS, Book, Pieces
 from common.recovery.orders import APART_MS, OVERLAP_MS
+from common.recovery.unheard import MOST_SYMBOLS
 from common.session.venue import Venue
 from tests.recovery.test_orders import ME, T0, fill, state
 from workers.teller import Teller
@@ -217,6 +218,23 @@ async def test_what_was_told_is_asked_for_once_more_only_where_rest_may_have_lag
     exchange.now_ms += HOUR
     await a_teller(exchange, speaker).reconcile(entire=True)
     assert exchange.known[2].since_ms == T0 + HOUR - OVERLAP_MS
+
+
+async def test_where_more_may_have_been_traded_than_can_be_asked_for_it_is_said() -> None:
+    exchange, speaker = Exchange(lists_all=False), Speaker()
+    exchange.listed = [state("NEW", symbol=f"A{n:03}USDT") for n in range(MOST_SYMBOLS + 2)]
+    with logged() as lines:
+        await a_teller(exchange, speaker).reconcile(entire=True)
+    assert exchange.known[0].symbols == [f"A{n:03}USDT" for n in range(MOST_SYMBOLS)]
+    assert lines == ["more symbols may have been traded unheard than can be asked for"]
+
+
+async def test_who_lists_all_is_not_asked_by_symbols() -> None:
+    exchange, speaker = Exchange(lists_all=True), Speaker()
+    exchange.listed = [state("NEW", symbol=f"A{n:03}USDT") for n in range(MOST_SYMBOLS + 2)]
+    with logged() as lines:
+        await a_teller(exchange, speaker).reconcile(entire=True)
+    assert lines == []
 
 
 # --- what became of an order --------------------------------------------------------------------
