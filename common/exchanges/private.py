@@ -155,10 +155,14 @@ class DeltaTold(Struct, frozen=True, kw_only=True):
 
 
 class Position(Struct, frozen=True, kw_only=True):
-    """One position; see ``PositionUpdate`` for units."""
+    """One position; see ``PositionUpdate`` for units.
+
+    ``position_id`` where an account can have several of one symbol and side: it tells them apart.
+    """
 
     symbol: str
     position_side: PositionSide
+    position_id: str | UnsetType = UNSET
     quantity: str | UnsetType = UNSET
     contracts: str | UnsetType = UNSET
     entry_price: str | UnsetType = UNSET

@@ -143,10 +143,14 @@ class BalanceUpdate(_Event, frozen=True, kw_only=True, tag="balanceUpdate"):
 
 
 class PositionUpdate(_Event, frozen=True, kw_only=True, tag="positionUpdate"):
-    """A position as it is now. ``quantity`` is signed where ``position_side`` is ``BOTH``; 0: closed."""
+    """A position as it is now. ``quantity`` is signed where ``position_side`` is ``BOTH``; 0: closed.
+
+    ``position_id`` where there can be several of one symbol and side (one of each margin).
+    """
 
     symbol: str
     position_side: PositionSide
+    position_id: str | UnsetType = UNSET
     quantity: str | UnsetType = UNSET
     contracts: str | UnsetType = UNSET
     entry_price: str | UnsetType = UNSET

@@ -83,7 +83,7 @@ class Holdings:
     @property
     def symbols(self) -> frozenset[str]:
         """Of the positions that are open."""
-        return frozenset(symbol for symbol, _ in (_key(p.position) for p in self.kept.positions))
+        return frozenset(each.position.symbol for each in self.kept.positions)
 
     def amounts(self) -> Mapping[str, Balance]:
         """The newest word on every asset there is any of."""
@@ -184,9 +184,9 @@ class Holdings:
         named = {_key(row) for row in rows}
         if told.whole:
             rows += [
-                Position(symbol=symbol, position_side=side, quantity="0")
-                for (symbol, side), kept in self._positions.items()
-                if (symbol, side) not in named and _is_open(kept.position)
+                _closed(kept.position)
+                for key, kept in self._positions.items()
+                if key not in named and _is_open(kept.position)
             ]
         out: list[HoldingsEvent] = []
         for row in rows:
@@ -222,7 +222,7 @@ class Holdings:
         word = "all" if told.whole else "some"
         fields = {name: getattr(row, name) for name in Position.__struct_fields__}
         body = crc32(_encode(row))
-        place = f"{self._prefix}:{row.symbol}:{row.position_side}"
+        place = ":".join((self._prefix, *filter(None, _key(row))))
         return PositionUpdate(
             exchange=self._account.exchange,
             market=self._account.market,
@@ -239,8 +239,18 @@ class Holdings:
         return f"{account.exchange}:{account.market}:{account.account_id}"
 
 
-def _key(position: Position) -> tuple[str, PositionSide]:
-    return position.symbol, position.position_side
+def _key(position: Position) -> tuple[str, PositionSide, str]:
+    name = position.position_id
+    return position.symbol, position.position_side, "" if name is UNSET else name
+
+
+def _closed(position: Position) -> Position:
+    return Position(
+        symbol=position.symbol,
+        position_side=position.position_side,
+        position_id=position.position_id,
+        quantity="0",
+    )
 
 
 def _as_of(told: BalancesTold | PositionsTold, at_ms: int) -> int:

@@ -224,6 +224,36 @@ def test_sides_are_positions_of_their_own() -> None:
     assert len({event.message_id for event in events}) == 2
 
 
+def of_both_margins(cross: str, isolated: str, at: int) -> PositionsTold:
+    """One instrument, held in either way at once; what is 0 is not told."""
+    told = tuple(
+        Position(symbol="BTC-USDT-SWAP", position_side="BOTH", quantity=size, position_id=name)
+        for name, size in (("11", cross), ("22", isolated))
+        if size != "0"
+    )
+    return PositionsTold(positions=told, time_ms=T0 + at, whole=True)
+
+
+def by_id(events: list[HoldingsEvent]) -> list[tuple[str, str]]:
+    return [
+        (str(event.position_id), str(event.quantity))
+        for event in events
+        if isinstance(event, PositionUpdate)
+    ]
+
+
+def test_positions_of_one_symbol_and_side_are_told_apart_by_their_ids() -> None:
+    holdings = Holdings(ME)
+    first = holdings.take(of_both_margins("5", "3", 1), T0 + 1, entire=True)
+    assert by_id(first) == [("11", "5"), ("22", "3")]
+    assert len({event.message_id for event in first}) == 2
+    assert holdings.take(of_both_margins("5", "3", 2), T0 + 2) == []
+    successor = Holdings(ME, holdings.kept)
+    assert successor.take(of_both_margins("5", "3", 3), T0 + 3) == []
+    assert by_id(successor.take(of_both_margins("5", "0", 4), T0 + 4)) == [("22", "0")]
+    assert successor.symbols == {"BTC-USDT-SWAP"}
+
+
 # --- whatever the order -------------------------------------------------------------------------
 
 WORDS = st.lists(

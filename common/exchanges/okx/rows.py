@@ -275,6 +275,7 @@ class PositionRow(Struct):
     contracts: Signed = field(name="pos")
     side: Literal["net", "long", "short"] = field(name="posSide")
     updated_ms: MillisText = field(name="uTime")
+    position_id: str = field(name="posId", default="")
     entry_price: MaybeNumber = field(name="avgPx", default="")
     break_even_price: MaybeSigned = field(name="bePx", default="")
     mark_price: MaybeNumber = field(name="markPx", default="")
@@ -292,7 +293,7 @@ def is_open(row: PositionRow) -> bool:
 
 
 def position(market: Market, row: PositionRow, catalog: Catalog) -> Position:
-    """The position as it is.
+    """The position as it is. Of an instrument there may be a cross and an isolated one at once.
 
     Raises:
         ArithmeticError: a number that no exchange writes.
@@ -302,6 +303,7 @@ def position(market: Market, row: PositionRow, catalog: Catalog) -> Position:
     return Position(
         symbol=row.symbol,
         position_side=_POSITION_SIDES[row.side],
+        position_id=row.position_id or UNSET,
         quantity=size.base if is_open(row) else "0",
         contracts=size.contracts,
         entry_price=given(row.entry_price),

@@ -400,6 +400,7 @@ def test_a_position_is_as_of_its_own_time() -> None:
                 Position(
                     symbol="BTC-USD-SWAP",
                     position_side="LONG",
+                    position_id="307173036051017730",
                     quantity="0.01000000",
                     contracts="3",
                     entry_price="30000",
@@ -441,8 +442,20 @@ def test_a_closed_position_has_nothing_but_that() -> None:
     )
     (one,) = positions(pos="0", posSide="net", **empty)
     assert one.positions == (
-        Position(symbol="BTC-USD-SWAP", position_side="BOTH", quantity="0", contracts="0"),
+        Position(
+            symbol="BTC-USD-SWAP",
+            position_side="BOTH",
+            position_id="307173036051017730",
+            quantity="0",
+            contracts="0",
+        ),
     )
+
+
+def test_a_cross_and_an_isolated_position_of_one_instrument_are_two() -> None:
+    rows = [POSITION | {"posSide": "net", "posId": name} for name in ("1", "2")]
+    told = [one.positions[0] for row in rows for one in positions(**row)]
+    assert [(one.position_side, one.position_id) for one in told] == [("BOTH", "1"), ("BOTH", "2")]
 
 
 def test_positions_of_other_markets_say_nothing() -> None:
