@@ -134,6 +134,9 @@ class Speaker:
     async def publish(self, event: AccountEvent, _origin: Origin) -> None:
         self.said.append(event)
 
+    def concluded(self) -> None:
+        """What follows is published at once here."""
+
     def changed(self, pieces: Pieces) -> None:
         for name, body in pieces.items():
             if body is None:
