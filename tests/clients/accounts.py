@@ -8,6 +8,7 @@ by its own doing, the difference has to be seen.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -33,8 +34,8 @@ AS_THEY_ARE: Mapping[str, tuple[str, ...]] = {status: (status,) for status in ST
 class Tells(NamedTuple):
     """The fields of a kind that a client has.
 
-    A kind begins with what it is of. ``words`` are those an order goes through in a status; of what a
-    client reads the last one is told.
+    A kind begins with what it is of. ``words`` are those an order goes through in a status (``…_PARTLY``:
+    where that differs once a part of it is filled); of what a client reads the last one is told.
     """
 
     kind: str
@@ -51,6 +52,11 @@ class Tells(NamedTuple):
     def heard(self) -> bool:
         """Whether it comes by itself."""
         return not self.kind.endswith("Row")
+
+    def words_for(self, order: Mapping[str, Any]) -> tuple[str, ...]:
+        """How it calls the way that an order stands."""
+        partly = self.words.get(f"{order['status']}_PARTLY") if Decimal(order["filled"]) else None
+        return self.words[order["status"]] if partly is None else partly
 
 
 class Difference(NamedTuple):
@@ -79,9 +85,14 @@ class Client:
     tls: bool = False
 
     @property
+    def places(self) -> list[tuple[Tells, Market]]:
+        """What it tells, market by market."""
+        return [(told, market) for told in self.tells for market in told.markets]
+
+    @property
     def markets(self) -> tuple[Market, ...]:
-        """Where it hears anything."""
-        return tuple(dict.fromkeys(market for told in self.tells for market in told.markets))
+        """Where it tells anything."""
+        return tuple(dict.fromkeys(market for _, market in self.places))
 
 
 class Found(NamedTuple):
@@ -103,12 +114,16 @@ def expected(of: str, truth: Mapping[str, Any], market: Market, since: set[str])
         for fill in truth["fills"]:
             fees[fill["orderId"]] += Decimal(fill["fee"])
         for order in _there(truth["orders"], market, since):
-            ends = {"average": order["averagePrice"], "value": order["value"]}
+            end = {
+                "average": order["averagePrice"],
+                "value": order["value"],
+                "fee": fees[order["orderId"]],
+                "clientOrderId": order["clientOrderId"],
+            }
             rows[order["orderId"]] = [
-                {"status": one["status"], "filled": one["cumulative"], **ends,
-                 "fee": fees[order["orderId"]]}
+                {"status": one["status"], "filled": one["cumulative"], **end}
                 for one in order["path"]
-            ]  # fmt: skip
+            ]
     elif of == "trade":
         for fill in _there(truth["fills"], market, since):
             rows[fill["tradeId"]] = [fill]
@@ -135,17 +150,19 @@ def differences(
     client: Client, it: Program, truth: Mapping[str, Any], since: set[str]
 ) -> Iterator[Found]:
     """Between what it has said and the truth, on what was not there before."""
-    for told in client.tells:
-        for market in told.markets:
-            there = expected(told.of, truth, market, since)
-            assert there, f"nothing to be said of {told.kind} on {market}"
-            said = it.said[told.kind, market]
-            for name, rows in there.items():
-                # What changes nothing is not told.
-                if told.of != "balance" or not told.heard or name in said:
-                    for field, words in _unlike(told, rows, said.get(name, [])):
-                        place = f"{told.kind}.{field}".rstrip(".")
-                        yield Found(market, place, f"{market} {place} of {name}: {words}")
+    for told, market in client.places:
+        there = expected(told.of, truth, market, since)
+        assert there, f"nothing to be said of {told.kind} on {market}"
+        said = it.said[told.kind, market]
+        for name, rows in there.items():
+            # What changes nothing is not told.
+            if told.of != "balance" or not told.heard or name in said:
+                for field, words in _unlike(told, rows, said.get(name, [])):
+                    place = f"{told.kind}.{field}".rstrip(".")
+                    yield Found(market, place, f"{market} {place} of {name}: {words}")
+        if told.of in ("order", "trade"):
+            for name in said.keys() - expected(told.of, truth, market, set()).keys():
+                yield Found(market, told.kind, f"{market} {told.kind} {name} never was")
 
 
 def _unlike(told: Tells, rows: Sequence[Any], said: Sequence[Any]) -> Iterator[tuple[str, str]]:
@@ -154,9 +171,9 @@ def _unlike(told: Tells, rows: Sequence[Any], said: Sequence[Any]) -> Iterator[t
         return
     path = told.of == "order" and told.heard
     if path:
-        rows = [row | {"status": word} for row in rows for word in told.words[row["status"]]]
+        rows = [row | {"status": word} for row in rows for word in told.words_for(row)]
     elif told.of == "order":
-        rows = [row | {"status": told.words[row["status"]][-1]} for row in rows]
+        rows = [row | {"status": told.words_for(row)[-1]} for row in rows]
     for field in told.fields:
         count = len(rows) + len(said) if path and field in ("status", "filled") else 1
         true = [_same(row[field]) for row in rows[-count:]]
@@ -221,8 +238,10 @@ async def _traders(exchange: RunningSimulator, client: Client, row: Any) -> list
 async def listens(client: Client, it: Program, traders: Sequence[Trader]) -> None:
     """Trade until it hears of all: whatever happens after that it must have heard."""
     deaf = {(rule.field, market) for rule in client.differences for market in rule.markets}
-    wanted = {(told.kind, market) for told in client.tells if told.heard for market in told.markets}
+    wanted = {(told.kind, market) for told, market in client.places if told.heard}
     wanted -= deaf
+    # It reads from the first: what it takes to get going is no time in which it hears nothing.
+    await until(lambda: it.said or it.ended, 90.0)
     for _ in range(12):  # for more there is no money
         await it.running()
         for trader in traders:
@@ -239,12 +258,12 @@ async def settled(
 ) -> list[Found]:
     """What it says otherwise in the end, once nothing is left that it may still hear."""
     known = {rule.field for rule in client.differences}
-
-    def found() -> list[Found]:
-        return list(differences(client, it, truth, since))
-
+    found = list(differences(client, it, truth, since))
     try:
-        await until(lambda: {one.field for one in found()} <= known, 20.0)
+        async with asyncio.timeout(45.0):
+            while not {one.field for one in found} <= known:
+                await it.news()
+                found = list(differences(client, it, truth, since))
     except TimeoutError:
         await it.running()
-    return found()
+    return found

@@ -22,6 +22,7 @@ class Program:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._news = asyncio.Event()
         self.said: dict[tuple[str, str], Rows] = defaultdict(lambda: defaultdict(list))
 
     async def read(self) -> None:
@@ -31,10 +32,21 @@ class Program:
             if line.startswith(b'{"kind"'):  # else a client's own chatter
                 told = json.loads(line)
                 self.said[told["kind"], told["market"]][told["id"]].append(told["row"])
+                self._news.set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can come."""
+        return self._process.returncode is not None
+
+    async def news(self) -> None:
+        """Wait until it says something more."""
+        self._news.clear()
+        await self._news.wait()
 
     async def running(self) -> None:
         """Fail if it has ended."""
-        if self._process.returncode is not None:
+        if self.ended:
             assert self._process.stderr is not None
             errors = (await self._process.stderr.read()).decode()
             raise AssertionError(errors[-2500:])
