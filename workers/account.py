@@ -16,17 +16,9 @@ from loguru import logger
 from msgspec import Struct
 
 from common.clocks import machine_s
-from common.exchanges.private import (
-    Credentials,
-    FillTold,
-    Heard,
-    InquiryFailed,
-    Opened,
-    OrderTold,
-    Told,
-    Trouble,
-)
+from common.exchanges.private import Credentials, Heard, InquiryFailed, Opened, Trouble
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import FillTold, OrderTold, Told
 from common.fleet.accounts import AccountRecord
 from common.fleet.breaker import TRIPS
 from common.fleet.client import RedisAway

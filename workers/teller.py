@@ -7,16 +7,9 @@ from typing import TypeVar
 
 from loguru import logger
 
-from common.exchanges.private import (
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    Told,
-    Trouble,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known, Trouble
 from common.exchanges.protocol import Reason, RestRequest
+from common.exchanges.told import FillTold, OrderTold, Told
 from common.fleet.accounts import AccountRecord
 from common.model.account import AccountEvent, ExecutionReport, Fill
 from common.model.streams import Origin

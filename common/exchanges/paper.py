@@ -21,23 +21,20 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from common.exchanges.private import (
     Alive,
-    BalancesTold,
     Credentials,
     Denied,
     Heard,
     Hosts,
     Opened,
-    OrderTold,
     Private,
     PrivateRules,
     Said,
-    Told,
-    Totals,
     Trouble,
     Turn,
 )
 from common.exchanges.protocol import Exchange, MarketRules, RestRequest, Unreadable
 from common.exchanges.sizes import contract_of
+from common.exchanges.told import BalancesTold, OrderTold, Told, Totals
 from common.exchanges.wire import STRANGE, unreadable
 from common.model.account import Balance, OrderStatus, PositionSide, Side
 from common.model.decimals import EXACT, plain, product

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from common.exchanges.private import FillTold, OrderTold, Told
+from common.exchanges.told import FillTold, OrderTold, Told
 from common.model.account import AccountEvent, Balance
 from common.model.instruments import Catalog
 from common.recovery.holdings import Holdings, Kept

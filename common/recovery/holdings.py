@@ -13,7 +13,7 @@ from zlib import crc32
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from common.exchanges.private import BalancesTold, DeltaTold, Position, PositionsTold
+from common.exchanges.told import BalancesTold, DeltaTold, Position, PositionsTold
 from common.model.account import (
     AccountPosition,
     Balance,

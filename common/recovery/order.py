@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from common.exchanges.private import FillTold, OrderTold, Totals
+from common.exchanges.told import FillTold, OrderTold, Totals
 from common.model.account import TERMINAL, OrderStatus
 from common.model.decimals import number, quotient, same, shortest, total
 from common.recovery.totals import NOTHING, fill_between

@@ -16,7 +16,7 @@ from operator import attrgetter
 
 import msgspec
 
-from common.exchanges.private import FillTold, OrderTold
+from common.exchanges.told import FillTold, OrderTold
 from common.model.account import ExecutionReport, Fill
 from common.recovery.order import Order, OrderKey, begun, key_of
 from common.recovery.reports import Account, Reports

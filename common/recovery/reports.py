@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct, UnsetType
 
-from common.exchanges.private import FillTold
+from common.exchanges.told import FillTold
 from common.model.account import ExecutionReport, Fill, OrderStatus
 from common.model.decimals import number, quotient, same, shortest
 from common.model.streams import Market

@@ -10,8 +10,8 @@ from decimal import Context, InvalidOperation, Overflow
 
 from msgspec import UNSET
 
-from common.exchanges.private import FillTold, OrderTold, Totals
 from common.exchanges.sizes import Size, of_base
+from common.exchanges.told import FillTold, OrderTold, Totals
 from common.model.decimals import EXACT, negated, plain, total
 
 NOTHING = Totals(size="0", worth="0")

@@ -11,19 +11,11 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from common.exchanges.paper import STATUSES, SUBSCRIPTIONS, PaperConversation, paper
-from common.exchanges.private import (
-    Alive,
-    BalancesTold,
-    Credentials,
-    Denied,
-    Heard,
-    Opened,
-    OrderTold,
-    Totals,
-)
+from common.exchanges.private import Alive, Credentials, Denied, Heard, Opened
 from common.exchanges.protocol import Unreadable
 from common.exchanges.registry import EXCHANGES
 from common.exchanges.sizes import Contract
+from common.exchanges.told import BalancesTold, OrderTold, Totals
 from common.model.account import Balance
 from common.model.instruments import Catalog, Instrument
 from common.model.secret import Secret

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from common.exchanges.private import BalancesTold, Position, PositionsTold, Told
+from common.exchanges.told import BalancesTold, Position, PositionsTold, Told
 from common.model.account import AccountPosition, Balance, ExecutionReport
 from common.model.instruments import Instrument
 from common.recovery.book import HELD, HOLDINGS, PAST, REMEMBERED_MS, SINCE, Book

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.exchanges.private import BalancesTold, DeltaTold, Position, PositionsTold
+from common.exchanges.told import BalancesTold, DeltaTold, Position, PositionsTold
 from common.model.account import AccountPosition, Balance, BalanceUpdate, PositionUpdate
 from common.recovery.holdings import Holdings, HoldingsEvent
 from common.recovery.reports import Account

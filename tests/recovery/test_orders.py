@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from common.exchanges.private import FillTold, OrderTold
+from common.exchanges.told import FillTold, OrderTold
 from common.model.account import TERMINAL, ExecutionReport, Fill
 from common.recovery.order import Order
 from common.recovery.orders import LOOK_EVERY, MOST_ENDED, MOST_KEPT, Orders

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from common.exchanges.private import FillTold, OrderTold, Totals
 from common.exchanges.sizes import Contract
+from common.exchanges.told import FillTold, OrderTold, Totals
 from common.model.account import ExecutionReport, Fill
 from common.recovery.order import Order
 from common.recovery.orders import Orders

@@ -12,7 +12,6 @@ from common.clocks import machine_s
 from common.exchanges.private import (
     Alive,
     Credentials,
-    DeltaTold,
     Denied,
     Hosts,
     Opened,
@@ -22,6 +21,7 @@ from common.exchanges.private import (
 )
 from common.exchanges.protocol import Notice, Unreadable
 from common.exchanges.signing import BadKey
+from common.exchanges.told import DeltaTold
 from common.model.instruments import Catalog
 from common.model.secret import Secret
 from common.session.line import Line, LineEnded

@@ -15,17 +15,14 @@ from yarl import URL
 from common.exchanges.private import (
     Credentials,
     Denied,
-    FillTold,
     Inquiry,
     InquiryFailed,
     Known,
     Opened,
-    OrderTold,
-    PositionsTold,
     Private,
-    Told,
 )
 from common.exchanges.protocol import RestFailure, RestRequest
+from common.exchanges.told import FillTold, OrderTold, PositionsTold, Told
 from common.model.instruments import Catalog
 from common.model.secret import Secret
 from common.model.streams import Market

@@ -6,16 +6,9 @@ import pytest
 
 from common.exchanges.binance import BINANCE
 from common.exchanges.binance.private import BINANCE_PRIVATE
-from common.exchanges.private import (
-    BalancesTold,
-    Denied,
-    FillTold,
-    InquiryFailed,
-    Opened,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import Denied, InquiryFailed, Opened
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.streams import MARKETS, Market
 from tests.simulator.binance_accounts import API, SYMBOLS, an_owner
 from tests.simulator.desk import SIZES, Listener, desk_of, of

@@ -8,15 +8,9 @@ import pytest
 
 from common.exchanges.bitget import BITGET
 from common.exchanges.bitget.private import BITGET_PRIVATE
-from common.exchanges.private import (
-    BalancesTold,
-    Denied,
-    FillTold,
-    InquiryFailed,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import Denied, InquiryFailed
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.streams import MARKETS, Market
 from tests.simulator.bitget_accounts import SYMBOLS, an_owner
 from tests.simulator.desk import SIZES, desk_of, of

@@ -8,14 +8,8 @@ from decimal import Decimal
 import pytest
 
 from common.exchanges.bybit.private import BYBIT_PRIVATE
-from common.exchanges.private import (
-    BalancesTold,
-    Denied,
-    FillTold,
-    InquiryFailed,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import Denied, InquiryFailed
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.streams import MARKETS, Market
 from tests.simulator.bybit_accounts import SOCKET, SYMBOLS, an_owner
 from tests.simulator.desk import SIZES, Listener, desk_of, of

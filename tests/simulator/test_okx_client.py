@@ -6,18 +6,9 @@ import pytest
 
 from common.exchanges.okx import OKX
 from common.exchanges.okx.private import OKX_PRIVATE
-from common.exchanges.private import (
-    Alive,
-    BalancesTold,
-    Denied,
-    FillTold,
-    InquiryFailed,
-    Opened,
-    OrderTold,
-    PositionsTold,
-    Trouble,
-)
+from common.exchanges.private import Alive, Denied, InquiryFailed, Opened, Trouble
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.streams import MARKETS, Market
 from tests.simulator.desk import SIZES, Listener, desk_of, of
 from tests.simulator.okx_accounts import PRIVATE, SYMBOLS, an_owner

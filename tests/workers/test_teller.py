@@ -16,11 +16,11 @@ from common.exchanges.private import (
     Known,
     Private,
     PrivateRules,
-    Told,
     Trouble,
 )
 from common.exchanges.protocol import Reason, RestFailure, RestRequest
 from common.exchanges.registry import EXCHANGES
+from common.exchanges.told import Told
 from common.fleet.accounts import AccountRecord
 from common.model.account import AccountEvent, ExecutionReport, Fill
 from common.model.secret import Secret

@@ -13,12 +13,7 @@ from msgspec import Struct, field
 
 from common.exchanges.answers import told
 from common.exchanges.binance.rest import ERROR, Error
-from common.exchanges.private import (
-    Credentials,
-    Hosts,
-    PrivateRules,
-    Trouble,
-)
+from common.exchanges.private import Credentials, Hosts, PrivateRules, Trouble
 from common.exchanges.protocol import RestRequest
 from common.exchanges.signing import ed25519_base64, hmac_hex
 from common.exchanges.wire import decoded

@@ -20,15 +20,9 @@ from common.exchanges.binance.words import (
     size_of,
     status_of,
 )
-from common.exchanges.private import (
-    BalancesTold,
-    FillTold,
-    Heard,
-    OrderTold,
-    Position,
-    PositionsTold,
-)
+from common.exchanges.private import Heard
 from common.exchanges.sizes import Amount
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold
 from common.exchanges.wire import Millis, Number, Signed
 from common.model.account import Balance, PositionSide
 from common.model.instruments import Catalog

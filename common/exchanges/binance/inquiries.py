@@ -21,16 +21,9 @@ from common.exchanges.binance.rows import (
     order_told,
     positions_told,
 )
-from common.exchanges.private import (
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    Told,
-    unmoved,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known, unmoved
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import FillTold, OrderTold, Told
 from common.exchanges.wire import Millis, decoded
 from common.model.instruments import Catalog
 from common.model.streams import Market

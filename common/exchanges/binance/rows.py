@@ -14,14 +14,8 @@ from common.exchanges.binance.words import (
     size_of,
     status_of,
 )
-from common.exchanges.private import (
-    BalancesTold,
-    FillTold,
-    OrderTold,
-    Position,
-    PositionsTold,
-)
 from common.exchanges.sizes import Size
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold
 from common.exchanges.wire import Millis, Number, Signed, decoded
 from common.model.account import Balance, PositionSide, Side
 from common.model.decimals import absolute

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from msgspec import UNSET, Struct, UnsetType, field
 
 from common.exchanges.binance.words import OrderLetters, given, not_below_zero, reason_of, status_of
-from common.exchanges.private import BalancesTold, DeltaTold, FillTold, Heard, OrderTold
+from common.exchanges.private import Heard
+from common.exchanges.told import BalancesTold, DeltaTold, FillTold, OrderTold
 from common.exchanges.wire import Millis, Number, Signed
 from common.model.account import Balance
 

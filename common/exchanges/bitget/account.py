@@ -14,13 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from common.exchanges.answers import told as answer_of
-from common.exchanges.private import (
-    Credentials,
-    Hosts,
-    InquiryFailed,
-    PrivateRules,
-    Trouble,
-)
+from common.exchanges.private import Credentials, Hosts, InquiryFailed, PrivateRules, Trouble
 from common.exchanges.protocol import RestRequest
 from common.exchanges.signing import hmac_base64
 from common.model.secret import Secret

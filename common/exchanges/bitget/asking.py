@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct, field
 
-from common.exchanges.private import FillTold, InquiryFailed, Known, OrderTold, Told, unmoved
+from common.exchanges.private import InquiryFailed, Known, unmoved
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import FillTold, OrderTold, Told
 from common.exchanges.wire import Millis, MillisText, decoded
 
 Asking = Generator[RestRequest, bytes, Sequence[Told]]

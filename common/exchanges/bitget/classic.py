@@ -26,8 +26,8 @@ from common.exchanges.bitget.words import (
     reduce_only_of,
     status_of,
 )
-from common.exchanges.private import FillTold, OrderTold, Position
 from common.exchanges.sizes import Amount, of_base
+from common.exchanges.told import FillTold, OrderTold, Position
 from common.exchanges.wire import MaybeMillisText, MaybeNumber, MaybeSigned, MillisText, Number
 from common.model.account import Balance
 from common.model.decimals import absolute, total

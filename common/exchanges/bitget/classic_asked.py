@@ -38,17 +38,9 @@ from common.exchanges.bitget.classic import (
     position_row,
 )
 from common.exchanges.bitget.describe import INST_TYPES
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-    Told,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold, Told
 from common.exchanges.wire import decoded
 from common.model.streams import Market
 

@@ -17,15 +17,7 @@ from common.exchanges.bitget.account import (
 )
 from common.exchanges.bitget.describe import INST_TYPES
 from common.exchanges.bitget.told import CLASSIC_CHANNELS, UNIFIED, UNIFIED_TOPICS, told
-from common.exchanges.private import (
-    Alive,
-    Credentials,
-    Denied,
-    Heard,
-    Opened,
-    Said,
-    Turn,
-)
+from common.exchanges.private import Alive, Credentials, Denied, Heard, Opened, Said, Turn
 from common.exchanges.protocol import Unreadable
 from common.exchanges.wire import BROKEN, unreadable
 from common.model.instruments import Catalog

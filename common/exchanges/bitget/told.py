@@ -14,8 +14,9 @@ from msgspec import Raw, Struct, field
 
 from common.exchanges.bitget import classic, unified
 from common.exchanges.bitget.describe import INST_TYPES
-from common.exchanges.private import BalancesTold, Heard, PositionsTold
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice, Unreadable
+from common.exchanges.told import BalancesTold, PositionsTold
 from common.exchanges.wire import STRANGE, Millis, read_rows, unreadable
 from common.model.account import Balance
 from common.model.instruments import Catalog

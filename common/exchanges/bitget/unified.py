@@ -27,7 +27,7 @@ from common.exchanges.bitget.words import (
     reduce_only_of,
     status_of,
 )
-from common.exchanges.private import FillTold, OrderTold, Position
+from common.exchanges.told import FillTold, OrderTold, Position
 from common.exchanges.wire import MaybeNumber, MaybeSigned, MillisText, Number, Signed
 from common.model.account import Balance
 from common.model.instruments import Catalog

@@ -36,17 +36,9 @@ from common.exchanges.bitget.unified import (
     order_row,
     position_row,
 )
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-    Told,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold, Told
 from common.exchanges.wire import decoded
 from common.model.streams import Market
 

@@ -22,18 +22,9 @@ from common.exchanges.bybit.rows import (
     position,
 )
 from common.exchanges.bybit.told import execution
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-    Told,
-    unmoved,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known, unmoved
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold, Told
 from common.exchanges.wire import Millis, decoded
 from common.model.instruments import Catalog
 from common.model.streams import Market

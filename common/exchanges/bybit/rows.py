@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from common.exchanges.private import FillTold, OrderTold, Position
 from common.exchanges.sizes import Amount, Size, of_contracts
+from common.exchanges.told import FillTold, OrderTold, Position
 from common.exchanges.wire import MaybeNumber, MaybeSigned, Millis, Number, Signed
 from common.model.account import Balance, OrderStatus, PositionSide, Side
 from common.model.decimals import negated, total

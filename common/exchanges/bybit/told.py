@@ -22,8 +22,9 @@ from common.exchanges.bybit.rows import (
     order_told,
     position,
 )
-from common.exchanges.private import BalancesTold, FillTold, Heard, OrderTold, PositionsTold
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice, Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.exchanges.wire import BROKEN, STRANGE, Millis, unreadable, wrong_shape
 from common.model.instruments import Catalog
 from common.model.streams import Market

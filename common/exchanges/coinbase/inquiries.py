@@ -28,8 +28,9 @@ from common.exchanges.coinbase.rows import (
     is_spot,
     order_told,
 )
-from common.exchanges.private import Credentials, FillTold, InquiryFailed, Known, Told, unmoved
+from common.exchanges.private import Credentials, InquiryFailed, Known, unmoved
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import FillTold, Told
 from common.exchanges.wire import decoded
 from common.model.instruments import Catalog
 from common.model.streams import Market

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from common.exchanges.coinbase.parse import time_ms
-from common.exchanges.private import BalancesTold, FillTold, OrderTold
 from common.exchanges.sizes import Amount, Size, of_base
+from common.exchanges.told import BalancesTold, FillTold, OrderTold
 from common.exchanges.wire import MaybeNumber, MaybeSigned, Number, Signed
 from common.model.account import TERMINAL, Balance, OrderStatus, Side
 from common.model.decimals import EXACT, absolute, negated, quotient, total

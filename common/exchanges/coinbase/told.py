@@ -22,8 +22,9 @@ from common.exchanges.coinbase.rows import (
     time_in_force_of,
     worth,
 )
-from common.exchanges.private import Heard, OrderTold
+from common.exchanges.private import Heard
 from common.exchanges.sizes import Amount
+from common.exchanges.told import OrderTold
 from common.exchanges.wire import STRANGE, MaybeNumber, Number, unreadable, wrong_shape
 from common.model.account import TERMINAL, OrderStatus, Side
 from common.model.decimals import total

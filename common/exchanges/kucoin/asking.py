@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
-from common.exchanges.private import FillTold, InquiryFailed, Known, OrderTold, Told
+from common.exchanges.private import InquiryFailed, Known
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import FillTold, OrderTold, Told
 
 Asking = Generator[RestRequest, bytes, Sequence[Told]]
 

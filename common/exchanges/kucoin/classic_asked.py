@@ -36,16 +36,9 @@ from common.exchanges.kucoin.spot_rows import (
     spot_order,
 )
 from common.exchanges.kucoin.words import is_ours
-from common.exchanges.private import (
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    Told,
-    unmoved,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known, unmoved
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import FillTold, OrderTold, Told
 from common.exchanges.wire import decoded
 from common.model.instruments import Catalog
 from common.model.streams import Market

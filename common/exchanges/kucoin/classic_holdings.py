@@ -21,9 +21,10 @@ from common.exchanges.kucoin.words import (
     is_ours,
     settles_here,
 )
-from common.exchanges.private import BalancesTold, DeltaTold, Heard, Position, PositionsTold
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice
 from common.exchanges.sizes import Amount
+from common.exchanges.told import BalancesTold, DeltaTold, Position, PositionsTold
 from common.exchanges.wire import Millis, MillisText, Signed
 from common.model.account import Balance, PositionSide
 from common.model.decimals import negated, total

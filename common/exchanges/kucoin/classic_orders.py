@@ -23,7 +23,7 @@ from common.exchanges.kucoin.words import (
     size_of,
     status_of,
 )
-from common.exchanges.private import FillTold, OrderTold
+from common.exchanges.told import FillTold, OrderTold
 from common.exchanges.wire import MaybeNumber
 from common.model.account import PositionSide
 from common.model.instruments import Catalog

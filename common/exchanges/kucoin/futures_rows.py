@@ -25,8 +25,8 @@ from common.exchanges.kucoin.words import (
     size_of,
     standing_of,
 )
-from common.exchanges.private import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.exchanges.sizes import Size
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.exchanges.wire import MaybeNumber, Millis, Number, Signed
 from common.model.account import PositionSide
 from common.model.instruments import Catalog

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import UNSET, Struct, UnsetType
 
 from common.exchanges.kucoin.words import SIDES, RawSide, given, maker_of, standing_of
-from common.exchanges.private import BalancesTold, FillTold, OrderTold
+from common.exchanges.told import BalancesTold, FillTold, OrderTold
 from common.exchanges.wire import MaybeNumber, Millis, Number, Signed
 from common.model.account import Balance
 

@@ -24,16 +24,10 @@ from common.exchanges.kucoin.words import (
     size_of,
     state_of,
 )
-from common.exchanges.private import (
-    BalancesTold,
-    FillTold,
-    Heard,
-    OrderTold,
-    Position,
-    PositionsTold,
-)
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice, Unreadable
 from common.exchanges.sizes import Size
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold
 from common.exchanges.wire import STRANGE, MaybeNumber, Number, Signed, unreadable
 from common.model.account import Balance, PositionSide, Side
 from common.model.decimals import plain, quotient, total

@@ -27,18 +27,9 @@ from common.exchanges.kucoin.unified import (
 )
 from common.exchanges.kucoin.units import Nanos, time_of
 from common.exchanges.kucoin.words import asset_of, given
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-    Told,
-    unmoved,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known, unmoved
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold, Told
 from common.exchanges.wire import MaybeNumber, Millis, Number, Signed, decoded
 from common.model.account import Balance, PositionSide, Side
 from common.model.instruments import Catalog

@@ -33,18 +33,9 @@ from common.exchanges.okx.rows import (
     seq_of,
     size_of,
 )
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-    Told,
-    unmoved,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known, unmoved
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold, Told
 from common.exchanges.wire import MaybeSigned, MillisText, Number, decoded
 from common.model.decimals import same, total
 from common.model.instruments import Catalog

@@ -12,8 +12,8 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType, field
 
 from common.exchanges.okx.describe import INSTRUMENT_TYPES
-from common.exchanges.private import BalancesTold, FillTold, OrderTold, Position
 from common.exchanges.sizes import Amount, Size, of_base, of_contracts
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position
 from common.exchanges.wire import (
     MaybeMillisText,
     MaybeNumber,

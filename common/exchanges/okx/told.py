@@ -23,8 +23,9 @@ from common.exchanges.okx.rows import (
     order_told,
     position,
 )
-from common.exchanges.private import Heard, PositionsTold
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import PositionsTold
 from common.exchanges.wire import read_rows
 from common.model.instruments import Catalog
 from common.model.streams import Market

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.exchanges.binance.conversation import FuturesConversation, SpotConversation
-from common.exchanges.private import Alive, Denied, Opened, OrderTold, Said
+from common.exchanges.private import Alive, Denied, Opened, Said
 from common.exchanges.protocol import Notice
+from common.exchanges.told import OrderTold
 from tests.exchanges.binance.events import FUTURES, SPOT
 from tests.exchanges.binance.test_account import ACCOUNT, KEY, NOW_MS
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 
 from common.exchanges.binance.told import told
-from common.exchanges.private import BalancesTold, FillTold, Position, PositionsTold
+from common.exchanges.told import BalancesTold, FillTold, Position, PositionsTold
 from common.model.account import Balance
 from tests.exchanges.binance.events import COIN, FUTURES, NONE, futures
 

@@ -10,15 +10,8 @@ from msgspec import UNSET
 
 from common.exchanges.binance import inquiries
 from common.exchanges.binance.inquiries import DAY_MS, ROWS, order, since, snapshot
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.account import Balance
 from common.model.secret import Secret
 from common.model.streams import Market

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from common.exchanges.binance.told import told
 from common.exchanges.binance.words import STATUSES
-from common.exchanges.private import BalancesTold, DeltaTold, FillTold, OrderTold
+from common.exchanges.told import BalancesTold, DeltaTold, FillTold, OrderTold
 from common.model.account import Balance
 from tests.exchanges.binance.events import NONE, spot
 

@@ -26,11 +26,11 @@ from common.exchanges.private import (
     Denied,
     InquiryFailed,
     Opened,
-    OrderTold,
     Said,
     Trouble,
 )
 from common.exchanges.protocol import RestRequest, Unreadable
+from common.exchanges.told import OrderTold
 from common.model.secret import Secret
 from common.model.streams import Market
 from tests.exchanges.asking import answered, refused

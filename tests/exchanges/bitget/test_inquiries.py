@@ -13,18 +13,9 @@ from msgspec import UNSET
 from common.exchanges.bitget import asking, classic_asked, unified_asked
 from common.exchanges.bitget.asking import DAY_MS
 from common.exchanges.bitget.inquiries import order, since, snapshot
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    Position,
-    PositionsTold,
-    Told,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold, Told
 from common.model.account import Balance
 from common.model.secret import Secret
 from common.model.streams import Market

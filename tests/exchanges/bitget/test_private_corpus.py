@@ -18,8 +18,9 @@ from common.exchanges.bitget.conversation import converse
 from common.exchanges.bitget.describe import INST_TYPES
 from common.exchanges.bitget.told import told
 from common.exchanges.bitget.unified_asked import Unified
-from common.exchanges.private import BalancesTold, Credentials, FillTold, OrderTold, PositionsTold
+from common.exchanges.private import Credentials
 from common.exchanges.protocol import Notice, Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.secret import Secret
 from common.model.streams import Market
 from tests.exchanges.asking import answered

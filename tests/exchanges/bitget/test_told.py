@@ -13,14 +13,8 @@ from msgspec import UNSET
 from common.exchanges.bitget.describe import INST_TYPES
 from common.exchanges.bitget.told import told
 from common.exchanges.bitget.words import STATUSES
-from common.exchanges.private import (
-    BalancesTold,
-    FillTold,
-    OrderTold,
-    Position,
-    PositionsTold,
-)
 from common.exchanges.protocol import Notice, Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold
 from common.model.account import Balance
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Market

@@ -30,12 +30,12 @@ from common.exchanges.private import (
     Environment,
     InquiryFailed,
     Opened,
-    OrderTold,
     Said,
     Turn,
 )
 from common.exchanges.protocol import RestRequest, Unreadable
 from common.exchanges.signing import hmac_hex
+from common.exchanges.told import OrderTold
 from common.model.secret import Secret
 from common.model.streams import MARKETS, Market
 from tests.exchanges.asking import answered

@@ -16,18 +16,9 @@ from common.exchanges.bybit.account import converse
 from common.exchanges.bybit.inquiries import since, snapshot
 from common.exchanges.bybit.rows import STATUSES
 from common.exchanges.bybit.told import told
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    Heard,
-    Known,
-    OrderTold,
-    PositionsTold,
-    Said,
-    Told,
-)
+from common.exchanges.private import Credentials, Heard, Known, Said
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold, Told
 from common.model.secret import Secret
 from common.model.streams import MARKETS, Market
 from tests.exchanges.corpus import CORPUS

@@ -10,15 +10,8 @@ import pytest
 from msgspec import UNSET
 
 from common.exchanges.bybit.inquiries import SPAN_MS, order, since, snapshot
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.account import Balance
 from common.model.instruments import Catalog
 from common.model.secret import Secret

@@ -13,15 +13,9 @@ from msgspec import UNSET
 
 from common.exchanges.bybit.rows import EXECUTIONS, STATUSES
 from common.exchanges.bybit.told import told
-from common.exchanges.private import (
-    BalancesTold,
-    FillTold,
-    Heard,
-    OrderTold,
-    Position,
-    PositionsTold,
-)
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice, Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold
 from common.model.account import TERMINAL, Balance
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import MARKETS, Market

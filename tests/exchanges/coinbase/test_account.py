@@ -33,17 +33,10 @@ from common.exchanges.coinbase.account import (
     token,
     trouble,
 )
-from common.exchanges.private import (
-    Alive,
-    Credentials,
-    Denied,
-    InquiryFailed,
-    Opened,
-    OrderTold,
-    Said,
-)
+from common.exchanges.private import Alive, Credentials, Denied, InquiryFailed, Opened, Said
 from common.exchanges.protocol import RestRequest, Unreadable
 from common.exchanges.signing import BadKey
+from common.exchanges.told import OrderTold
 from common.model.secret import Secret
 from tests.exchanges.asking import answered, refused
 from tests.exchanges.coinbase.test_told import ORDER, frame

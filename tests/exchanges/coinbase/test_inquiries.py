@@ -10,14 +10,8 @@ import pytest
 from msgspec import UNSET
 
 from common.exchanges.coinbase.inquiries import order, since, snapshot
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known
+from common.exchanges.told import BalancesTold, FillTold, OrderTold
 from common.model.account import Balance, ExecutionReport, Fill
 from common.model.decimals import same, total
 from common.model.secret import Secret

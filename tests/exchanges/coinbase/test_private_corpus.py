@@ -16,14 +16,9 @@ from msgspec import UNSET
 
 from common.exchanges.coinbase.account import UserConversation
 from common.exchanges.coinbase.inquiries import order, since, snapshot
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    Known,
-    OrderTold,
-)
+from common.exchanges.private import Credentials, Known
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold
 from common.model.secret import Secret
 from tests.exchanges.asking import answered
 from tests.exchanges.corpus import CORPUS, Line, lines

@@ -13,8 +13,9 @@ from msgspec import UNSET
 
 from common.exchanges.coinbase.rows import STATUSES
 from common.exchanges.coinbase.told import Frame, told
-from common.exchanges.private import Heard, OrderTold
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import OrderTold
 from common.exchanges.wire import BROKEN
 
 # The documents' own example, with fewer of the fields that are not read.

@@ -8,9 +8,7 @@ from typing import Any
 from msgspec import Raw
 
 from common.exchanges.kucoin.told import TOPICS, told
-from common.exchanges.private import (
-    Heard,
-)
+from common.exchanges.private import Heard
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Market
 

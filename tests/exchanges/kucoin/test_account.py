@@ -22,11 +22,7 @@ from common.exchanges.kucoin.conversation import (
 from common.exchanges.kucoin.describe import BUDGETS, ERRORS, MARKETS
 from common.exchanges.kucoin.parse import ping
 from common.exchanges.kucoin.private import KUCOIN_PRIVATE
-from common.exchanges.private import (
-    Credentials,
-    InquiryFailed,
-    Trouble,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Trouble
 from common.exchanges.protocol import RestRequest
 from common.model.secret import Secret
 from common.model.streams import Market

@@ -13,15 +13,9 @@ from common.exchanges.kucoin.account import RULES
 from common.exchanges.kucoin.asking import SPAN_MS
 from common.exchanges.kucoin.classic_asked import order, since, snapshot
 from common.exchanges.kucoin.rest import rest_failure
-from common.exchanges.private import (
-    BalancesTold,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import InquiryFailed, Known
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.account import Balance
 from tests.exchanges.asking import Answer, answered, refused
 from tests.exchanges.kucoin.answers import ACCOUNT, body

@@ -9,14 +9,9 @@ import pytest
 from msgspec import UNSET, Raw
 
 from common.exchanges.kucoin.told import told
-from common.exchanges.private import (
-    BalancesTold,
-    DeltaTold,
-    Heard,
-    Position,
-    PositionsTold,
-)
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice
+from common.exchanges.told import BalancesTold, DeltaTold, Position, PositionsTold
 from common.model.account import Balance
 from tests.exchanges.kucoin.pushes import (
     COIN,

@@ -8,11 +8,8 @@ import pytest
 from msgspec import UNSET
 
 from common.exchanges.kucoin.words import STATUSES
-from common.exchanges.private import (
-    FillTold,
-    OrderTold,
-)
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import FillTold, OrderTold
 from common.model.account import ExecutionReport
 from common.recovery.orders import Orders
 from common.recovery.reports import Account

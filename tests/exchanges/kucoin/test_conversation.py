@@ -16,13 +16,7 @@ from common.exchanges.kucoin.conversation import (
 )
 from common.exchanges.kucoin.describe import ERRORS
 from common.exchanges.kucoin.told import TOPICS
-from common.exchanges.private import (
-    Alive,
-    Denied,
-    Opened,
-    Said,
-    Trouble,
-)
+from common.exchanges.private import Alive, Denied, Opened, Said, Trouble
 from common.exchanges.protocol import Notice, Unreadable
 from common.model.streams import Market
 from tests.exchanges.kucoin.pushes import FUTURES, LINEAR, SPOT

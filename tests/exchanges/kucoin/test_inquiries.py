@@ -11,15 +11,9 @@ from msgspec import UNSET
 from common.exchanges.kucoin import unified_asked
 from common.exchanges.kucoin.asking import SPAN_MS
 from common.exchanges.kucoin.inquiries import order, since, snapshot
-from common.exchanges.private import (
-    BalancesTold,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import InquiryFailed, Known
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.account import Balance
 from tests.exchanges.asking import answered, refused
 from tests.exchanges.kucoin.answers import ACCOUNT, body

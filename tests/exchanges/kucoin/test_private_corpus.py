@@ -15,15 +15,9 @@ import pytest
 from common.exchanges.kucoin import classic_asked
 from common.exchanges.kucoin.conversation import ClassicConversation, UnifiedConversation
 from common.exchanges.kucoin.unified_asked import Unified
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    Known,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import Credentials, Known
 from common.exchanges.protocol import Notice, Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.secret import Secret
 from common.model.streams import Market
 from tests.exchanges.asking import answered

@@ -13,15 +13,9 @@ from msgspec import UNSET, Raw
 
 from common.exchanges.kucoin.unified import told
 from common.exchanges.kucoin.words import STATES
-from common.exchanges.private import (
-    BalancesTold,
-    FillTold,
-    Heard,
-    OrderTold,
-    Position,
-    PositionsTold,
-)
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice, Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold
 from common.model.account import Balance, ExecutionReport, Fill
 from common.model.instruments import Catalog
 from common.model.streams import Market

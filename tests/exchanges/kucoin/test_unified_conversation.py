@@ -14,13 +14,7 @@ from common.exchanges.kucoin.conversation import (
     converse,
 )
 from common.exchanges.kucoin.describe import MARKETS
-from common.exchanges.private import (
-    Alive,
-    Denied,
-    Opened,
-    Said,
-    Trouble,
-)
+from common.exchanges.private import Alive, Denied, Opened, Said, Trouble
 from common.exchanges.protocol import Unreadable
 from common.model.streams import Market
 from tests.exchanges.kucoin.test_account import KEY, NOW_MS

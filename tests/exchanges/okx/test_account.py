@@ -21,9 +21,10 @@ from common.exchanges.okx.account import (
     trouble,
 )
 from common.exchanges.okx.private import OKX_PRIVATE
-from common.exchanges.private import Alive, Credentials, Denied, Heard, Opened, OrderTold, Said
+from common.exchanges.private import Alive, Credentials, Denied, Heard, Opened, Said
 from common.exchanges.protocol import Notice, RestRequest, Unreadable
 from common.exchanges.signing import hmac_base64
+from common.exchanges.told import OrderTold
 from common.model.secret import Secret
 from common.model.streams import Market
 from tests.exchanges.asking import answered

@@ -14,16 +14,9 @@ from msgspec import UNSET
 from common.exchanges.okx import inquiries
 from common.exchanges.okx.inquiries import DAY_MS, HOUR_MS, ROWS, order, since, snapshot
 from common.exchanges.okx.rest import rest_failure
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    InquiryFailed,
-    Known,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import Credentials, InquiryFailed, Known
 from common.exchanges.protocol import RestRequest
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.account import Balance
 from common.model.secret import Secret
 from tests.exchanges.asking import answered, refused

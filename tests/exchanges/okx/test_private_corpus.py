@@ -15,15 +15,9 @@ import pytest
 
 from common.exchanges.okx.account import converse
 from common.exchanges.okx.inquiries import since, snapshot
-from common.exchanges.private import (
-    BalancesTold,
-    Credentials,
-    FillTold,
-    Known,
-    OrderTold,
-    PositionsTold,
-)
+from common.exchanges.private import Credentials, Known
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold
 from common.model.secret import Secret
 from common.model.streams import Market
 from tests.exchanges.asking import answered

@@ -14,15 +14,9 @@ from msgspec import UNSET
 
 from common.exchanges.okx.rows import ORDER_TYPES, STATUSES, is_ours
 from common.exchanges.okx.told import Frame, told
-from common.exchanges.private import (
-    BalancesTold,
-    FillTold,
-    Heard,
-    OrderTold,
-    Position,
-    PositionsTold,
-)
+from common.exchanges.private import Heard
 from common.exchanges.protocol import Unreadable
+from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold
 from common.exchanges.wire import BROKEN
 from common.model.account import Balance
 from common.model.instruments import Catalog, Instrument
