@@ -16,6 +16,7 @@ from common.exchanges.kucoin import unified
 from common.exchanges.kucoin.account import TROUBLES, is_unified, signed_passphrase
 from common.exchanges.kucoin.parse import Frame, ping
 from common.exchanges.kucoin.told import TOPICS, told
+from common.exchanges.kucoin.worth import ByWorth
 from common.exchanges.private import (
     Alive,
     Conversation,
@@ -196,6 +197,7 @@ class UnifiedConversation(_OfOneAccount):
         # What says who it is, until it is sent.
         self._login = ""
         self._login_id = ""
+        self._by_worth = ByWorth()
 
     def join(self, account: str, credentials: Credentials, now_ms: int) -> Sequence[str]:
         """See ``Conversation``."""
@@ -219,7 +221,8 @@ class UnifiedConversation(_OfOneAccount):
         except STRANGE as error:
             return self._say([unreadable(error)])
         if heard.topic:
-            return self._say(unified.told(self._market, heard.topic, heard.push, catalog))
+            pushed = unified.told(self._market, heard.topic, heard.push, catalog)
+            return self._say(self._by_worth.take(pushed) if self._market == "spot" else pushed)
         words = (heard.type, heard.op, heard.message)
         if "pong" in words:
             return self._say([Alive()])

@@ -7,7 +7,6 @@ socket and are told apart by their symbols: those of spot have a dash. The walle
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -30,7 +29,6 @@ from common.exchanges.sizes import Size
 from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold
 from common.exchanges.wire import STRANGE, MaybeNumber, Number, Signed, unreadable
 from common.model.account import Balance, PositionSide, Side
-from common.model.decimals import plain, quotient, total
 from common.model.instruments import Catalog
 from common.model.streams import Market
 
@@ -84,7 +82,10 @@ def order_of(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
     state = str(row.status)
     time_ms, seq = time_of(row.updated_time)
     if row.size_unit == "QUOTECCY":
-        asked, done = Size(), _worth(row.filled_size, row.avg_price)
+        # What was got for it only its trades say: see ``worth``.
+        asked, done = Size(), Size(quote=row.filled_size or UNSET)
+        if row.filled_size and not given(row.filled_size):
+            done = Size("0", "0")
     else:
         asked = size_of(market, row.symbol, row.size, row.price, catalog)
         done = done_of(market, row.symbol, row.filled_size, row.avg_price, catalog)
@@ -111,21 +112,6 @@ def order_of(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
         position_side=row.position_side or UNSET,
         created_ms=time_of(row.order_time)[0] if row.order_time else UNSET,
     )
-
-
-def _worth(worth: str, average: str) -> Size:
-    """What was filled of an order by its worth: so much of the base asset at least.
-
-    The average price is rounded. It must not be more than the trades add up to, and need not be as
-    much: they tell.
-    """
-    if not given(worth):
-        return Size("0", "0") if worth else Size()
-    if not given(average):
-        return Size(quote=worth)
-    decimals = len(average.partition(".")[2])
-    above = total((average, plain(Decimal(1).scaleb(-decimals))))
-    return Size(quotient(worth, above, decimals=16), worth)
 
 
 # --- trades -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Histories reach a week at a time, newest first, each page by the last id of the 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Generic, Literal, TypeVar
 
 import msgspec
@@ -27,6 +27,7 @@ from common.exchanges.kucoin.unified import (
 )
 from common.exchanges.kucoin.units import Nanos, time_of
 from common.exchanges.kucoin.words import asset_of, given
+from common.exchanges.kucoin.worth import is_by_worth, is_whole, settled
 from common.exchanges.private import Credentials, InquiryFailed, Known, unmoved
 from common.exchanges.protocol import RestRequest
 from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold, Told
@@ -175,9 +176,25 @@ class Unified:
             params = {**self._product, **stretch}
             told += self._fills((yield from self._pages(_TRADES, params, _trades)))
             told += self._orders((yield from self._pages(_DONE, params, _done)))
-        return sorted(told, key=when)
+        return sorted((yield from self._settled(told)), key=when)
 
-    def order(self, symbol: str, order_id: str) -> Asking:
+    def _settled(self, told: Sequence[OrderTold | FillTold]) -> _Rows[OrderTold | FillTold]:
+        """With what is filled of orders by their worth; some trades may be of before, or not listed yet."""
+        fills: dict[str, list[FillTold]] = {}
+        for one in told:
+            if isinstance(one, FillTold):
+                fills.setdefault(one.order_id, []).append(one)
+        known: list[OrderTold | FillTold] = []
+        for one in told:
+            if isinstance(one, FillTold) or not is_by_worth(one):
+                known.append(one)
+                continue
+            its = fills.get(one.order_id, [])
+            asked = [] if is_whole(one, its) else (yield from self.order(one.symbol, one.order_id))
+            known += asked or [settled(one, its)]
+        return known
+
+    def order(self, symbol: str, order_id: str) -> _Rows[OrderTold | FillTold]:
         """One order and its fills; nothing if the exchange has forgotten it."""
         params = {**self._product, "symbol": symbol, "orderId": order_id}
         try:
@@ -195,6 +212,8 @@ class Unified:
             asked = {**self._product, "symbol": symbol, **stretch}
             trades += yield from self._pages(_TRADES, asked, _trades)
         fills = self._fills(trade for trade in trades if trade.order_id == order_id)
+        if is_by_worth(told):
+            told = settled(told, fills)
         return [*sorted(fills, key=when), told]
 
     # --- what comes back --------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,11 +15,9 @@ from common.exchanges.kucoin.words import STATES
 from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice, Unreadable
 from common.exchanges.told import BalancesTold, FillTold, OrderTold, Position, PositionsTold
-from common.model.account import Balance, ExecutionReport, Fill
+from common.model.account import Balance
 from common.model.instruments import Catalog
 from common.model.streams import Market
-from common.recovery.orders import Orders
-from common.recovery.reports import Account
 from tests.exchanges.kucoin.pushes import COIN, LINEAR, NONE
 
 ORDER: dict[str, Any] = {
@@ -116,45 +113,14 @@ def test_an_undocumented_state_is_told_as_what_it_is() -> None:
     assert (told_.status, told_.raw_status) == ("UNKNOWN", "7")
 
 
-def test_a_size_in_the_quote_asset_is_at_least_so_much_of_the_base_asset() -> None:
-    """0.00013 at 76153.846… on average, which is told as 76153.8: never more than the trades are."""
+def test_of_a_size_in_the_quote_asset_the_average_tells_nothing() -> None:
+    """It is rounded: what is filled in the base asset its trades tell."""
     (told_,) = order(qU="QUOTECCY", q="10", fS="9.9", aP="76153.8")
-    assert (told_.quantity, told_.filled_quote) == (UNSET, "9.9")
-    assert (told_.filled, told_.status) == ("0.0001299999080809", "FILLED")
+    assert (told_.quantity, told_.filled, told_.filled_quote) == (UNSET, UNSET, "9.9")
     (told_,) = order(qU="QUOTECCY", q="10", fS="0", os=2)
     assert (told_.quantity, told_.filled, told_.filled_quote) == (UNSET, "0", "0")
-    (told_,) = order(qU="QUOTECCY", q="10", fS="9.9", aP="0")
-    assert (told_.filled, told_.filled_quote) == (UNSET, "9.9")
-    (told_,) = order(qU="QUOTECCY", q="10", fS="", os=2)
+    (told_,) = order(qU="QUOTECCY", q="10", fS="")
     assert (told_.filled, told_.filled_quote) == (UNSET, UNSET)
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), min_size=1, max_size=5),
-    st.integers(0, 8),
-)
-def test_it_is_never_more_than_the_trades_add_up_to(
-    trades: list[tuple[int, int]], decimals: int
-) -> None:
-    base = sum(Decimal(size).scaleb(-8) for size, _ in trades)
-    worth = sum(Decimal(size).scaleb(-8) * Decimal(price).scaleb(-4) for size, price in trades)
-    average = (worth / base).quantize(Decimal(1).scaleb(-decimals))
-    (told_,) = order(qU="QUOTECCY", fS=f"{worth:f}", aP=f"{average:f}")
-    assert told_.filled is UNSET or Decimal(told_.filled) <= base
-
-
-def test_an_order_by_its_worth_ends_when_its_trades_are_told() -> None:
-    """They have a channel of their own, which may be the slower one."""
-    (end,) = order(qU="QUOTECCY", q="0.79", fS="0.788236")
-    (fill,) = hear("spot", "execution.UNIFIED", TRADE)
-    assert isinstance(fill, FillTold)
-    orders = Orders(Account("kucoin", "spot", "a"))
-    assert [
-        report.status for report in orders.take([end]) if isinstance(report, ExecutionReport)
-    ] == ["NEW"]
-    out = orders.take([fill])
-    assert isinstance(out[0], Fill)
-    assert [report.status for report in out if isinstance(report, ExecutionReport)] == ["FILLED"]
 
 
 def test_a_trade_has_its_fee() -> None:
