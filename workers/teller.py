@@ -148,7 +148,8 @@ class Teller:
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self.take(rest, asked_ms, entire=entire)
         symbols = self._asked_of(book.symbols(listed, catalog, entire=entire))
-        known = Known(book.orders.again_ms, asked_ms, symbols)
+        # To the very now: what the snapshot has seen moved by is not to be seen to move the next time.
+        known = Known(book.orders.again_ms, self.now_ms, symbols)
         history = private.since(market, self._credentials, catalog, known)
         happened = await self.ask(history, urgent=entire)
         await self.take([*happened, *listed], origin="reconcile")

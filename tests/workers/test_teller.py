@@ -45,7 +45,7 @@ class Exchange:
         now_ms: its time.
         listed, happened: what is open, and what its histories tell.
         orders: what it answers to an order's id; nothing: it does not know it.
-        refuses: what it refuses, by what is asked.
+        refuses, takes_ms: what it refuses, and how long it takes, by what is asked.
         asked: ``snapshot``, ``since`` and the ids of orders, one after another.
         known: what the histories were asked with.
     """
@@ -56,6 +56,7 @@ class Exchange:
         self.happened: list[Told] = []
         self.orders: dict[str, list[Told]] = {}
         self.refuses: dict[str, InquiryFailed] = {}
+        self.takes_ms: dict[str, int] = {}
         self.asked: list[str] = []
         self.known: list[Known] = []
         self.rules = PrivateRules(hosts={}, **rules)
@@ -87,6 +88,7 @@ class Exchange:
     ) -> Generator[RestRequest, bytes, Sequence[Told]]:
         yield RestRequest(url=what)
         self.asked.append(what)
+        self.now_ms += self.takes_ms.get(what, 0)
         if what in self.refuses:
             raise self.refuses[what]
         return tuple(told)
@@ -221,6 +223,18 @@ async def test_what_was_told_is_asked_for_once_more_only_where_rest_may_have_lag
     exchange.now_ms += HOUR
     await a_teller(exchange, speaker).reconcile(entire=True)
     assert exchange.known[2].since_ms == T0 + HOUR - OVERLAP_MS
+
+
+async def test_what_a_snapshot_may_have_seen_already_is_asked_for_and_asked_for_again() -> None:
+    """It may wait long for the exchange's limits. What moved a balance before it was made is looked for
+    now, and what came after it the next time: nothing is between.
+    """
+    exchange, speaker = Exchange(), Speaker()
+    exchange.takes_ms = {"snapshot": MINUTE, "since": MINUTE}
+    teller = a_teller(exchange, speaker)
+    await teller.reconcile(entire=True)
+    assert exchange.known[0].until_ms == T0 + MINUTE
+    assert teller.book.since_ms == T0
 
 
 async def test_where_more_may_have_been_traded_than_can_be_asked_for_it_is_said() -> None:
