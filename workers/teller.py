@@ -170,8 +170,8 @@ class Teller:
         is_known = await self._fetch(order)
         if is_known is None or order.is_over or (is_known and order.about.status != "UNKNOWN"):
             return
-        orders = self.book.orders
-        if orders.missed(order, asked_ms) or self._may_be_forgotten(asked_ms):
+        is_gone = not is_known and self._may_be_forgotten(asked_ms)
+        if self.book.orders.missed(order, asked_ms) or is_gone:
             await self._publish(self.book.conclude(order, asked_ms), "reconcile")
         self._speaker.changed(self.book.changes())
 

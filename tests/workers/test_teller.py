@@ -384,6 +384,17 @@ async def test_an_end_by_a_word_that_nobody_documents_is_concluded_and_not_asked
     assert speaker.path == ["NEW", "UNKNOWN", "CANCELED"]
 
 
+async def test_a_word_that_nobody_documents_is_not_forgotten_however_long_ago_all_was_told() -> (
+    None
+):
+    exchange, speaker = Exchange(remembers_s=7200.0), Speaker()
+    teller = await resting(exchange, speaker)
+    exchange.orders = {"1": [state("UNKNOWN", at=HOUR, raw_status="half_baked")]}
+    exchange.now_ms += 2 * HOUR
+    await teller.reconcile(entire=True)
+    assert speaker.path == ["NEW", "UNKNOWN"]
+
+
 async def test_a_word_that_changes_is_not_the_last() -> None:
     exchange, speaker = Exchange(), Speaker()
     teller = await resting(exchange, speaker)
