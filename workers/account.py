@@ -16,6 +16,7 @@ from loguru import logger
 from msgspec import Struct
 
 from common.clocks import machine_s
+from common.exchanges.patience import MOST_S
 from common.exchanges.private import Credentials, Heard, InquiryFailed, Opened, Trouble
 from common.exchanges.protocol import Unreadable
 from common.exchanges.told import FillTold, OrderTold, Told
@@ -41,6 +42,8 @@ BALANCES_S = 2.0
 SOON_S = 5.0
 # What could not be asked, and ends nothing.
 AGAIN_S = 30.0
+# Longer than anybody waits for a turn.
+OPENED_WITHIN_S = 2 * MOST_S
 
 UNDELIVERED = Outcome("asked", "transient", "no queue takes its events")
 
@@ -119,13 +122,18 @@ class AccountLife:
             self._teller = Teller(self._record, credentials, book, self._means, self._speaker)
         teller, market = self._teller, self._record.market
         await self._wait_for_catalog()
-        url = await teller.ask(self._venue.private.open(market, credentials))
-        line = self._means.sockets.join(self._venue, url, self._record.account_id, credentials)
+        async with self._means.gate(self._record):
+            url = await teller.ask(self._venue.private.open(market, credentials))
+            line = self._means.sockets.join(self._venue, url, self._record.account_id, credentials)
+            try:
+                told = await self._until_opened(line)
+                self._opened_s = machine_s()
+                await self._catch_up(teller)
+            except BaseException:
+                self._means.sockets.leave(line)
+                raise
         self._line = line
         try:
-            told = await self._until_opened(line)
-            self._opened_s = machine_s()
-            await self._catch_up(teller)
             await teller.take(told)
             await self._hear(teller, line, url, credentials)
         finally:
@@ -159,7 +167,8 @@ class AccountLife:
         """What was told before it was said to be open."""
         told: list[Told] = []
         while True:
-            heard = await line.next(2 * self._rules.answer_s)
+            # The socket counts from when the account is joined; before that others may have their turn.
+            heard = await line.next(OPENED_WITHIN_S)
             if heard is None:
                 raise Ended("transient", "the account was not opened in time")
             if isinstance(heard, Opened):

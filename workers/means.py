@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from common.clocks import wall_ms
 from common.exchanges.private import Private
@@ -23,6 +25,9 @@ from workers.mirror import Mirror
 # Exchanges tell further back more slowly, and not everything.
 LONGEST_LOOK_BACK_MS = 86_400_000
 
+# Enough to keep every exchange's budget busy, and few enough that all of them fit its queue.
+OPENED_AT_ONCE = 16
+
 
 class Means(Struct, frozen=True):
     """Shared by all accounts here.
@@ -32,6 +37,7 @@ class Means(Struct, frozen=True):
         reconcile_s: how often a live account is compared with REST (machine seconds).
         speed: the exchanges' seconds in one of ours; 1 but for tests.
         mirror: tells older backends; None: there are none.
+        gates: who may be opened now, by place.
         paper: what is traded on paper, by the exchange whose prices are followed; empty: nothing is.
     """
 
@@ -46,6 +52,16 @@ class Means(Struct, frozen=True):
     speed: float = 1.0
     mirror: Mirror | None = None
     paper: Mapping[str, Private] = {}
+    gates: defaultdict[str, asyncio.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(OPENED_AT_ONCE))
+    )
+
+    def gate(self, record: AccountRecord) -> asyncio.Semaphore:
+        """Where accounts of a place are opened and compared for the first time, so many at once, in turn.
+
+        More than that would get in each other's way: each needs several answers, one after another.
+        """
+        return self.gates[f"{record.exchange}:{record.market}"]
 
     def open_for_ms(self, record: AccountRecord) -> int:
         """For how long an account has been open, by the exchange's time, as far as it is looked back.

@@ -146,7 +146,7 @@ class OwnedAccount:
     def holds(self, lease: Lease) -> None:
         """See ``Owned``."""
         self.lease = lease
-        self.speaker.epoch = lease.epoch
+        self.speaker.holds(lease.epoch)
 
     async def hush(self, limit_s: float) -> bool:
         """See ``Owned``."""

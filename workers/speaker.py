@@ -63,6 +63,7 @@ class Speaker:
         self._mirror = mirror
         self._confirms = Confirms()
         self._ledger = ""
+        self._is_doubted = False
         # Gives all that is to be kept, when Redis has lost what was.
         self._everything: Callable[[], Pieces] | None = None
         # What is kept later is newer, and must not be written before.
@@ -161,7 +162,7 @@ class Speaker:
         """
         async with self._keeping:
             pieces = self._confirms.take()
-            if not pieces:
+            if not (pieces or self._is_doubted):
                 return
             try:
                 known = await self._ledgers.write(self._ledger, self.epoch, pieces)
@@ -170,13 +171,20 @@ class Speaker:
             except BaseException:  # of a call that is cancelled nobody knows what it did
                 self._confirms.keep_back(pieces)
                 raise
+            self._is_doubted = False
             if not known and self._everything is not None and not self.is_undelivered:
                 self._confirms.owe(self._everything)
 
     @property
     def has_to_keep(self) -> bool:
-        """Whether something is confirmed and not kept."""
-        return self._confirms.is_ready
+        """Whether something is confirmed and not kept, or what was kept may be lost."""
+        return self._confirms.is_ready or self._is_doubted
+
+    def holds(self, epoch: int) -> None:
+        """The lease was renewed. Under a new epoch Redis was away, and may have lost what was kept."""
+        if epoch != self.epoch and self._everything is not None:
+            self._is_doubted = True
+        self.epoch = epoch
 
     @property
     def is_under_way(self) -> bool:

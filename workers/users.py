@@ -11,8 +11,10 @@ from typing import Any
 from loguru import logger
 
 from common.clocks import machine_s
+from common.exchanges.patience import Patient
 from common.exchanges.private import Transport
 from common.exchanges.registry import EXCHANGES, PRIVATE, on_paper
+from common.exchanges.spending import Spending
 from common.fleet.accounts import Accounts
 from common.fleet.breaker import Breaker
 from common.fleet.client import RedisAway, keep_flushed
@@ -58,7 +60,7 @@ class UserWorker(Worker[OwnedAccount]):
         self._accounts = Accounts(self._redis, self._keys)
         clocks = Clocks(self._rest, settings.market_clock)
         ways: Mapping[Transport, Ways] = {
-            "websocket": to_exchanges(self._addresses, dial, self._budgets),
+            "websocket": to_exchanges(self._addresses, dial, self._spending),
             "socket.io": beside_us(dial_events),
         }
         self._sockets = Sockets(ways, self._catalog, clocks.now_ms)
@@ -99,6 +101,10 @@ class UserWorker(Worker[OwnedAccount]):
         self._shards = self._make_shards()
         # Also those that are given back and of which something is not confirmed.
         self._runners: dict[Shard, OwnedAccount] = {}
+
+    def _spender(self) -> Spending:
+        """Accounts are opened by the thousand, and an early answer is worth nothing to them."""
+        return Patient(self._budgets)
 
     def _outcome(self, subject: Subject, outcome: Outcome) -> None:
         if isinstance(subject, AccountEvent):

@@ -19,6 +19,7 @@ from msgspec import Raw
 
 from common.clocks import machine_s, wall_ms
 from common.exchanges.registry import EXCHANGES
+from common.exchanges.spending import Spending
 from common.fleet.budgets import Budgets
 from common.fleet.client import RedisAway, connect, drop_idle, wait_for_redis
 from common.fleet.directory import Directory, FetchFailed
@@ -82,8 +83,9 @@ class Worker(ABC, Generic[OwnedT]):
         self._keys = keys = Keys(settings.redis_prefix)
         self._redis = connect(settings.redis_url.reveal())
         self._budgets = Budgets(self._redis, keys, settings.egress, settings.worker_name)
-        self._rest = Rest(settings.exchange_gateway, self._budgets)
-        self._addresses = Addresses(settings.exchange_gateway, self._rest.answer, self._budgets)
+        self._spending = spending = self._spender()
+        self._rest = Rest(settings.exchange_gateway, spending)
+        self._addresses = Addresses(settings.exchange_gateway, self._rest.answer, spending)
         self._members = Members(self._redis, keys, settings.lease_ttl_s)
         self._leases = Leases(self._redis, keys, self._id, settings.lease_ttl_s)
         self._directory = Directory(self._redis, keys, self._fetch)
@@ -102,6 +104,10 @@ class Worker(ABC, Generic[OwnedT]):
         return Shards(self._id, self._leases, self._open, self._flush, self._is_calm)
 
     # --- what differs between kinds -------------------------------------------------------------
+
+    def _spender(self) -> Spending:
+        """How this kind spends what the exchanges allow."""
+        return self._budgets
 
     @abstractmethod
     def _outcome(self, subject: Subject, outcome: Outcome) -> None:
