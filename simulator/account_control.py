@@ -12,6 +12,9 @@
                                   liquidate               symbol [, price, positionSide]
                                   deposit withdraw        asset, amount
                                   answers the order as it stands then
+    POST /control/account/key     {"account": …} gives it another key, as its owner would after losing one; answers
+                                  the account with it, and when the one before was shown last ("shownMs", by the
+                                  wall; 0: never)
     POST /control/trader          {"ordersPerMin": 600} trades for all accounts by the market's clock; 0: no
                                   more orders, with "settle" what is open ends now; answers {"placed", "pending"}
     POST /control/account/fault   {"kind": "missEvents", "exchange": "binance", "account": "…", "events": 3},
@@ -39,8 +42,19 @@ from msgspec import Meta, Struct
 from common.model.streams import Market
 from simulator.account_truth import account_truth, order_truth
 from simulator.accounts.account import Account, Impossible
+from simulator.accounts.doings import (
+    CancelOrder,
+    Deposit,
+    Doing,
+    ExpireOrder,
+    FillOrder,
+    Liquidate,
+    Place,
+    RejectOrder,
+    Withdraw,
+)
 from simulator.accounts.faults import AccountFault
-from simulator.accounts.model import Fact, Order, PositionSide, Side, Status
+from simulator.accounts.model import Fact, Order, Status
 from simulator.control import BadRequest, Handler, answering, read
 from simulator.desk import Desk, Opening
 from simulator.exchanges.protocol import Traded
@@ -48,77 +62,6 @@ from simulator.listing import Listing
 from simulator.world import World
 
 _MOST_AT_ONCE = 2_000
-
-
-class _Doing(
-    Struct, frozen=True, forbid_unknown_fields=True, rename="camel", tag_field="action", kw_only=True
-):  # fmt: skip
-    account: str
-    market: Market
-
-
-class Place(_Doing, frozen=True, tag="place", kw_only=True):
-    """A new order; without a price a market order."""
-
-    symbol: str
-    side: Side
-    quantity: Decimal
-    price: Decimal | None = None
-    client_id: str = ""
-    reduce_only: bool = False
-    position_side: PositionSide = "BOTH"
-    time_in_force: str = "GTC"
-
-
-class FillOrder(_Doing, frozen=True, tag="fill", kw_only=True):
-    """A trade: of all that is left where no quantity is given, at the limit or the last price."""
-
-    order: int
-    quantity: Decimal | None = None
-    price: Decimal | None = None
-    maker: bool = False
-
-
-class CancelOrder(_Doing, frozen=True, tag="cancel", kw_only=True):
-    """It is canceled."""
-
-    order: int
-
-
-class RejectOrder(_Doing, frozen=True, tag="reject", kw_only=True):
-    """It is rejected, for a reason in the exchange's words."""
-
-    order: int
-    reason: str = ""
-
-
-class ExpireOrder(_Doing, frozen=True, tag="expire", kw_only=True):
-    """It expires, for a reason in the exchange's words."""
-
-    order: int
-    reason: str = ""
-
-
-class Liquidate(_Doing, frozen=True, tag="liquidate", kw_only=True):
-    """The exchange ends a position, at this price or the last one."""
-
-    symbol: str
-    price: Decimal | None = None
-    position_side: PositionSide = "BOTH"
-
-
-class Deposit(_Doing, frozen=True, tag="deposit", kw_only=True):
-    """Money comes."""
-
-    asset: str
-    amount: Decimal
-
-
-class Withdraw(_Doing, frozen=True, tag="withdraw", kw_only=True):
-    """Money goes."""
-
-    asset: str
-    amount: Decimal
 
 
 class Trading(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -130,7 +73,10 @@ class Trading(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", k
     settle: bool = False
 
 
-Doing = Place | FillOrder | CancelOrder | RejectOrder | ExpireOrder | Liquidate | Deposit | Withdraw
+class NewKey(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """Another key for an account."""
+
+    account: str
 
 
 class _Clerk:
@@ -229,8 +175,15 @@ def add_routes(
     async def list_(_: web.Request) -> Any:
         return {"accounts": [_described(account) for account in world.accounts]}
 
+    async def renew(request: web.Request) -> Any:
+        account = desk.account((await read(request, NewKey)).account)
+        before = desk.renew(account)
+        return {**_described(account), "shownMs": before.shown_ms}
+
     async def help_(_: web.Request) -> Any:
-        _names, schemas = msgspec.json.schema_components([Opening, Doing, Trading, AccountFault])
+        _names, schemas = msgspec.json.schema_components(
+            [Opening, Doing, NewKey, Trading, AccountFault]
+        )
         return {"help": (__doc__ or "").splitlines(), "schemas": schemas}
 
     async def do(request: web.Request) -> Any:
@@ -258,6 +211,7 @@ def add_routes(
     app.router.add_get("/control/accounts", _json(list_))
     app.router.add_get("/control/account", _json(help_))
     app.router.add_post("/control/account", _json(do))
+    app.router.add_post("/control/account/key", _json(renew))
     app.router.add_post("/control/trader", _json(trade))
     app.router.add_post("/control/account/fault", _json(fault))
     app.router.add_get("/truth/accounts", _json(truth))

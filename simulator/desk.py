@@ -27,7 +27,7 @@ from simulator.accounts.faults import (
     TakeAddress,
     TakePermission,
 )
-from simulator.accounts.keys import PERMISSIONS, KeyKind, Permission
+from simulator.accounts.keys import PERMISSIONS, Key, KeyKind, Permission
 from simulator.accounts.model import Fact
 from simulator.accounts.trader import Trader
 from simulator.exchanges.protocol import PrivateSide, Traded
@@ -122,6 +122,14 @@ class Desk:
         )  # fmt: skip
         self._delivery.skip(account)
         return account
+
+    def renew(self, account: Account) -> Key:
+        """Give an account another key, which may do what the one before could; that one."""
+        private, taken = self.private(account.exchange), self._taken.pop(account.name, None)
+        name = f"{account.name}, key {next(self._numbers)}"
+        key = private.key(self._world.market.seed, name, account.key.kind)
+        key.permissions, key.addresses = taken or (account.key.permissions, account.key.addresses)
+        return self._world.accounts.renew(account, key)
 
     def _trades_with(self, market: Market, asset: str) -> bool:
         for listing in (listed.listing for listed in self._world.catalog.of(market)):

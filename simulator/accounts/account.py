@@ -50,6 +50,7 @@ class Account:
 
     Attributes:
         name: unique among all accounts.
+        user: what the exchange's numbers for its owner are made of; stays when the key is another.
         mode: the exchange's own word for the kind of account.
         hedged: long and short positions are kept apart.
         fees_in_quote: spot takes its fees in the quote asset whatever is bought; else in what is got.
@@ -58,6 +59,7 @@ class Account:
     name: str
     exchange: str
     key: Key
+    user: str
     numbers: Numbers
     wallets: Wallets
     mode: str = ""

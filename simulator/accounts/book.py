@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import product
 
+from common.clocks import wall_ms
 from common.model.streams import Market
 from simulator.accounts.account import Account, Impossible
 from simulator.accounts.keys import Key
@@ -43,8 +44,25 @@ class Accounts:
         return self._by_name.get(name)
 
     def of_key(self, exchange: str, key: str) -> Account | None:
-        """The account that a key of an exchange opens, revoked or not."""
-        return self._by_key.get((exchange, key))
+        """The account that a key of an exchange opens, revoked or not; the key has been shown now."""
+        account = self._by_key.get((exchange, key))
+        if account is not None:
+            account.key.shown_ms = wall_ms()
+        return account
+
+    def renew(self, account: Account, key: Key) -> Key:
+        """Give an account another key; the one before is nobody's from now on, and is answered.
+
+        Raises:
+            Impossible: there is such a key already.
+        """
+        if (account.exchange, key.key) in self._by_key:
+            raise Impossible(f"{account.name} has that key already")
+        before = account.key
+        del self._by_key[account.exchange, before.key]
+        self._by_key[account.exchange, key.key] = account
+        account.key = key
+        return before
 
     def open(
         self, name: str, exchange: str, key: Key, *, markets: Iterable[Market],
@@ -62,7 +80,7 @@ class Accounts:
         if len(self._by_name) >= MAX_ACCOUNTS:
             raise Impossible(f"no more than {MAX_ACCOUNTS} accounts")
         account = Account(
-            name=name, exchange=exchange, key=key, numbers=self._numbers[exchange],
+            name=name, exchange=exchange, key=key, user=key.key, numbers=self._numbers[exchange],
             wallets=Wallets(wallet_of), mode=mode, hedged=hedged, fees_in_quote=fees_in_quote,
         )  # fmt: skip
         given: set[tuple[str, str]] = set()

@@ -31,6 +31,7 @@ class Key:
         secret: a text (hmac), or a private key in PEM; of Ed25519 also its bytes in base64.
         addresses: that it may be used from; None: any.
         revoked: it is no key any more.
+        shown_ms: when somebody showed it last, by the wall; 0: nobody ever has.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Key:
         self.key, self.secret, self.passphrase, self.kind = key, secret, passphrase, kind
         self.permissions, self.addresses = permissions, addresses
         self.revoked = False
+        self.shown_ms = 0
 
     def allows(self, permission: Permission, address: str) -> bool:
         """Whether it may be used so, from there."""

@@ -9,8 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from common.clocks import wall_ms
 from common.model.streams import Market
 from tests.simulator.binance_accounts import API, Owner, an_owner, call, event, opened
+from tests.simulator.kucoin_accounts import Owner as KucoinOwner
 from tests.simulator.wire import Wire, dial
 from tests.support.simulator import RunningSimulator, simulator
 
@@ -169,6 +171,34 @@ async def test_a_key_that_may_not_be_used_is_refused_and_heal_brings_back_what_i
         assert (await owner.listen_key("linear"))[0] == 401
         await exchange.control("heal")
         assert (await owner.ask(market, path))[0] == (401 if kind == "revokeKey" else 200)
+
+
+@pytest.mark.parametrize("kind", ["revokeKey", "takePermission", "takeAddress"])
+async def test_an_account_that_is_given_another_key_is_asked_with_that_alone(kind: str) -> None:
+    async with simulator() as exchange:
+        owner = await an_owner(exchange)
+        await placed(owner, 1)
+        await owner.fault(kind)
+        before_ms = wall_ms()
+        assert (await owner.ask("spot", "/api/v3/account"))[0] == 401
+        row = await exchange.control("account/key", account=owner.name)
+        assert before_ms <= row["shownMs"] <= wall_ms()
+        assert row["key"] != owner.key
+        assert (await owner.ask("spot", "/api/v3/account"))[0] == 401
+        same = type(owner)(exchange, row)
+        assert len(await same.rows("spot", "/api/v3/openOrders")) == 1
+        again = await exchange.control("account/key", account=owner.name)
+        assert again["key"] not in (row["key"], owner.key)
+
+
+async def test_a_kucoin_user_stays_the_same_whatever_the_key() -> None:
+    async with simulator() as exchange:
+        owner = await KucoinOwner.one(exchange)
+        before = await owner.data("spot", "/api/v1/user/api-key")
+        row = await exchange.control("account/key", account=owner.name)
+        after = await KucoinOwner(exchange, row).data("spot", "/api/v1/user/api-key")
+        assert before["apiKey"] != after["apiKey"]
+        assert before["uid"] == after["uid"]
 
 
 async def test_addresses_that_a_key_may_come_from() -> None:

@@ -244,7 +244,7 @@ def _key_info(asked: Asked) -> object:
         "permission": "General,Spot,Futures" if "trade" in account.key.permissions else "General",
         "ipWhitelist": ",".join(sorted(account.key.addresses or ())),
         "isMaster": True,
-        "uid": int(account.key.key[:7], 16),
+        "uid": int(account.user[:7], 16),
         "createdAt": 1_700_000_000_000,
     }
 

@@ -42,7 +42,7 @@ class Event(NamedTuple):
 
 def user_id(account: Account) -> str:
     """The number of the user, as it looks."""
-    return account.key.key[::-1]
+    return account.user[::-1]
 
 
 def events(account: Account, fact: Fact) -> list[Event]:
@@ -184,7 +184,7 @@ def _spot_balance(account: Account, fact: Fact, balance: Balance) -> Event:
         context["tradeId"] = str(trade_id(fact.fill))
     number = f"{fact.time_ms:013d}{fact.number % 100:02d}"
     data = {
-        "accountId": str(int(account.key.key[:9], 16)),
+        "accountId": str(int(account.user[:9], 16)),
         "currency": balance.asset,
         "total": plain(balance.total),
         "available": plain(balance.free),
