@@ -177,10 +177,7 @@ def _run(
         evidence = asyncio.run(run.run())
         if options.keep:
             _keep(stack.folder, evidence)
-            told = run.account_verdict
-            (stack.folder / "account-reasons.txt").write_text(
-                "\n".join(told.reasons if told else ())
-            )
+            _keep_accounts(stack.folder, run, evidence)
         return run, evidence
 
 
@@ -197,6 +194,15 @@ def _keep(folder: Path, evidence: Evidence) -> None:
     lines = map(msgspec.json.encode, evidence.deliveries)
     (folder / "deliveries.jsonl").write_bytes(b"\n".join(lines))
     (folder / "reasons.txt").write_text("\n".join(_reasons(judge(evidence))))
+
+
+def _keep_accounts(folder: Path, run: ChaosRun, evidence: Evidence) -> None:
+    """What accounts are judged by, and what is wrong with them."""
+    if run.account_verdict is None:
+        return
+    known = {"opened": run.opened, "truths": run.truths, "carried": evidence.carried}
+    (folder / "accounts.json").write_bytes(msgspec.json.encode(known))
+    (folder / "account-reasons.txt").write_text("\n".join(run.account_verdict.reasons))
 
 
 def _first_of_each(reasons: Sequence[str]) -> list[str]:

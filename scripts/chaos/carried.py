@@ -17,6 +17,8 @@ class Carried(Struct, frozen=True, rename="camel", kw_only=True):
         pids: the processes it was done to.
         symbol: exchange, market and symbol it was done to, where it is about one.
         killed: whether the processes were ended without being asked.
+        account: the exchange's account it was done to, where it is about one.
+        shown_ms: when a key that was taken away was shown last.
     """
 
     fault: Fault
@@ -26,6 +28,8 @@ class Carried(Struct, frozen=True, rename="camel", kw_only=True):
     pids: tuple[int, ...] = ()
     symbol: tuple[str, str, str] | None = None
     killed: bool = False
+    account: str = ""
+    shown_ms: int = 0
 
 
 def ended(carried: Iterable[Carried]) -> list[int]:
@@ -40,6 +44,8 @@ class Hit(Struct, frozen=True):
     pids: tuple[int, ...] = ()
     symbol: tuple[str, str, str] | None = None
     killed: bool = False
+    account: str = ""
+    shown_ms: int = 0
 
 
 NOTHING = Hit()

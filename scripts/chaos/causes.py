@@ -19,12 +19,11 @@ is explained if one fault fits in every respect:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from scripts.chaos.carried import Carried
-from scripts.chaos.consumer import Delivery
 from scripts.chaos.kinds import LEASE_TTL_S, LOOK_BACK_S
 
 # Exchange, market and epoch to the processes that were seen to own streams there under it.
@@ -42,6 +41,22 @@ ARRIVES_S = 10.0
 HEARTBEATS_S = 45.0
 # From an outage's end until workers are connected and what waited has left.
 RECONNECTED_S = 35.0
+
+
+class Copy(Protocol):
+    """A message as it came: of a candle, or of an account."""
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """What it says."""
+
+    @property
+    def epoch(self) -> int:
+        """Of the owner that sent it."""
+
+    @property
+    def arrived_ms(self) -> int:
+        """When it came, by the wall."""
 
 
 class Cause(Struct, frozen=True):
@@ -114,8 +129,8 @@ MUTE_S: Mapping[str, float] = {
 
 
 def explained(
-    before: Sequence[Delivery],
-    again: Delivery,
+    before: Sequence[Copy],
+    again: Copy,
     carried: Sequence[Carried],
     owners: Owners,
     gaps: Stretches,
@@ -139,7 +154,7 @@ def explained(
     return None
 
 
-def _fits(cause: Cause, one: Carried, before: Delivery, again: Delivery, owners: Owners) -> bool:
+def _fits(cause: Cause, one: Carried, before: Copy, again: Copy, owners: Owners) -> bool:
     if one.fault.kind == "restart" and not one.killed:
         return False
     if cause.by_another and before.epoch == again.epoch:
@@ -166,7 +181,7 @@ def _arrived_by_ms(one: Carried, cause: Cause, carried: Sequence[Carried]) -> fl
     return max((other.to_ms + ARRIVES_S * 1000 for other in held), default=by_ms)
 
 
-def _may_have_owned(pids: Sequence[int], copy: Delivery, owners: Owners) -> bool:
+def _may_have_owned(pids: Sequence[int], copy: Copy, owners: Owners) -> bool:
     known = owners.get((copy.body["exchange"], copy.body["market"], copy.epoch))
     return known is None or bool(known.intersection(pids))
 

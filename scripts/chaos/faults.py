@@ -43,6 +43,7 @@ class Faults:
         rabbit: RabbitServer,
         redis: RedisServer,
         wires: Mapping[str, Proxy],
+        on_accounts: OnAccounts,
     ) -> None:
         self._exchanges = exchanges
         self._workers = workers
@@ -56,7 +57,7 @@ class Faults:
             **OnExchanges(exchanges).carry,
             **OnWires(wires).carry,
             **OnProcesses(workers, rabbit, redis).carry,
-            **OnAccounts(exchanges).carry,
+            **on_accounts.carry,
         }
 
     @property
@@ -90,6 +91,8 @@ class Faults:
                 pids=hit.pids,
                 symbol=hit.symbol,
                 killed=hit.killed,
+                account=hit.account,
+                shown_ms=hit.shown_ms,
             )
         )
         logger.bind(fault=str(fault), hit=hit.what).info("carried out")

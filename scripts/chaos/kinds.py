@@ -129,6 +129,13 @@ _ON_REDIS: Mapping[str, Kind] = {
 
 # What an exchange fails to tell is found by the next comparison with REST.
 _COMPARED_S = 45.0
+# An account that is refused is parked by then, and new credentials come after that.
+PARKED_S = (60.0, 75.0)
+
+
+def _refused_account(**how: tuple[Choice, ...]) -> Kind:
+    return Kind(family="account", weight=1, lasts_s=PARKED_S, felt_s=_COMPARED_S, most=2, how=how)
+
 
 ON_ACCOUNTS: Mapping[str, Kind] = {
     "miss_events": Kind(family="account", weight=6, felt_s=_COMPARED_S, how={"events": (1, 4, 20)}),
@@ -147,9 +154,14 @@ ON_ACCOUNTS: Mapping[str, Kind] = {
     "expire_access": Kind(
         family="account", weight=4, felt_s=_COMPARED_S, how={"told": (True, False)}
     ),
+    # Behind alone: what happens keeps the market's time, and who has believed a clock that is ahead asks
+    # only for what is later than that.
     "skew_clock": Kind(
-        family="account", weight=1, lasts_s=(3, 10), felt_s=_COMPARED_S, how={"ms": (-9_000, 9_000)}
+        family="account", weight=1, lasts_s=(10, 25), felt_s=_COMPARED_S, how={"s": (-8, -35)}
     ),
+    "revoke_key": _refused_account(),
+    "take_permission": _refused_account(permission=("read",)),
+    "take_address": _refused_account(),
 }
 
 # Those of candles alone.

@@ -14,20 +14,22 @@ from msgspec import Struct
 
 from common.clocks import MarketClock, machine_s, wall_ms
 from common.model.streams import Pattern
+from scripts.chaos.accounts import judge_accounts
 from scripts.chaos.carried import ended
 from scripts.chaos.consumer import Consumer
 from scripts.chaos.evidence import CLOSED, Evidence, asked_from, stream_of
 from scripts.chaos.faults import Faults
+from scripts.chaos.on_accounts import OnAccounts
 from scripts.chaos.processes import Workers
 from scripts.chaos.proxy import proxies
 from scripts.chaos.sampler import Sampler
 from scripts.chaos.schedule import Fault, quiet_s
 from scripts.chaos.screen import Picture, Screen
-from scripts.chaos.truth import owed, told_of, truth, wanted_of
+from scripts.chaos.truth import owed, truth, wanted_of
 from scripts.children import ENDING_SIGNALS, Child, ChildError
 from scripts.engines import RabbitServer, RedisServer
-from scripts.quick.account_judge import AccountVerdict
-from scripts.quick.accounts import Accounts
+from scripts.quick.account_verdict import AccountVerdict, Body
+from scripts.quick.accounts import Accounts, Opened
 from scripts.quick.exchanges import Exchanges
 from scripts.quick.stack import FLEET_STOP_S, Stack
 
@@ -58,6 +60,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     users: int
     accounts: int
 
+    @property
+    def user_targets(self) -> frozenset[str]:
+        """The workers that serve accounts, as faults call them."""
+        return frozenset(f"worker {self.workers + index}" for index in range(self.users))
+
 
 class ChaosRun:
     """One run. ``problems`` says what went wrong beyond what the judge can see."""
@@ -75,6 +82,8 @@ class ChaosRun:
         self._flowing: set[str] = set()
         self._began_s = 0.0
         self.account_verdict: AccountVerdict | None = None
+        self.opened: Sequence[Opened] = ()
+        self.truths: Mapping[str, Body] = {}
         self.faults: Faults | None = None
         self.sampler: Sampler | None = None
         self.problems: list[str] = []
@@ -108,14 +117,19 @@ class ChaosRun:
             await accounts.open()
             wires = {"net": net, "rabbit": rabbit_wire, "redis": redis_wire}
             health_url = f"http://127.0.0.1:{self._stack.health_port}/health"
-            faults = self.faults = Faults(exchanges, workers, self._rabbit, self._redis, wires)
+            on_accounts = OnAccounts(exchanges, accounts, plan.clock.speed)
+            faults = Faults(exchanges, workers, self._rabbit, self._redis, wires, on_accounts)
+            self.faults = faults
             sampler = self.sampler = Sampler(http, health_url, workers)
             with self._screen:
                 async with _running(sampler.run()):
                     started_ms = await self._disturb(fleet, exchanges, faults, sampler, accounts)
                 evidence = await self._evidence(exchanges, faults, sampler, started_ms)
                 if accounts.opened:
-                    self.account_verdict = await accounts.verdict(told_of(evidence.deliveries))
+                    self.opened, self.truths = accounts.opened, await accounts.truths()
+                    self.account_verdict = judge_accounts(
+                        evidence, self.opened, self.truths, plan.user_targets
+                    )
             await self._stop_fleet(fleet)
             return evidence
 
@@ -172,8 +186,11 @@ class ChaosRun:
     async def _let_in(self, fleet: Child, sampler: Sampler) -> None:
         """Accounts come back as fast as the exchanges' limits let them, and are compared once more."""
         until_s = machine_s() + LET_IN_S
-        while not sampler.let_in and await self._look("letting in", fleet, until_s):
+        while sampler.shut_out and await self._look("letting in", fleet, until_s):
             pass
+        if sampler.shut_out and not self._stop.is_set():
+            told = "; ".join(sampler.shut_out)
+            self.problems.append(f"accounts not live at the end: {told}")
         compared_s = machine_s() + 2 * RECONCILE_S
         while await self._look("comparing", fleet, compared_s):
             pass

@@ -67,11 +67,16 @@ class Sampler:
         return self.health.get("status") == "ok"
 
     @property
-    def let_in(self) -> bool:
-        """Whether the fleet is seen, and says of no market that accounts are not live."""
-        if self.health.get("status") not in ("ok", "degraded"):
-            return False
-        return not any("not live" in str(reason) for reason in self.health.get("reasons", ()))
+    def shut_out(self) -> list[str]:
+        """What the fleet says of accounts that are not live, or parked; of a fleet not seen, that."""
+        status = self.health.get("status")
+        if status not in ("ok", "degraded"):
+            return [f"the fleet is {status}"]
+        told = [
+            str(reason) for reason in self.health.get("reasons", ()) if "not live" in str(reason)
+        ]
+        notes = map(str, self.health.get("notes", ()))
+        return told + [note for note in notes if "account" in note and "parked" in note]
 
     def ended_by_themselves(self, ended_by_us: Iterable[int]) -> list[str]:
         """The workers that are gone without our having ended them."""

@@ -12,7 +12,7 @@ from common.model.intervals import length_ms
 from common.model.streams import MARKETS, Pattern, Stream
 from scripts.chaos.consumer import Delivery
 from scripts.chaos.kinds import LISTED_S
-from scripts.quick.account_judge import Told
+from scripts.quick.account_verdict import Told
 from scripts.quick.compare import Body
 from scripts.quick.exchanges import Exchanges
 
@@ -66,5 +66,6 @@ def told_of(deliveries: Iterable[Delivery]) -> Mapping[str, Sequence[Told]]:
     told: defaultdict[str, list[Told]] = defaultdict(list)
     for one in deliveries:
         if "eventType" in one.body and not one.own:
-            told[one.body["accountId"]].append(Told(one.message_id, one.body))
+            message = Told(one.message_id, one.body, one.arrived_ms, one.epoch)
+            told[one.body["accountId"]].append(message)
     return told

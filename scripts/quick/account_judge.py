@@ -3,74 +3,51 @@
 The counts, and when each is not zero:
 
 - fillsMissing: a trade of the account never came.
-- fillsWrong: one came that never was, twice under two names, or says another price, size, fee, side.
+- fillsWrong: one came that never was, twice under two names, or says another price, size, fee, side, …
 - ordersMissing: an order of which nothing was told.
-- ordersUnheard (no fault): such an order without a trade, where the exchange lists orders by symbol only.
+- ordersBySymbol (no fault): orders without a trade, where the exchange lists orders by symbol only.
+- ordersUnheard (no fault): one of these of which nothing was told, where something was done to
+  whoever should have heard of it while it was there.
 - ordersNotTerminal: an order that has ended there, and whose last word here is no end.
-- endsWrong: the end is another, or its total or average price is.
+- ordersWrong: a report says another side, symbol, price, quantity, client id.
+- pathsWrong: not NEW and one report for every fill, each once; or a report before the fill that it counts.
+- endsWrong: the end is another, or its total is; it has none yet; it was inferred while the order lived.
 - terminalTwice: something follows an end.
 - cumulativeFell: a total is below one before it.
-- balancesWrong, positionsWrong: the last word on an asset or position is not how it stands.
+- averagesWrong: a report's average price, or what all was worth, is not that of the fills it counts.
+- balancesWrong, positionsWrong: the last word on an asset or position, of the newest owner that has
+  spoken, is not how it stands, or there is none. Of a position that has no side of its own, the sign counts.
+- misaddressed: a message of another exchange or market.
+- toldOtherwise, toldLess: what came again under the same ``message_id`` says something else, or leaves
+  out what was said. Who tells it again may know more of it (decision 0009): fields may be added.
+- repeatedUnexplained: it came again, and nothing has happened that explains it.
 
-What comes again under the same ``message_id`` is one message. Amounts are compared as numbers. Where
-inverse sizes come in the base asset and not in contracts, the truth's values are what they have to be.
+What comes again under the same ``message_id`` is one message. Amounts are compared as numbers, and what an
+exchange does not tell is not asked for. Where inverse sizes come in the base asset and not in contracts,
+the truth's values are what they have to be.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
 
-from msgspec import Struct, field
+from scripts.quick.account_case import Case
+from scripts.quick.account_fills import judge_fills
+from scripts.quick.account_holdings import judge_holdings
+from scripts.quick.account_orders import Stretches, judge_orders
+from scripts.quick.account_verdict import AccountVerdict, Body, Told
+from scripts.quick.compare import agree, difference
 
-Body = Mapping[str, Any]
+# Whether there is a reason for which a message came again, given its earlier copies.
+Explains = Callable[[Sequence[Told], Told], bool]
 
-TERMINAL = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED"})
-# What is counted and is nothing wrong.
-NO_FAULTS = frozenset({"accounts", "orders", "fills", "orders_unheard", "repeated", "reasons"})
-MOST_REASONS = 5_000
-
-
-class Told(NamedTuple):
-    """One message of an account."""
-
-    message_id: str
-    body: Body
+# The exchange's time is measured: as good as a slow answer lets it be.
+EARLY_MS = 2_000.0
 
 
-class AccountVerdict(Struct, rename="camel"):
-    """The counts over all accounts."""
-
-    accounts: int = 0
-    orders: int = 0
-    fills: int = 0
-    fills_missing: int = 0
-    fills_wrong: int = 0
-    orders_missing: int = 0
-    orders_unheard: int = 0
-    orders_not_terminal: int = 0
-    ends_wrong: int = 0
-    terminal_twice: int = 0
-    cumulative_fell: int = 0
-    balances_wrong: int = 0
-    positions_wrong: int = 0
-    repeated: int = 0
-    reasons: list[str] = field(default_factory=list)
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing is lost, doubled or wrong."""
-        return not any(
-            getattr(self, name) for name in self.__struct_fields__ if name not in NO_FAULTS
-        )
-
-    def blame(self, name: str, reason: str) -> None:
-        """Count something, and say what."""
-        setattr(self, name, getattr(self, name) + 1)
-        if len(self.reasons) < MOST_REASONS:
-            self.reasons.append(f"{name}: {reason}")
+def nothing_has_happened(_before: Sequence[Told], _again: Told) -> bool:
+    """Nothing explains that anything comes again."""
+    return False
 
 
 def judge_account(
@@ -81,186 +58,65 @@ def judge_account(
     *,
     fees: bool = True,
     lists_all: bool = True,
+    disturbed: Stretches = (),
+    early_ms: float = EARLY_MS,
+    explains: Explains = nothing_has_happened,
 ) -> None:
     """Add one account's market to the verdict.
 
     Args:
         verdict: that of all accounts so far.
+        told: all its messages, in the order they came.
+        truth: what ``/truth/accounts`` says of it.
         market: which of the account's.
         fees: every trade has to come with its fee; where the exchange does not stream them, one that
             has none is not wrong.
         lists_all: the exchange lists the orders of all symbols at once.
-        told: all its messages, in the order they came.
-        truth: what ``/truth/accounts`` says of it.
+        disturbed: when the account may not have been heard, by the exchange's time.
+        early_ms: an end may be inferred so long before its time.
+        explains: why a message came again.
     """
-    once: dict[str, Body] = {}
+    verdict.accounts += 1
+    firsts: dict[str, list[Told]] = {}
     for one in told:
-        verdict.repeated += one.message_id in once
-        once.setdefault(one.message_id, one.body)
-    judge = _Judge(verdict, list(once.values()), truth, market, fees=fees, lists_all=lists_all)
-    judge.judge()
+        firsts.setdefault(one.message_id, []).append(one)
+    once = [copies[0] for copies in firsts.values()]
+    case = Case(verdict, [one.body for one in once], truth, market)
+    for copies in firsts.values():
+        _judge_repeats(case, copies, explains)
+    for one in once:
+        _judge_address(case, one)
+    judge_orders(case, lists_all=lists_all, disturbed=disturbed, early_ms=early_ms)
+    judge_fills(case, fees=fees)
+    judge_holdings(case, _of_newest(once))
 
 
-class _Judge:
-    def __init__(
-        self,
-        verdict: AccountVerdict,
-        bodies: Sequence[Body],
-        truth: Body,
-        market: str,
-        *,
-        fees: bool,
-        lists_all: bool,
-    ) -> None:
-        self._lists_all = lists_all
-        self._fees = fees
-        self._verdict = verdict
-        self._bodies = bodies
-        self._market = market
-        self._truth = truth
-        self._name = truth["account"]
-        counted = any({"contracts", "cumulativeContracts"} & body.keys() for body in bodies)
-        self._sized = "contracts" if market == "inverse" and counted else "quantity"
-        # Where contracts are not counted, what they are worth is their size in the base asset.
-        self._by_value = market == "inverse" and not counted
-
-    def judge(self) -> None:
-        self._verdict.accounts += 1
-        self._judge_orders()
-        self._judge_fills()
-        self._judge_balances()
-        self._judge_positions()
-
-    def _of(self, kind: str) -> list[Body]:
-        return [body for body in self._bodies if body["eventType"] == kind]
-
-    def _blame(self, name: str, reason: str) -> None:
-        self._verdict.blame(name, f"{self._name} {self._market}: {reason}")
-
-    # --- orders -------------------------------------------------------------------------------
-
-    def _judge_orders(self) -> None:
-        paths: dict[str, list[Body]] = defaultdict(list)
-        for body in self._of("executionReport"):
-            paths[body["orderId"]].append(body)
-        for order in self._truth["orders"]:
-            if order["market"] != self._market:
-                continue
-            self._verdict.orders += 1
-            path = paths.pop(order["orderId"], [])
-            if path:
-                self._judge_path(order, path)
-            elif not self._lists_all and not Decimal(order["cumulative"]):
-                self._verdict.orders_unheard += 1
-            elif order["status"] != "REJECTED":
-                self._blame("orders_missing", f"order {order['orderId']} ({order['status']})")
-        for order_id in paths:
-            self._blame("ends_wrong", f"order {order_id} never was")
-
-    def _judge_path(self, order: Body, path: Sequence[Body]) -> None:
-        name = f"order {order['orderId']}"
-        total = Decimal(0)
-        for before, report in zip([None, *path], path, strict=False):
-            if before is not None and before["orderStatus"] in TERMINAL:
-                words = f"{report['orderStatus']} after {before['orderStatus']}"
-                self._blame("terminal_twice", f"{name}: {words}")
-            now = self._total(report)
-            if now is not None and now < total:
-                self._blame("cumulative_fell", f"{name}: {total}, then {now}")
-            total = total if now is None else now
-        last = path[-1]
-        if order["status"] not in TERMINAL:
-            return
-        if last["orderStatus"] not in TERMINAL:
-            words = f"{last['orderStatus']}, and is {order['status']}"
-            self._blame("orders_not_terminal", f"{name}: {words}")
-            return
-        cumulative = order["value" if self._by_value else "cumulative"]
-        if last["orderStatus"] != order["status"] or total != Decimal(cumulative):
-            words = f"{last['orderStatus']} {total}, and is {order['status']} {cumulative}"
-            self._blame("ends_wrong", f"{name}: {words}")
-
-    def _total(self, report: Body) -> Decimal | None:
-        name = "cumulativeContracts" if self._sized == "contracts" else "totalTradeQuantity"
-        return Decimal(report[name]) if name in report else None
-
-    # --- fills --------------------------------------------------------------------------------
-
-    def _judge_fills(self) -> None:
-        told = {(body["orderId"], body["tradeId"]): body for body in self._of("fill")}
-        if len(told) < len(self._of("fill")):
-            self._blame("fills_wrong", "a trade came under two names")
-        ids = {
-            order["order"]: order["orderId"]
-            for order in self._truth["orders"]
-            if order["market"] == self._market
-        }
-        for fill in self._truth["fills"]:
-            if fill["market"] != self._market:
-                continue
-            self._verdict.fills += 1
-            body = told.pop((ids[fill["order"]], fill["tradeId"]), None)
-            if body is None:
-                self._blame("fills_missing", f"trade {fill['tradeId']} of {ids[fill['order']]}")
-            elif wrong := self._differs(fill, body):
-                self._blame("fills_wrong", f"trade {fill['tradeId']}: {wrong}")
-        for order_id, trade_id in told:
-            self._blame("fills_wrong", f"trade {trade_id} of {order_id} never was")
-
-    def _differs(self, fill: Body, body: Body) -> str:
-        size = "value" if self._by_value else "quantity"
-        pairs = [("price", "price"), (size, self._sized), ("fee", "fee")]
-        for there, here in pairs:
-            if here == "fee" and here not in body and not self._fees:
-                continue
-            if here not in body:
-                return f"no {here}"
-            if Decimal(body[here]) != Decimal(fill[there]):
-                return f"{here} {body[here]}, and is {fill[there]}"
-        if body["side"] != fill["side"]:
-            return f"side {body['side']}"
-        if body.get("feeAsset", fill["feeAsset"]) != fill["feeAsset"]:
-            return f"fee in {body.get('feeAsset')}"
-        if body.get("maker", fill["maker"]) != fill["maker"]:
-            return f"maker {body.get('maker')}"
-        return ""
-
-    # --- holdings -----------------------------------------------------------------------------
-
-    def _judge_balances(self) -> None:
-        last: dict[str, dict[str, str]] = defaultdict(dict)
-        for body in self._of("outboundAccountPosition"):
-            if body["whole"]:
-                last.clear()
-            for row in body["balances"]:
-                # A word on the total alone says nothing of the parts any more.
-                last[row["asset"]] = {n: row[n] for n in ("free", "locked", "total") if n in row}
-        # A market has a wallet of its name, or shares one with others.
-        balances = self._truth["balances"]
-        own = [balance for balance in balances if balance["wallet"] == self._market]
-        # What spot orders leave free of a shared wallet, contracts may hold: exchanges differ on that.
-        names = ("free", "total") if own or self._market != "spot" else ("total",)
-        for balance in own or balances:
-            said = last.get(balance["asset"], {"free": "0", "total": "0"})
-            for name, amount in said.items():
-                if name in names and Decimal(amount) != Decimal(balance[name]):
-                    words = f"{balance['asset']} {name} {amount}, and is {balance[name]}"
-                    self._blame("balances_wrong", words)
-                    break
-
-    def _judge_positions(self) -> None:
-        last: dict[tuple[str, str], Body] = {}
-        for body in self._of("positionUpdate"):
-            last[body["symbol"], body["positionSide"]] = body
-        for position in self._truth["positions"]:
-            if position["market"] != self._market:
-                continue
-            update = last.get((position["symbol"], position["side"]))
-            said = Decimal(0) if update is None else _size(update, self._sized)
-            size = Decimal(position["value" if self._by_value else "size"])
-            if abs(said) != abs(size):
-                self._blame("positions_wrong", f"{position['symbol']} {said}, and is {size}")
+def _judge_repeats(case: Case, copies: Sequence[Told], explains: Explains) -> None:
+    first = copies[0]
+    for nth, again in enumerate(copies[1:], start=1):
+        case.verdict.repeated += 1
+        shared = first.body.keys() & again.body.keys()
+        before, after = ({name: one.body[name] for name in shared} for one in (first, again))
+        if not agree(after, before):
+            case.blame("told_otherwise", f"{again.message_id}: {difference(after, before)}")
+        if gone := sorted(first.body.keys() - shared):
+            case.blame("told_less", f"{again.message_id}: no {', '.join(gone)}")
+        if not explains(copies[:nth], again):
+            case.blame("repeated_unexplained", again.message_id)
 
 
-def _size(body: Body, name: str) -> Decimal:
-    return Decimal(body.get(name) or body.get("quantity") or "0")
+def _judge_address(case: Case, one: Told) -> None:
+    owed = {"exchange": case.truth.get("exchange"), "market": case.market}
+    for name, value in owed.items():
+        if value is not None and one.body.get(name, value) != value:
+            case.blame("misaddressed", f"{one.message_id}: {name} {one.body[name]}")
+
+
+def _of_newest(told: Sequence[Told]) -> list[Body]:
+    """What came of an owner after a newer one has spoken is not the last word on anything."""
+    newest, bodies = 0, []
+    for one in told:
+        if one.epoch >= newest:
+            newest = one.epoch
+            bodies.append(one.body)
+    return bodies

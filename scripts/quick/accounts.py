@@ -14,7 +14,8 @@ from msgspec import Struct
 from common.exchanges.registry import PRIVATE
 from common.model.streams import Market
 from common.publish.topology import USERS_STREAM_ACTION
-from scripts.quick.account_judge import AccountVerdict, Told, judge_account
+from scripts.quick.account_judge import judge_account
+from scripts.quick.account_verdict import AccountVerdict, Body, Told
 from scripts.quick.exchanges import Exchanges
 
 # A key for credentials that protects nothing: the accounts are the simulator's.
@@ -55,6 +56,10 @@ class Accounts:
                     requests.append(_request(one, row))
         await self._send(requests)
 
+    async def open_again(self, name: str, row: Any) -> None:
+        """One of the exchanges' accounts has another key: all that is streamed of it gets it."""
+        await self._send([_request(one, row) for one in self.opened if one.name == name])
+
     async def trade(self, orders_per_min: int) -> None:
         """From now on something happens to them: so many orders of all in a market minute."""
         if self.opened:
@@ -65,19 +70,23 @@ class Accounts:
         if self.opened:
             await self._exchanges.control("trader", {"ordersPerMin": 0, "settle": True})
 
-    async def verdict(self, told: Mapping[str, Sequence[Told]]) -> AccountVerdict:
-        """What was delivered, by account, against the truth."""
-        verdict = AccountVerdict()
-        truths: dict[str, Any] = {}
+    async def truths(self) -> dict[str, Body]:
+        """What is true of each, by the exchange's name of it."""
+        truths: dict[str, Body] = {}
         for exchange in sorted({one.exchange for one in self.opened}):
             for truth in await self._exchanges.accounts(exchange):
                 truths[truth["account"]] = truth
+        return truths
+
+    async def verdict(self, told: Mapping[str, Sequence[Told]]) -> AccountVerdict:
+        """What was delivered, by account, against the truth; nothing has happened to anybody."""
+        verdict, truths = AccountVerdict(), await self.truths()
         for one in self.opened:
-            rules, truth = PRIVATE[one.exchange].markets[one.market], truths[one.name]
+            rules = PRIVATE[one.exchange].markets[one.market]
             judge_account(
                 verdict,
                 told.get(one.account_id, ()),
-                truth,
+                truths[one.name],
                 one.market,
                 fees=rules.streams_fees,
                 lists_all=rules.lists_all,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
-from scripts.quick.account_judge import Told
+from scripts.quick.account_verdict import Told
 from scripts.quick.compare import Body, LatestCheck, Score, StreamCheck
 from scripts.quick.recording import closed_key, stream_key
 

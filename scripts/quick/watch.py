@@ -13,7 +13,7 @@ import aiohttp
 
 from common.clocks import MarketClock, machine_s
 from scripts.children import ENDING_SIGNALS, Child
-from scripts.quick.account_judge import AccountVerdict
+from scripts.quick.account_verdict import AccountVerdict
 from scripts.quick.accounts import Accounts
 from scripts.quick.arrivals import Arrivals, listening
 from scripts.quick.exchanges import Exchanges

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from scripts.quick.account_judge import AccountVerdict, Told, judge_account
+from scripts.quick.account_judge import judge_account
+from scripts.quick.account_verdict import AccountVerdict, Told
 
 ORDER = {
     "market": "spot", "order": 1, "orderId": "a1", "status": "FILLED", "cumulative": "2",
+    "updatedMs": 9,
 }  # fmt: skip
 FILL = {
     "market": "spot", "order": 1, "tradeId": "t1", "side": "BUY", "price": "10", "quantity": "2",
@@ -20,6 +22,7 @@ REPORT = {
     "eventType": "executionReport", "orderId": "a1", "orderStatus": "FILLED",
     "totalTradeQuantity": "2",
 }  # fmt: skip
+NEW = REPORT | {"orderStatus": "NEW", "totalTradeQuantity": "0"}
 TRADE = {
     "eventType": "fill", "orderId": "a1", "tradeId": "t1", "side": "BUY", "price": "10.0",
     "quantity": "2",
@@ -39,7 +42,7 @@ def test_a_fee_is_judged_where_it_is_told_or_has_to_be(
     fee: dict[str, Any], fees: bool, reasons: list[str]
 ) -> None:
     verdict = AccountVerdict()
-    told = [Told("1", TRADE | fee), Told("2", REPORT)]
+    told = [Told("0", NEW), Told("1", TRADE | fee), Told("2", REPORT)]
     judge_account(verdict, told, TRUTH, "spot", fees=fees)
     assert verdict.reasons == reasons
     assert verdict.clean is not bool(reasons)

@@ -6,11 +6,13 @@ import asyncio
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
 
 from common.model.streams import parse_pattern
+from scripts.chaos import run as chaos_run
 from scripts.chaos.processes import Workers, rss_mb
 from scripts.chaos.sampler import Sampler
 from scripts.chaos.truth import wanted_of
@@ -41,6 +43,32 @@ def test_of_a_symbol_that_does_not_trade_nothing_is_wanted() -> None:
     assert wanted_of([parse_pattern("*:*:candle:*:1m")], {**SPOT, "trading": False}) == set()
 
 
+@pytest.mark.parametrize(
+    ("health", "shut_out"),
+    [
+        ({}, ["the fleet is None"]),
+        ({"status": "no answer", "reasons": ["x"]}, ["the fleet is no answer"]),
+        ({"status": "ok", "reasons": [], "notes": []}, []),
+        ({"status": "degraded", "reasons": ["okx spot: stale"], "notes": ["a symbol rests"]}, []),
+        (
+            {"status": "degraded", "reasons": ["okx spot: 2 of 9 accounts not live; …"]},
+            ["okx spot: 2 of 9 accounts not live; …"],
+        ),
+        (
+            {"status": "ok", "reasons": [], "notes": ["okx spot: 1 account parked (key 1)"]},
+            ["okx spot: 1 account parked (key 1)"],
+        ),
+    ],
+)
+def test_accounts_are_back_when_none_is_out_or_parked(
+    health: dict[str, Any], shut_out: list[str]
+) -> None:
+    nothing: Any = Mock()
+    sampler = Sampler(nothing, "", nothing)
+    sampler.health = health
+    assert sampler.shut_out == shut_out
+
+
 class Fleet:
     """Children of a child, as workers are supervisord's."""
 
@@ -63,3 +91,32 @@ async def test_a_worker_that_ends_without_our_doing_is_told(tmp_path: Path) -> N
         await sampler.look()
     assert sampler.ended_by_themselves([child.pid]) == []
     assert sampler.ended_by_themselves([]) == [f"price-0 (process {child.pid}) ended by itself"]
+
+
+async def test_accounts_that_never_come_back_are_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nothing: Any = Mock()
+    run = chaos_run.ChaosRun(nothing, nothing, nothing, nothing, nothing)
+    sampler = Sampler(nothing, "", nothing)
+
+    async def look(phase: str, _fleet: Any, _until_s: float) -> bool:
+        """The time is over at the second look; the second time they come back before it."""
+        looked.append(phase)
+        if back:
+            sampler.health = {"status": "ok"}
+        return phase == "letting in" and len(looked) < 2
+
+    monkeypatch.setattr(run, "_look", look)
+    sampler.health = {"status": "degraded", "reasons": ["okx spot: 2 of 9 accounts not live"]}
+    looked: list[str] = []
+    back = False
+    await run._let_in(nothing, sampler)
+    assert looked == ["letting in", "letting in", "comparing"]
+    assert run.problems == ["accounts not live at the end: okx spot: 2 of 9 accounts not live"]
+    run.problems.clear()
+    looked.clear()
+    back = True
+    await run._let_in(nothing, sampler)
+    assert looked == ["letting in", "comparing"]
+    assert run.problems == []

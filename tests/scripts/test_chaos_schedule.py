@@ -12,6 +12,7 @@ from scripts.chaos.__main__ import main
 from scripts.chaos.causes import CAUSES, MUTE_S
 from scripts.chaos.faults import Faults
 from scripts.chaos.kinds import ALL_KINDS, AT_ONCE, KINDS
+from scripts.chaos.on_accounts import OnAccounts
 from scripts.chaos.schedule import SETTLED_S, Fault, make_schedule, quiet_s
 
 PLACES = [(f"exchange-{index}", market) for index in range(4) for market in ("spot", "linear")]
@@ -105,7 +106,10 @@ def test_what_explains_duplicates_or_silence_are_kinds_there_are() -> None:
 def test_every_kind_can_be_carried_out() -> None:
     anything: Any = Mock()
     wires = dict.fromkeys(("net", "rabbit", "redis"), anything)
-    assert set(Faults(anything, anything, anything, anything, wires).kinds) == set(ALL_KINDS)
+    on_accounts = OnAccounts(anything, anything, 20)
+    assert set(Faults(anything, anything, anything, anything, wires, on_accounts).kinds) == set(
+        ALL_KINDS
+    )
 
 
 def test_the_plan_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
