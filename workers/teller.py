@@ -65,7 +65,7 @@ class Teller:
         self.compared = 0
         if self._rules.asked and book.from_ms is None:
             # Kept before anything is asked: it may take longer than the look back until it can be.
-            book.begin(self.now_ms - means.open_for_ms(record))
+            book.begin(self.now_ms - means.open_for_ms(record), lost=record.restored)
             speaker.changed(book.changes())
 
     @property

@@ -45,6 +45,7 @@ class AccountRecord(Struct, frozen=True):
         fingerprint: which credentials those are.
         restarts: counts the times it was told to begin anew.
         opened_ms: since when it has been wanted, by the wall; what happened before is nobody's.
+        restored: Redis has lost it once, and what was known of it.
     """
 
     account_id: str
@@ -55,6 +56,7 @@ class AccountRecord(Struct, frozen=True):
     paper: bool = False
     restarts: int = 0
     opened_ms: int = 0
+    restored: bool = False
 
     @property
     def ledger(self) -> str:
@@ -109,7 +111,9 @@ class Accounts:
         elif _is_same(kept, record):
             record = kept
         else:
-            record = msgspec.structs.replace(record, opened_ms=kept.opened_ms)
+            record = msgspec.structs.replace(
+                record, opened_ms=kept.opened_ms, restored=kept.restored
+            )
         until_ms = 0 if lease_s is None else wall_ms() + round(lease_s * 1000)
         body = _encode(record)
         arguments: list[Argument] = [record.account_id, body, who, str(until_ms), MOST_ACCOUNTS]
@@ -212,7 +216,8 @@ class Accounts:
 
     async def _put_back(self) -> None:
         restored = 0
-        for account_id, record in self._known.items():
+        for account_id, known in self._known.items():
+            record = msgspec.structs.replace(known, restored=True)
             arguments: list[Argument] = [account_id, _encode(record)]
             for who, until_ms in (self._wants.get(account_id) or {UNKNOWN: 0}).items():
                 arguments += (who, str(until_ms))
@@ -269,16 +274,20 @@ class Accounts:
         return [keys.accounts, keys.accounts_version, keys.accounts_ends, wanted]
 
 
-def _opened_before(record: AccountRecord, kept: AccountRecord) -> Mapping[str, int]:
+def _opened_before(record: AccountRecord, kept: AccountRecord) -> Mapping[str, str | int]:
     """What was opened anew since Redis lost it is owed what happened since it was opened at first."""
     is_older = kept.ledger == record.ledger and record.opened_ms < kept.opened_ms
-    return {"opened_ms": record.opened_ms} if is_older else {}
+    return {"opened_ms": record.opened_ms, "restored": True} if is_older else {}
 
 
 def _is_same(kept: AccountRecord, record: AccountRecord) -> bool:
     """Whether they are the same but for since when, how often begun, and what it was sealed with."""
     return record == msgspec.structs.replace(
-        kept, sealed=record.sealed, restarts=record.restarts, opened_ms=record.opened_ms
+        kept,
+        sealed=record.sealed,
+        restarts=record.restarts,
+        opened_ms=record.opened_ms,
+        restored=record.restored,
     )
 
 

@@ -65,7 +65,10 @@ class Book:
         # What there was when all had been told: what has moved since may have moved unheard. Not what
         # there is: an owner may have said a snapshot's balances, and died before it knew what led to them.
         held = pieces.get(HELD)
-        self._held = {} if held is None else {each.asset: each for each in _held.decode(held)}
+        # None: nobody has looked yet; what there is at the first look is nobody's.
+        self._held: Mapping[str, Balance] | None = (
+            None if held is None else {each.asset: each for each in _held.decode(held)}
+        )
 
     def take(
         self, told: Iterable[Told], at_ms: int = 0, *, entire: bool = False
@@ -93,12 +96,19 @@ class Book:
         """From when on something may not have been told; None: nobody has begun."""
         return self.begun_ms if self.since_ms is None else self.since_ms
 
-    def begin(self, at_ms: int) -> None:
-        """Where nothing is known, all since then is to be told, however late it can be asked for."""
-        if self.from_ms is None:
-            self.begun_ms = at_ms
-            self._look_back()
-            self._changed.add(BEGUN)
+    def begin(self, at_ms: int, *, lost: bool) -> None:
+        """Where nothing is known, all since then is to be told, however late it can be asked for.
+
+        ``lost``: more was known once, so that what is held now may all have come since then.
+        """
+        if self.from_ms is not None:
+            return
+        self.begun_ms = at_ms
+        self._look_back()
+        self._changed.add(BEGUN)
+        if lost:
+            self._held = {}
+            self._changed.add(HELD)
 
     def told_until(self, at_ms: int) -> None:
         """All that happened before then has been told."""
@@ -132,7 +142,7 @@ class Book:
         if BEGUN in self._changed:
             pieces[BEGUN] = None if self.begun_ms is None else str(self.begun_ms).encode()
         if HELD in self._changed:
-            pieces[HELD] = _encode(list(self._held.values()))
+            pieces[HELD] = None if self._held is None else _encode(list(self._held.values()))
         if PAST in self._changed or self.orders.past.changed:
             pieces[PAST] = _encode(self.orders.past.known)
             self.orders.past.changed = False
@@ -164,6 +174,9 @@ class Book:
         self, snapshot: Collection[Told], catalog: Catalog, *, entire: bool
     ) -> Sequence[str]:
         """Symbols that something may have happened in unheard, the likeliest first: see ``likeliest``."""
+        if self._held is None:
+            self._held = dict(self.holdings.amounts())
+            self._changed.add(HELD)
         listed = {(one.symbol, one.order_id) for one in snapshot if isinstance(one, OrderTold)}
         known = {order.key for order in self.orders.open}
         traded = (*self.orders.symbols(), *self.orders.past.symbols)

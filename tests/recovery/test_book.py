@@ -80,7 +80,7 @@ def test_orders_go_out_before_what_they_led_to() -> None:
 def test_what_happened_since_all_was_told_or_shortly_before_may_be_told_again() -> None:
     book = Book(ME)
     assert book.orders.again_ms == 0, "nobody knows since when"
-    book.begin(T0)
+    book.begin(T0, lost=False)
     assert book.orders.again_ms == T0 - OVERLAP_MS
     book.told_until(T0 + 7)
     assert book.orders.again_ms == T0 + 7 - OVERLAP_MS
@@ -133,9 +133,20 @@ def test_what_a_dead_owner_said_of_a_snapshot_has_moved_unheard_still() -> None:
     assert set(successor.symbols([], CATALOG, entire=True)) == {"ETHUSDT"}
 
 
-def test_where_not_even_once_all_was_told_whatever_is_held_may_have_been_traded() -> None:
+def test_where_what_was_known_is_lost_whatever_is_held_may_have_been_traded() -> None:
     book = Book(ME)
+    book.begin(T0, lost=True)
     book.take([holds(ETH="2", USDT="50")], T0 + 1)
+    successor = Book(ME, pieces(book))
+    assert set(successor.symbols([], CATALOG, entire=True)) == {"ETHUSDT"}
+
+
+def test_what_a_new_account_holds_at_the_first_look_was_not_traded_since() -> None:
+    book = Book(ME)
+    book.begin(T0, lost=False)
+    book.take([holds(ETH="2", USDT="50")], T0 + 1)
+    assert set(book.symbols([], CATALOG, entire=True)) == set()
+    book.take([holds(ETH="3", USDT="0")], T0 + 2)
     successor = Book(ME, pieces(book))
     assert set(successor.symbols([], CATALOG, entire=True)) == {"ETHUSDT"}
 

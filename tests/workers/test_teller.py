@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -174,7 +173,7 @@ def refusal(trouble: Trouble, reason: Reason = "transient") -> InquiryFailed:
 def a_teller(exchange: Exchange, speaker: Speaker) -> Teller:
     """As the next owner begins: with what is kept."""
     means: Any = Means(exchange)
-    record: Any = SimpleNamespace(exchange=ME.exchange, market=ME.market, account_id=ME.account_id)
+    record = AccountRecord(ME.account_id, ME.exchange, ME.market, "", "")
     anyone: Any = speaker
     return Teller(record, CREDENTIALS, Book(ME, speaker.kept), means, anyone)
 
