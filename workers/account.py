@@ -7,13 +7,11 @@ whole by the same step: what REST knows since the last time all was told (``work
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
 from loguru import logger
-from msgspec import Struct
 
 from common.clocks import machine_s
 from common.exchanges.patience import MOST_S
@@ -29,6 +27,7 @@ from common.recovery.book import Book
 from common.recovery.reports import Account
 from common.session.line import Line, LineEnded
 from common.session.outcome import Outcome
+from workers.chores import Chores
 from workers.ending import Ended, Pauses, ended_by
 from workers.means import Means
 from workers.speaker import Speaker, Undelivered
@@ -36,30 +35,13 @@ from workers.teller import Teller
 
 State = Literal["opening", "reconciling", "live", "waiting", "parked"]
 
-# After what an order did, where the socket does not tell balances.
-BALANCES_S = 2.0
-# What is asked for by a frame that was not understood.
-SOON_S = 5.0
-# What could not be asked, and ends nothing.
-AGAIN_S = 30.0
 # Longer than anybody waits for a turn.
 OPENED_WITHIN_S = 2 * MOST_S
+# The socket sees to it that there is a word or an end; this only bounds the wait.
+SILENT_S = 3600.0
+END_S = 10.0
 
 UNDELIVERED = Outcome("asked", "transient", "no queue takes its events")
-
-
-class Agenda(Struct):
-    """When what is to be done next, in machine seconds; None: not at all."""
-
-    reconcile_s: float
-    keep_s: float | None = None
-    owed_s: float | None = None
-    balances_s: float | None = None
-
-    def next_s(self) -> float:
-        """When the first of it is due."""
-        times = (self.reconcile_s, self.keep_s, self.owed_s, self.balances_s)
-        return min(each for each in times if each is not None)
 
 
 class AccountLife:
@@ -86,6 +68,8 @@ class AccountLife:
         self._teller: Teller | None = None
         self._opened_s: float | None = None
         self._line: Line | None = None
+        # Since when something may be missing, as it was said; None: nothing is.
+        self._behind_ms: int | None = None
         self.state: State = "opening"
         self.since_s = machine_s()
         self.trouble: Trouble | None = None
@@ -121,6 +105,7 @@ class AccountLife:
             self._speaker.begin(self._record.ledger, book.everything)
             self._teller = Teller(self._record, credentials, book, self._means, self._speaker)
         teller, market = self._teller, self._record.market
+        self._tell_gap(teller)
         await self._wait_for_catalog()
         async with self._means.gate(self._record):
             url = await teller.ask(self._venue.private.open(market, credentials))
@@ -135,7 +120,8 @@ class AccountLife:
         self._line = line
         try:
             await teller.take(told)
-            await self._hear(teller, line, url, credentials)
+            chores = Chores(self._venue, teller, url, credentials, self._means.reconcile_s)
+            await self._flow(teller, line, chores)
         finally:
             self._means.sockets.leave(line)
 
@@ -176,73 +162,56 @@ class AccountLife:
             told += _told(heard)
 
     async def _catch_up(self, teller: Teller) -> None:
-        """All that has happened since the last time all was told; only then it is live."""
+        """All that has happened since the last time all was told, and has arrived; only then it is live."""
         self.state = "reconciling"
-        from_ms, to_ms = teller.book.since_ms, teller.now_ms
-        behind_ms = None if from_ms is None else teller.last_ms or from_ms
-        if behind_ms is not None:
-            self._speaker.status("gap", from_ms=behind_ms, to_ms=to_ms)
+        to_ms = teller.now_ms
         await teller.reconcile(entire=True)
         await self._pauses.proved()
+        await self._speaker.settled()
         self.trouble, self.state = None, "live"
-        if behind_ms is not None and self._rules.asked:
-            self._speaker.status("recovered", from_ms=behind_ms, to_ms=to_ms)
+        if self._behind_ms is not None and self._rules.asked:
+            self._speaker.status("recovered", from_ms=self._behind_ms, to_ms=to_ms)
+        self._behind_ms = None
         self._speaker.status("live")
 
-    async def _hear(self, teller: Teller, line: Line, url: str, credentials: Credentials) -> None:
-        now_s = machine_s()
-        agenda = Agenda(now_s + self._beat_s(), _keep_s(self._rules.keep_s, now_s))
-        _plan_owed(agenda, teller)
+    def _tell_gap(self, teller: Teller) -> None:
+        """Say at once that something may be missing, however long it takes until it can be asked for."""
+        book = teller.book
+        from_ms = book.from_ms if self._record.restored else book.since_ms
+        if from_ms is None or self._behind_ms is not None:
+            return
+        self._behind_ms = teller.last_ms or from_ms
+        self._speaker.status("gap", from_ms=self._behind_ms, to_ms=teller.now_ms)
+
+    async def _flow(self, teller: Teller, line: Line, chores: Chores) -> None:
+        """Tell what is heard, and do beside that what is due: an answer of REST delays no event."""
+        tasks = {
+            asyncio.create_task(self._hear(teller, line, chores), name="hear an account"),
+            asyncio.create_task(chores.run(), name="keep an account"),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # Whatever is being told is told to its end: in the next life it counts as said.
+            async with teller.telling:
+                await _end(tasks)
+        finally:
+            await _end(tasks)
+        for task in done:
+            task.result()
+
+    async def _hear(self, teller: Teller, line: Line, chores: Chores) -> None:
         while True:
-            heard = await line.next(max(0.0, agenda.next_s() - machine_s()))
+            heard = await line.next(SILENT_S)
             if heard is None:
-                await self._do_due(agenda, teller, url, credentials)
                 continue
             all_heard = [heard, *line.rest()]
             told = [one for each in all_heard for one in _told(each)]
             if any(isinstance(each, Unreadable) for each in all_heard):
-                # Something happened, and it is not known what: REST knows.
-                agenda.reconcile_s = min(agenda.reconcile_s, machine_s() + SOON_S)
+                chores.compare_soon()
             await teller.take(told)
-            _plan_owed(agenda, teller)
-            ordered = any(isinstance(one, OrderTold | FillTold) for one in told)
-            if ordered and not self._rules.streams_balances and agenda.balances_s is None:
-                agenda.balances_s = machine_s() + BALANCES_S
-
-    def _beat_s(self) -> float:
-        return self._means.reconcile_s * random.uniform(0.75, 1.25)
-
-    async def _do_due(
-        self, agenda: Agenda, teller: Teller, url: str, credentials: Credentials
-    ) -> None:
-        now_s, keep = machine_s(), self._venue.private.keep
-        if agenda.keep_s is not None and keep is not None and now_s >= agenda.keep_s:
-            inquiry = keep(self._record.market, credentials, url)
-            again_s = await self._patiently(teller.ask(inquiry))
-            agenda.keep_s = (
-                _keep_s(self._rules.keep_s, now_s) if again_s is None else now_s + again_s
-            )
-        if agenda.owed_s is not None and now_s >= agenda.owed_s:
-            again_s = await self._patiently(teller.settle_owed())
-            agenda.owed_s = None if again_s is None else machine_s() + again_s
-            _plan_owed(agenda, teller)
-        if now_s >= min(agenda.reconcile_s, agenda.balances_s or agenda.reconcile_s):
-            again_s = await self._patiently(teller.reconcile(entire=False))
-            agenda.balances_s = None
-            agenda.reconcile_s = machine_s() + (self._beat_s() if again_s is None else again_s)
-
-    async def _patiently(self, asking: Awaitable[None]) -> float | None:
-        """What passes by itself ends nothing: when to ask again; None if it was answered."""
-        try:
-            await asking
-        except InquiryFailed as failed:
-            if failed.trouble not in ("transient", "rate"):
-                raise
-            logger.bind(place=self._venue.name, reason=failed.failure.detail).info(
-                "an account could not be asked for, tried again"
-            )
-            return max(AGAIN_S, failed.failure.retry_after_s or 0.0) * random.uniform(1, 1.5)
-        return None
+            chores.owe()
+            if any(isinstance(one, OrderTold | FillTold) for one in told):
+                chores.traded()
 
     # --- between two lives ----------------------------------------------------------------------
 
@@ -262,14 +231,13 @@ class AccountLife:
         await asyncio.sleep(wait_s)
 
 
-def _plan_owed(agenda: Agenda, teller: Teller) -> None:
-    in_s = teller.owed_in_s
-    if in_s is not None and agenda.owed_s is None:
-        agenda.owed_s = machine_s() + in_s
-
-
-def _keep_s(every_s: float | None, now_s: float) -> float | None:
-    return None if every_s is None else now_s + every_s * random.uniform(0.8, 1.0)
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=END_S)
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.exception()  # one of them is raised; of the others it is known
 
 
 def _told(heard: Heard) -> list[Told]:

@@ -89,6 +89,17 @@ class Speaker:
                 raise Undelivered("no queue takes its events")
             await asyncio.sleep(LOOK_S)  # asked, not told
 
+    async def settled(self) -> None:
+        """Return when RabbitMQ has answered for all that was sent.
+
+        Raises:
+            Undelivered: some of it has arrived nowhere.
+        """
+        while self.is_under_way or self.is_undelivered:
+            if self.is_undelivered:
+                raise Undelivered("no queue takes its events")
+            await asyncio.sleep(LOOK_S)  # asked, not told
+
     def concluded(self) -> None:
         """Events were concluded, and are published from now on, until ``changed``."""
         self._confirms.concluded()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import asyncio
+from collections.abc import Generator, Mapping, Sequence
 from typing import TypeVar
 
 from loguru import logger
@@ -11,7 +12,7 @@ from common.exchanges.private import Credentials, InquiryFailed, Known, Trouble
 from common.exchanges.protocol import Reason, RestRequest
 from common.exchanges.told import FillTold, OrderTold, Told
 from common.fleet.accounts import AccountRecord
-from common.model.account import AccountEvent, ExecutionReport, Fill
+from common.model.account import AccountEvent, Balance, ExecutionReport, Fill
 from common.model.streams import Origin
 from common.recovery.book import Book
 from common.recovery.inquiring import Asker
@@ -32,7 +33,9 @@ OWED_FIRST_S, OWED_TRIES = 1.0, 6
 class Teller:
     """One account's book and its way out, in one life.
 
-    Nothing is folded while it could not go out, so that nothing has to be taken back.
+    Nothing is folded while it could not go out, so that nothing has to be taken back. What is heard and what
+    is asked for may come at once; each of them is folded and sent as a whole, under ``telling``: who ends
+    one of them holds that, so that nothing is folded and left unsaid.
 
     Args:
         record, credentials: which account, and with what it is asked for.
@@ -41,6 +44,7 @@ class Teller:
         speaker: how it speaks.
 
     Attributes:
+        telling: held while something is folded and sent.
         last_ms: the exchange's time of the last word on it.
         compared: how often it was compared with REST.
     """
@@ -61,6 +65,7 @@ class Teller:
         self._rules = self._venue.private.markets[record.market]
         self._tries: dict[tuple[str, str], int] = {}
         self.book = book
+        self.telling = asyncio.Lock()
         self.last_ms = 0
         self.compared = 0
         if self._rules.asked and book.from_ms is None:
@@ -99,16 +104,24 @@ class Teller:
         """
         if not told:
             return
-        await self._speaker.ready()
-        if origin == "live":
-            self.last_ms = max(self.last_ms, *(one.time_ms for one in told))
         late = self.book.orders.late
-        await self._publish(self.book.take(told, at_ms, entire=entire), origin, at_ms)
+        async with self.telling:
+            await self._speaker.ready()
+            if origin == "live":
+                self.last_ms = max(self.last_ms, *(one.time_ms for one in told))
+            await self._publish(self.book.take(told, at_ms, entire=entire), origin, at_ms)
         if self.book.orders.late > late:
             fills = self.book.orders.late - late
             logger.bind(place=self._venue.name, fills=fills, late=self.book.orders.late).error(
                 "fills came after an end that was concluded: they are not told"
             )
+
+    async def _conclude(self, order: Order, at_ms: int) -> None:
+        """See ``Orders.conclude``."""
+        async with self.telling:
+            await self._speaker.ready()
+            if not order.is_over:  # its end may have been heard meanwhile
+                await self._publish(self.book.conclude(order, at_ms), "reconcile")
 
     async def _publish(
         self, events: Sequence[AccountEvent], origin: Origin, at_ms: int = 0
@@ -131,14 +144,17 @@ class Teller:
         """
         now_ms = self.now_ms
         self.book.forget(now_ms)
+        held: Mapping[str, Balance] | None = None
         if self._rules.asked:
-            await self._compare(now_ms, entire=entire)
+            held = await self._compare(now_ms, entire=entire)
             self.compared += 1
-        self.book.told_until(now_ms)
-        self.last_ms = now_ms
-        self._speaker.changed(self.book.changes())
+        async with self.telling:
+            self.book.told_until(now_ms, held)
+            self.last_ms = max(self.last_ms, now_ms)
+            self._speaker.changed(self.book.changes())
 
-    async def _compare(self, asked_ms: int, *, entire: bool) -> None:
+    async def _compare(self, asked_ms: int, *, entire: bool) -> Mapping[str, Balance]:
+        """What was held when the histories began to be asked: they tell all that led to it."""
         private, market, book = self._venue.private, self._record.market, self.book
         catalog = self._means.catalog(self._record.exchange, market)
         before = book.orders.open
@@ -148,6 +164,7 @@ class Teller:
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self.take(rest, asked_ms, entire=entire)
         symbols = self._asked_of(book.symbols(listed, catalog, entire=entire))
+        held = dict(book.holdings.amounts())
         # To the very now: what the snapshot has seen moved by is not to be seen to move the next time.
         known = Known(book.orders.again_ms, self.now_ms, symbols)
         history = private.since(market, self._credentials, catalog, known)
@@ -156,6 +173,7 @@ class Teller:
         for order in book.vanished(listed, before):
             await self._resolve(order, asked_ms)
         await self.settle_owed()
+        return held
 
     def _asked_of(self, symbols: Sequence[str]) -> Sequence[str]:
         left_out = len(symbols) - MOST_SYMBOLS
@@ -172,8 +190,10 @@ class Teller:
             return
         is_gone = not is_known and self._may_be_forgotten(asked_ms)
         if self.book.orders.missed(order, asked_ms) or is_gone:
-            await self._publish(self.book.conclude(order, asked_ms), "reconcile")
-        self._speaker.changed(self.book.changes())
+            await self._conclude(order, asked_ms)
+            return
+        async with self.telling:
+            self._speaker.changed(self.book.changes())
 
     async def _fetch(self, order: Order) -> bool | None:
         """Tell what the exchange knows of an order by its id; whether it knows it, None: it does not say.
@@ -217,7 +237,7 @@ class Teller:
                 logger.bind(place=self._venue.name, tries=self._tries[key]).warning(
                     "fills of an order cannot be had, its end is inferred"
                 )
-                await self._publish(self.book.conclude(order, self.now_ms), "reconcile")
+                await self._conclude(order, self.now_ms)
             if not order.owed_ms:
                 self._tries.pop(key, None)
 

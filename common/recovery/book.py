@@ -110,9 +110,9 @@ class Book:
             self._held = {}
             self._changed.add(HELD)
 
-    def told_until(self, at_ms: int) -> None:
-        """All that happened before then has been told."""
-        held = dict(self.holdings.amounts())
+    def told_until(self, at_ms: int, held: Mapping[str, Balance] | None = None) -> None:
+        """All that happened before then has been told; ``held``: all that led to these holdings too."""
+        held = dict(self.holdings.amounts() if held is None else held)
         if held != self._held:
             self._held = held
             self._changed.add(HELD)

@@ -1,0 +1,103 @@
+"""One life of an account: what is heard is told beside what REST is asked, and all of it to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from common.clocks import machine_s
+from common.exchanges.private import Credentials, InquiryFailed
+from common.exchanges.protocol import RestFailure, Unreadable
+from common.exchanges.registry import EXCHANGES, PRIVATE
+from common.exchanges.told import OrderTold, Told
+from common.fleet.accounts import AccountRecord
+from common.model.secret import Secret
+from common.session.line import Line, LineEnded
+from common.session.outcome import Outcome
+from common.session.venue import Venue
+from tests.support.virtual_time import virtual_time
+from workers.account import AccountLife
+from workers.chores import SOON_S, Chores
+
+RECORD = AccountRecord("a1", "binance", "spot", "", "")
+VENUE = Venue(EXCHANGES["binance"], PRIVATE["binance"], "spot")
+CREDENTIALS = Credentials(Secret("k" * 8), Secret("s" * 8))
+CUT = Outcome("closed", "transient", "1006")
+ORDER = OrderTold(symbol="BTCUSDT", order_id="1", status="NEW", raw_status="NEW", time_ms=1)
+
+
+class Teller:
+    """Takes ``takes_s`` to tell something, and ``asks_s`` to compare."""
+
+    owed_in_s = None
+
+    def __init__(self, takes_s: float = 0.0, asks_s: float = 0.0) -> None:
+        self.telling = asyncio.Lock()
+        self.told: list[Told] = []
+        self.compared_s: list[float] = []
+        self.failure: InquiryFailed | None = None
+        self._takes_s, self._asks_s = takes_s, asks_s
+
+    async def take(self, told: list[Told]) -> None:
+        async with self.telling:
+            await asyncio.sleep(self._takes_s)
+            self.told += told
+
+    async def reconcile(self, *, entire: bool) -> None:
+        assert not entire
+        await asyncio.sleep(self._asks_s)
+        if self.failure is not None:
+            raise self.failure
+        self.compared_s.append(machine_s())
+
+
+def flow(teller: Teller, line: Line, reconcile_s: float = 600.0) -> asyncio.Task[None]:
+    means: Any = SimpleNamespace(venue=lambda _: VENUE, breaker=None)
+    life = AccountLife(RECORD, means, SimpleNamespace())  # type: ignore[arg-type]
+    of_ours: Any = teller
+    chores = Chores(VENUE, of_ours, "wss://socket", CREDENTIALS, reconcile_s)
+    return asyncio.create_task(life._flow(of_ours, line, chores))
+
+
+@virtual_time
+async def test_what_is_heard_does_not_wait_for_an_answer_of_rest() -> None:
+    teller, line = Teller(asks_s=100.0), Line("a1")
+    task = flow(teller, line, reconcile_s=10.0)
+    await asyncio.sleep(15.0)
+    assert teller.compared_s == []
+    line.put(ORDER)
+    await asyncio.sleep(0.1)
+    assert teller.told == [ORDER]
+    line.end(CUT)
+    with pytest.raises(LineEnded):
+        await task
+
+
+@virtual_time
+async def test_what_is_being_told_when_the_life_ends_is_told_to_its_end() -> None:
+    teller, line = Teller(takes_s=5.0), Line("a1")
+    teller.failure = InquiryFailed(RestFailure("auth", "-2015"), "key")
+    began_s = machine_s()
+    task = flow(teller, line, reconcile_s=2.0)
+    line.put(ORDER)
+    with pytest.raises(InquiryFailed):
+        await task
+    assert teller.told == [ORDER]
+    assert machine_s() - began_s == pytest.approx(5.0)
+
+
+@virtual_time
+async def test_what_was_not_understood_while_rest_was_asked_is_asked_for_after_that() -> None:
+    teller, line = Teller(asks_s=60.0), Line("a1")
+    task = flow(teller, line, reconcile_s=100.0)
+    await asyncio.sleep(130.0)
+    assert teller.compared_s == [], "it is being compared"
+    line.put(Unreadable("wrong_shape", ""))
+    await asyncio.sleep(60.0 + SOON_S + 60.0)
+    assert len(teller.compared_s) == 2
+    line.end(CUT)
+    with pytest.raises(LineEnded):
+        await task
