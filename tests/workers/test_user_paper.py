@@ -24,8 +24,8 @@ FUNDS = {
     "linear": {"USDT": "1000000"},
     "inverse": {"BTC": "50"},
 }
-# Positions are not told.
-UNTOLD = "positions_wrong"
+# Positions are not told, and the service's own average weighs the prices by contracts.
+UNTOLD = {"inverse": ("positions_wrong", "averages_wrong")}
 
 
 async def traded(owner: Owner, symbol: str = "BTCUSDT") -> list[str]:
@@ -52,8 +52,13 @@ async def judged(it: Accounts, owner: Owner) -> list[str]:
         for one in it.heard.messages
         if one.body["accountId"] == owner.name
     ]
-    judge_account(verdict, told, await owner.truth(), owner.market)
-    return [reason for reason in verdict.reasons if not reason.startswith(UNTOLD)]
+    truth = await owner.truth()
+    # It is told under the name of the exchange whose prices it is traded at.
+    places = {f"paper{word[0].upper()}{word[1:]}": name for (name, _), word in VARIANTS.items()}
+    truth = {**truth, "exchange": places[truth["exchange"]]}
+    judge_account(verdict, told, truth, owner.market)
+    untold = UNTOLD.get(owner.market, ("positions_wrong",))
+    return [reason for reason in verdict.reasons if not reason.startswith(untold)]
 
 
 async def all_told(it: Accounts, owner: Owner, orders: list[str]) -> None:
