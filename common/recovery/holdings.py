@@ -36,10 +36,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class KeptBalance(Struct, frozen=True):
-    """The newest word on an asset."""
+    """The newest word on an asset; ``said``: how many others of that time went out before it.
+
+    ``named_ms``: the time by which it was named, the exchange's own of a snapshot's.
+    """
 
     balance: Balance
     time_ms: int
+    named_ms: int = 0
+    said: int = 0
 
 
 class KeptPosition(Struct, frozen=True):
@@ -113,6 +118,7 @@ class Holdings:
         self, told: BalancesTold, at_ms: int, *, entire: bool
     ) -> list[HoldingsEvent]:
         time_ms = _as_of(told, at_ms)
+        named_ms = told.time_ms or time_ms
         rows = list(told.balances)
         if told.whole:
             named = {row.asset for row in rows}
@@ -123,36 +129,43 @@ class Holdings:
             kept = self._balances.get(row.asset)
             if kept is not None and kept.time_ms > time_ms:
                 continue
-            self._balances[row.asset] = KeptBalance(row, time_ms)
             if kept is None:
                 # A snapshot may list every asset there is.
                 says = not (told.whole and _is_none(row))
             else:
                 says = _differs(kept.balance, row, _AMOUNTS)
+            before = kept.said if kept is not None and kept.named_ms == named_ms else -1
+            said = before + 1 if says else max(before, 0)
+            self._balances[row.asset] = KeptBalance(row, time_ms, named_ms, said)
             if says:
                 changed.append(row)
         if entire and told.whole:
-            return [self._balances_event(tuple(self.amounts().values()), told, time_ms)]
+            everything = tuple(self.amounts().values())
+            return [self._balances_event(everything, "all", time_ms, named_ms)]
         if not changed:
             return []
-        part = msgspec.structs.replace(told, whole=False)
-        return [self._balances_event(tuple(changed), part, time_ms)]
+        # A snapshot may be ahead of frames that are heard after it: see ``_position_event``.
+        word = "found" if told.whole else "some"
+        return [self._balances_event(tuple(changed), word, time_ms, named_ms)]
 
     def _balances_event(
-        self, rows: tuple[Balance, ...], told: BalancesTold, time_ms: int
+        self, rows: tuple[Balance, ...], word: str, time_ms: int, updated_ms: int
     ) -> AccountPosition:
+        """Balances that in one millisecond come back to what they were are another event."""
         body = crc32(_encode(rows))
-        updated_ms = told.time_ms or time_ms
-        word = "all" if told.whole else "some"
+        named = self._balances if word == "all" else {row.asset for row in rows}
+        kept = (self._balances[asset] for asset in named)
+        said = sum(each.said for each in kept if each.named_ms == updated_ms)
         return AccountPosition(
             exchange=self._account.exchange,
             market=self._account.market,
             account_id=self._account.account_id,
             event_ms=time_ms,
             balances=rows,
-            whole=told.whole,
+            whole=word == "all",
             updated_ms=updated_ms,
-            message_id=f"balances:{self._prefix}:{word}:{updated_ms}:{body:08x}",
+            message_id=f"balances:{self._prefix}:{word}:{updated_ms}:{body:08x}"
+            + (f":{said}" if said else ""),
         )
 
     def _take_delta(self, told: DeltaTold) -> list[HoldingsEvent]:

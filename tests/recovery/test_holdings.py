@@ -109,6 +109,56 @@ def test_a_word_on_the_total_alone_is_said_as_it_was_told() -> None:
     assert event.balances == (Balance("USDT", total="12"),)
 
 
+def test_a_balance_that_comes_back_within_a_millisecond_is_said_each_time() -> None:
+    """Else who knows messages by their ids would stay with the one between."""
+    holdings = Holdings(ME)
+    events = [
+        event
+        for amount in ("1", "2", "2", "1", "2")
+        for event in holdings.take(balances(("BTC", amount), ("ETH", "7"), at=1), T0)
+    ]
+    successor = Holdings(ME, holdings.kept)
+    events += successor.take(balances(("BTC", "1"), at=1), T0)
+    assert [size for asset, size in said(events) if asset == "BTC"] == ["1", "2", "1", "2", "1"]
+    assert len({event.message_id for event in events}) == 5
+
+
+def test_whole_balances_that_come_back_within_a_millisecond_are_said_each_time() -> None:
+    """However often another asset has changed by then."""
+    holdings = Holdings(ME)
+    told = [(one, other) for one, other in zip("121212333", "777777878", strict=True)]
+    events = [
+        event
+        for one, other in told
+        for event in holdings.take(
+            balances(("BTC", one), ("ETH", other), at=1, whole=True), 0, entire=True
+        )
+    ]
+    assert said(events) == [row for one, other in told for row in (("BTC", one), ("ETH", other))]
+    changes = [after for before, after in zip([None, *told], told, strict=False) if before != after]
+    assert len({event.message_id for event in events}) == len(changes)
+
+
+def test_who_says_balances_again_says_them_by_the_same_name() -> None:
+    holdings = Holdings(ME)
+    holdings.take(balances(("BTC", "1"), at=1), T0)
+    kept = holdings.kept
+    (first,) = holdings.take(balances(("BTC", "2"), at=1), T0)
+    (again,) = Holdings(ME, kept).take(balances(("BTC", "2"), at=1), T0)
+    assert first == again
+
+
+def test_the_last_balance_after_a_snapshot_that_was_ahead_is_not_taken_for_it() -> None:
+    holdings = Holdings(ME)
+    events = holdings.take(balances(("BTC", "1"), whole=True), T0, entire=True)
+    events += holdings.take(balances(("BTC", "3"), at=9, whole=True), T0 + 5)
+    # Heard while the snapshot was asked for: it had both already.
+    for amount, at in (("2", 8), ("3", 9)):
+        events += holdings.take(balances(("BTC", amount), at=at), T0)
+    once = {event.message_id: event for event in events}
+    assert said(list(once.values()))[-1] == ("BTC", "3")
+
+
 def test_a_delta_is_said_once() -> None:
     holdings = Holdings(ME)
     told = DeltaTold(asset="BTC", delta="-0.5", time_ms=T0)
