@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from common.exchanges.told import FillTold, OrderTold, Told
-from common.model.account import AccountEvent, Balance
+from common.exchanges.told import FillTold, OrderTold, PositionsTold, Told
+from common.model.account import AccountEvent, Balance, PositionSide
 from common.model.instruments import Catalog
 from common.recovery.holdings import Holdings, Kept
 from common.recovery.order import Order
@@ -86,6 +86,24 @@ class Book:
             out += self.holdings.take(one, at_ms, entire=entire)
             self._changed.add(HOLDINGS)
         return out
+
+    def close_unnamed(
+        self, snapshot: Iterable[Told], happened: Iterable[Told], asked_ms: int
+    ) -> list[AccountEvent]:
+        """Positions that were closed before anybody who knew them could say so.
+
+        Where all has never been told, an owner before may have told of them, and Redis have lost it: what
+        was traded by when a snapshot was asked for, and is not in it, is closed.
+        """
+        if self.since_ms is not None or not any(isinstance(one, PositionsTold) for one in snapshot):
+            return []
+        traded: dict[tuple[str, PositionSide], int] = {}
+        for one in happened:
+            if isinstance(one, FillTold) and one.time_ms <= asked_ms:
+                place = one.symbol, self.orders.position_side(one)
+                traded[place] = max(one.time_ms, traded.get(place, 0))
+        self._changed.add(HOLDINGS)
+        return [*self.holdings.closed(traded, asked_ms)]
 
     def conclude(self, order: Order, at_ms: int) -> list[AccountEvent]:
         """See ``Orders.conclude``."""

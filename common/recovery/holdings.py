@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from zlib import crc32
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from common.exchanges.told import BalancesTold, DeltaTold, Position, PositionsTold
 from common.model.account import (
@@ -21,16 +21,13 @@ from common.model.account import (
     PositionSide,
     PositionUpdate,
 )
-from common.model.decimals import same
 from common.recovery.reports import Account
+from common.recovery.standing import AMOUNTS, STANDS, differs, is_none, is_open
 
 HoldingsEvent = AccountPosition | BalanceUpdate | PositionUpdate
 
 # Deltas that are remembered, so that one that is told again is not said again.
 MOST_DELTAS = 200
-# What a position has to differ in for a snapshot to say it: the rest moves with every price.
-_STANDS = ("quantity", "contracts", "entry_price", "leverage", "margin_type")
-_AMOUNTS = ("free", "locked", "total")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -81,8 +78,8 @@ class Holdings:
     def kept(self) -> Kept:
         """What there is: an asset or position that is none need not be known."""
         return Kept(
-            tuple(each for each in self._balances.values() if not _is_none(each.balance)),
-            tuple(each for each in self._positions.values() if _is_open(each.position)),
+            tuple(each for each in self._balances.values() if not is_none(each.balance)),
+            tuple(each for each in self._positions.values() if is_open(each.position)),
         )
 
     @property
@@ -131,9 +128,9 @@ class Holdings:
                 continue
             if kept is None:
                 # A snapshot may list every asset there is.
-                says = not (told.whole and _is_none(row))
+                says = not (told.whole and is_none(row))
             else:
-                says = _differs(kept.balance, row, _AMOUNTS)
+                says = differs(kept.balance, row, AMOUNTS)
             before = kept.said if kept is not None and kept.named_ms == named_ms else -1
             said = before + 1 if says else max(before, 0)
             self._balances[row.asset] = KeptBalance(row, time_ms, named_ms, said)
@@ -199,7 +196,7 @@ class Holdings:
             rows += [
                 _closed(kept.position)
                 for key, kept in self._positions.items()
-                if key not in named and _is_open(kept.position)
+                if key not in named and is_open(kept.position)
             ]
         out: list[HoldingsEvent] = []
         for row in rows:
@@ -207,9 +204,9 @@ class Holdings:
             if kept is not None and kept.time_ms > time_ms:
                 continue
             if kept is None:
-                says = _is_open(row)
+                says = is_open(row)
             elif told.whole:
-                says = _differs(kept.position, row, _STANDS)
+                says = differs(kept.position, row, STANDS)
             else:
                 says = kept.position != row
             before = kept.said if kept is not None and kept.time_ms == time_ms else -1
@@ -220,13 +217,34 @@ class Holdings:
                 out.append(self._position_event(row, told, time_ms, said, gone_ms))
         return out
 
+    def closed(
+        self, traded: Mapping[tuple[str, PositionSide], int], at_ms: int
+    ) -> list[HoldingsEvent]:
+        """Positions that were traded, and are none that anybody has told of: they are closed.
+
+        Args:
+            traded: when each was traded last, by symbol and side.
+            at_ms: the exchange's time when a snapshot was asked for that does not name them.
+        """
+        known = {(symbol, side) for symbol, side, _ in self._positions}
+        out: list[HoldingsEvent] = []
+        for (symbol, side), traded_ms in traded.items():
+            alike = ("LONG", "SHORT", "BOTH") if side == "BOTH" else (side, "BOTH")
+            if any((symbol, one) in known for one in alike):
+                continue
+            row = Position(symbol=symbol, position_side=side, quantity="0")
+            told = PositionsTold(positions=(row,), time_ms=0, whole=True)
+            self._positions[_key(row)] = KeptPosition(row, at_ms)
+            out.append(self._position_event(row, told, at_ms, 0, traded_ms))
+        return out
+
     def _position_event(
         self, row: Position, told: PositionsTold, time_ms: int, said: int, gone_ms: int | None
     ) -> PositionUpdate:
         """A position that in one millisecond comes back to what it was is another event.
 
-        ``gone_ms``: of one that is not named any more, as of when it was known. It is that which has
-        ended: the snapshot's own time is another position's, and may be the same the next time.
+        ``gone_ms``: of one that is not named any more, as of when it was known, or traded. It is that
+        which has ended: the snapshot's own time is another position's, and may be the same the next time.
         """
         event_ms = (told.time_ms or time_ms) if gone_ms is None else time_ms
         named_ms = event_ms if gone_ms is None else gone_ms
@@ -269,32 +287,3 @@ def _closed(position: Position) -> Position:
 def _as_of(told: BalancesTold | PositionsTold, at_ms: int) -> int:
     """What was asked for was so at the earliest when it was asked; what came unasked has its own time."""
     return at_ms if told.whole and at_ms else told.time_ms
-
-
-def _is_zero(amount: str | UnsetType) -> bool:
-    return amount is UNSET or not amount.strip("-0.")
-
-
-def _is_none(balance: Balance) -> bool:
-    return all(_is_zero(getattr(balance, name)) for name in _AMOUNTS)
-
-
-def _is_open(position: Position) -> bool:
-    return not (_is_zero(position.quantity) and _is_zero(position.contracts))
-
-
-def _differs(kept: Struct, told: Struct, names: tuple[str, ...]) -> bool:
-    """Whether one of these is told, and is not what it was."""
-    pairs = ((getattr(kept, name), getattr(told, name)) for name in names)
-    return any(after is not UNSET and not _agree(before, after) for before, after in pairs)
-
-
-def _agree(one: str | UnsetType, other: str) -> bool:
-    """Whether they are the same, as numbers where they are numbers."""
-    if one is UNSET or one == other:
-        return one == other
-    return _is_number(one) and _is_number(other) and same(one, other)
-
-
-def _is_number(text: str) -> bool:
-    return not text.strip("-0123456789.")

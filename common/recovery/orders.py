@@ -15,9 +15,10 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 import msgspec
+from msgspec import UNSET
 
 from common.exchanges.told import FillTold, OrderTold
-from common.model.account import ExecutionReport, Fill
+from common.model.account import ExecutionReport, Fill, PositionSide
 from common.recovery.order import Order, OrderKey, begun, key_of
 from common.recovery.reports import Account, Reports
 from common.recovery.unheard import Past
@@ -80,6 +81,14 @@ class Orders:
         known = (order for order in self._orders.values() if order.last_ms >= since_ms)
         latest = sorted(known, key=_WHEN, reverse=True)
         return list(dict.fromkeys(order.about.symbol for order in latest))
+
+    def position_side(self, fill: FillTold) -> PositionSide:
+        """Which side of a position it is a trade of: as it says, or its order; else there is one side."""
+        order = self._orders.get(key_of(fill))
+        for told in (fill, None if order is None else order.about):
+            if told is not None and told.position_side is not UNSET:
+                return told.position_side
+        return "BOTH"
 
     @property
     def owed(self) -> Sequence[Order]:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from common.exchanges.told import BalancesTold, Position, PositionsTold, Told
-from common.model.account import AccountPosition, Balance, ExecutionReport
+from common.model.account import AccountPosition, Balance, ExecutionReport, PositionUpdate
 from common.model.instruments import Instrument
 from common.recovery.book import HELD, HOLDINGS, PAST, REMEMBERED_MS, SINCE, Book
 from common.recovery.orders import OVERLAP_MS
@@ -247,3 +247,78 @@ def test_where_nobody_has_listened_orders_and_positions_are_asked_for() -> None:
     assert set(book.symbols(snapshot, {}, entire=True)) == {
         "ETHUSDT", "BTCUSDT", "XRPUSDT", "SOLUSDT",
     }  # fmt: skip
+
+
+# --- what nobody has told of --------------------------------------------------------------------
+
+
+def held(*positions: tuple[str, Any]) -> list[Told]:
+    rows = tuple(
+        Position(symbol=symbol, position_side=side, quantity="1") for symbol, side in positions
+    )
+    return [PositionsTold(positions=rows, time_ms=0, whole=True)]
+
+
+def compared(
+    book: Book, snapshot: list[Told], happened: list[Told], asked_ms: int = T0 + 100
+) -> list[tuple[str, str, str]]:
+    """What is said of positions: symbol, side and size."""
+    said = book.take(snapshot, asked_ms, entire=True)
+    said += book.take(happened)
+    said += book.close_unnamed(snapshot, happened, asked_ms)
+    return [
+        (one.symbol, one.position_side, str(one.quantity))
+        for one in said
+        if isinstance(one, PositionUpdate)
+    ]
+
+
+def test_a_position_that_was_closed_before_anybody_knew_of_it_is_said_to_be_closed() -> None:
+    """Who told of it is dead, and Redis has lost it: backends know it still."""
+    book = Book(ME)
+    happened: list[Told] = [fill(1, "1", 5), fill(2, "1", 7), fill(3, "1", 9, symbol="SOLUSDT")]
+    said = compared(book, held(("SOLUSDT", "BOTH")), happened)
+    assert said == [("SOLUSDT", "BOTH", "1"), ("ETHUSDT", "BOTH", "0")]
+    assert book.close_unnamed(held(), happened, T0 + 100) == [], "it is said once"
+
+
+def test_who_says_that_again_says_it_by_the_same_name() -> None:
+    closes = [
+        book.close_unnamed(held(), [fill(1, "1", 5), fill(2, "1", 7)], T0 + at)
+        for at, book in ((100, Book(ME)), (200, Book(ME)))
+    ]
+    assert {event.message_id for said in closes for event in said} == {
+        closes[0][0].message_id,
+    }
+    (later,) = Book(ME).close_unnamed(held(), [fill(3, "1", 8)], T0 + 100)
+    assert later.message_id != closes[0][0].message_id, "it was traded since: it is another close"
+
+
+@pytest.mark.parametrize(
+    ("side", "named", "closed"),
+    [
+        ("LONG", "SHORT", ["LONG"]),
+        ("LONG", "LONG", []),
+        ("LONG", "BOTH", []),
+        ("BOTH", "SHORT", []),
+    ],
+)
+def test_sides_are_closed_as_far_as_their_trades_tell_of_them(
+    side: Any, named: Any, closed: list[str]
+) -> None:
+    by_fill = [fill(1, "1", position_side=side)]
+    by_order: list[Told] = [fill(1, "1"), state("FILLED", "1", position_side=side)]
+    for happened in (by_fill, by_order):
+        said = compared(Book(ME), held(("ETHUSDT", named)), happened)
+        assert [one for _, one, size in said if size == "0"] == closed
+
+
+def test_what_was_traded_after_the_snapshot_was_asked_for_is_not_closed_by_it() -> None:
+    assert compared(Book(ME), held(), [fill(1, "1", 101)]) == []
+
+
+def test_where_all_was_told_before_or_there_are_no_positions_none_is_closed() -> None:
+    known = Book(ME)
+    known.told_until(T0)
+    assert compared(known, held(), [fill(1, "1", 5)]) == []
+    assert compared(Book(ME), [holds(ETH="1")], [fill(1, "1", 5)]) == []

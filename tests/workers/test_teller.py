@@ -19,9 +19,9 @@ from common.exchanges.private import (
 )
 from common.exchanges.protocol import Reason, RestFailure, RestRequest
 from common.exchanges.registry import EXCHANGES
-from common.exchanges.told import Told
+from common.exchanges.told import PositionsTold, Told
 from common.fleet.accounts import AccountRecord
-from common.model.account import AccountEvent, ExecutionReport, Fill
+from common.model.account import AccountEvent, ExecutionReport, Fill, PositionUpdate
 from common.model.secret import Secret
 from common.model.streams import Origin
 from common.recovery.book import KEPT_MS, Book, Pieces
@@ -251,6 +251,21 @@ async def test_who_lists_all_is_not_asked_by_symbols() -> None:
     with logged() as lines:
         await a_teller(exchange, speaker).reconcile(entire=True)
     assert lines == []
+
+
+async def test_a_position_that_was_closed_while_nothing_was_known_is_told_once() -> None:
+    """Redis has lost what its dead owner knew of it, and the first comparison fails half way."""
+    exchange, speaker = Exchange(), Speaker()
+    exchange.listed = [PositionsTold(positions=(), time_ms=0, whole=True)]
+    exchange.happened = [fill(1, "1.0", -5), state("FILLED", "1.0", -5)]
+    exchange.refuses = {"since": refusal("rate")}
+    with pytest.raises(InquiryFailed):
+        await a_teller(exchange, speaker).reconcile(entire=True)
+    exchange.refuses = {}
+    for _ in range(2):
+        await a_teller(exchange, speaker).reconcile(entire=True)
+    closes = [one for one in speaker.said if isinstance(one, PositionUpdate)]
+    assert [(one.symbol, one.quantity, one.event_ms) for one in closes] == [("ETHUSDT", "0", T0)]
 
 
 # --- what became of an order --------------------------------------------------------------------
