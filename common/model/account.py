@@ -57,7 +57,8 @@ class ExecutionReport(_Event, frozen=True, kw_only=True, tag="executionReport"):
     """How an order stands.
 
     Attributes:
-        status: in our words; ``raw_status`` is the exchange's.
+        status: in our words; ``raw_status`` is the exchange's, ``order_ms`` its time of it and ``reason``
+            its cause: where whoever told of the order told of this very state, not of a later one.
         client_order_id: the order's own, also on a cancel; ``original_client_order_id`` only where a
             request (cancel, replace) has an id of its own and this is the order's.
         price: the limit; ``average_price`` what was paid so far.
@@ -70,7 +71,7 @@ class ExecutionReport(_Event, frozen=True, kw_only=True, tag="executionReport"):
     symbol: str
     order_id: str
     status: OrderStatus = field(name="orderStatus")
-    raw_status: str
+    raw_status: str | UnsetType = UNSET
     side: Side | UnsetType = UNSET
     order_type: str | UnsetType = UNSET
     time_in_force: str | UnsetType = UNSET

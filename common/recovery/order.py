@@ -50,6 +50,7 @@ class Order(Struct):
         target: the most that a state has said is filled.
         totals: those that fills were made of, where none are told.
         end: the end that was told and not said.
+        first_ms, last_ms: of the first and of the last word on it, by the exchange's time.
         owed_ms: since when fills are missing, by the exchange's time; 0 while none are.
         missed_ms: since when it is not found where it should be, or only with the same status that nobody
             documents, by the exchange's time; 0 while it is.
@@ -70,6 +71,7 @@ class Order(Struct):
     totals: Totals = NOTHING
     end: OrderTold | None = None
     owed_ms: int = 0
+    first_ms: int = 0
     last_ms: int = 0
     missed_ms: int = 0
     inferred: bool = False
@@ -124,6 +126,7 @@ class Order(Struct):
 
     def note(self, told: OrderTold | FillTold) -> None:
         """What a frame or a row says of it."""
+        self.first_ms = min(self.first_ms or told.time_ms, told.time_ms)
         self.last_ms = max(self.last_ms, told.time_ms)
         if isinstance(told, OrderTold):
             if not (told.status == "UNKNOWN" and told.raw_status == self.about.raw_status):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct, UnsetType
 
-from common.exchanges.told import FillTold
+from common.exchanges.told import FillTold, OrderTold
 from common.model.account import ExecutionReport, Fill, OrderStatus
 from common.model.decimals import number, quotient, same, shortest
 from common.model.streams import Market
@@ -57,7 +57,7 @@ class Reports:
         if order.said is not None or (end is not None and end.status == "REJECTED"):
             return []
         created = order.about.created_ms
-        first_ms = order.last_ms if created is UNSET else created
+        first_ms = order.first_ms if created is UNSET else created
         return [self._report(order, "NEW", first_ms)]
 
     def _say_fill(self, order: Order, fill: FillTold) -> list[ExecutionReport | Fill]:
@@ -98,6 +98,10 @@ class Reports:
         about, first = order.about, order.said is None
         order.said, order.said_terms = status, order.terms
         told = order.end or about
+        # Who tells of it later tells of another state: what is its alone is not said of this one. What a
+        # new order is called differs between those who tell of it.
+        stands = _stands(told, status, order)
+        raw = told.raw_status if stands and not (first and status == "NEW") else ""
         return ExecutionReport(
             exchange=self._account.exchange,
             market=self._account.market,
@@ -106,14 +110,14 @@ class Reports:
             symbol=about.symbol,
             order_id=about.order_id,
             status=status,
-            raw_status="" if first and status == "NEW" else told.raw_status,
+            raw_status=raw or UNSET,
             cumulative_quantity=_known(order.base),
             cumulative_contracts=order.filled if _is_counted(order) else UNSET,
             cumulative_quote=_known(order.quote),
             average_price=self._average(order),
             liquidation=about.liquidation,
-            reason=told.reason,
-            order_ms=about.time_ms,
+            reason=told.reason if stands else UNSET,
+            order_ms=told.time_ms if stands else UNSET,
             inferred=inferred,
             message_id=self._order_id(order, status, amended=amended),
             **{name: getattr(about, name) for name in DESCRIBES},
@@ -161,6 +165,17 @@ class Reports:
     def _prefix(self) -> str:
         account = self._account
         return f"{account.exchange}:{account.market}:{account.account_id}"
+
+
+def _stands(told: OrderTold, status: OrderStatus, order: Order) -> bool:
+    """Whether this is told of the order where a report says it stands: with this status and total."""
+    if told.status != status:
+        return False
+    filled = told.filled if told.filled_contracts is UNSET else told.filled_contracts
+    if filled is UNSET:
+        # There is one new state and one end, but any number of those between.
+        return status != "PARTIALLY_FILLED" and (status != "NEW" or not number(order.filled))
+    return same(filled, order.filled) or status not in ("NEW", "PARTIALLY_FILLED")
 
 
 def _is_counted(order: Order) -> bool:
