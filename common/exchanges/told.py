@@ -62,7 +62,7 @@ class OrderTold(Struct, frozen=True, kw_only=True):
     average_price: str | UnsetType = UNSET
     reduce_only: bool | UnsetType = UNSET
     position_side: PositionSide | UnsetType = UNSET
-    liquidation: bool = False
+    liquidation: bool | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     created_ms: int | UnsetType = UNSET
     totals: Totals | UnsetType = UNSET
@@ -90,7 +90,7 @@ class FillTold(Struct, frozen=True, kw_only=True):
     maker: bool | UnsetType = UNSET
     position_side: PositionSide | UnsetType = UNSET
     realized_pnl: str | UnsetType = UNSET
-    liquidation: bool = False
+    liquidation: bool | UnsetType = UNSET
 
 
 class BalancesTold(Struct, frozen=True, kw_only=True):

@@ -63,6 +63,7 @@ class ExecutionReport(_Event, frozen=True, kw_only=True, tag="executionReport"):
             request (cancel, replace) has an id of its own and this is the order's.
         price: the limit; ``average_price`` what was paid so far.
         cumulative_quantity: filled so far, never falling; ``cumulative_quote`` what that was worth.
+        liquidation: the exchange itself made it to end a position; left out where it does not tell.
         inferred: the exchange has forgotten the order, or has a status for it that nobody documents; its
             end was concluded, not told.
         message_id: see ``common.model.ids.order_id``.
@@ -87,7 +88,7 @@ class ExecutionReport(_Event, frozen=True, kw_only=True, tag="executionReport"):
     average_price: str | UnsetType = UNSET
     reduce_only: bool | UnsetType = UNSET
     position_side: PositionSide | UnsetType = UNSET
-    liquidation: bool = False
+    liquidation: bool | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     created_ms: int | UnsetType = field(name="creationTime", default=UNSET)
     order_ms: int | UnsetType = field(name="orderTime", default=UNSET)
@@ -112,7 +113,7 @@ class Fill(_Event, frozen=True, kw_only=True, tag="fill"):
     maker: bool | UnsetType = UNSET
     position_side: PositionSide | UnsetType = UNSET
     realized_pnl: str | UnsetType = UNSET
-    liquidation: bool = False
+    liquidation: bool | UnsetType = UNSET
     message_id: str = field(name="uniqueMessageId", default="")
 
 

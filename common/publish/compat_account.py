@@ -95,7 +95,7 @@ def _report(report: ExecutionReport, seed: SeedWords) -> _Body | None:
         "totalTradeQuantity": total,
         "totalQuoteTradeQuantity": _worth(report, seed, average, total),
         "uniqueMessageId": report.message_id,
-        "liquidation": report.liquidation,
+        "liquidation": report.liquidation is True,
     }
 
 
@@ -196,7 +196,7 @@ def _order_update(report: ExecutionReport, seed: SeedWords) -> _Body | None:
         "isReduceOnly": report.reduce_only is True,
         "positionSide": _or(report.position_side, "BOTH"),
         "uniqueMessageId": report.message_id,
-        "liquidation": report.liquidation,
+        "liquidation": report.liquidation is True,
     }
 
 

@@ -28,6 +28,7 @@ DESCRIBES = (
     "contracts",
     "reduce_only",
     "position_side",
+    "liquidation",
     "created_ms",
 )
 

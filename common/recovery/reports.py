@@ -115,7 +115,6 @@ class Reports:
             cumulative_contracts=order.filled if _is_counted(order) else UNSET,
             cumulative_quote=_known(order.quote),
             average_price=self._average(order),
-            liquidation=about.liquidation,
             reason=told.reason if stands else UNSET,
             order_ms=told.time_ms if stands else UNSET,
             inferred=inferred,

@@ -80,6 +80,8 @@ def test_what_an_exchange_does_not_tell_has_a_place_all_the_same() -> None:
     )
     body = told(bare)
     assert body.keys() == told(REPORT).keys()
+    assert body["liquidation"] is False
+    assert told(replace(bare, liquidation=True))["liquidation"] is True
     assert (body["creationTime"], body["orderTime"]) == (30, 30)
     assert (body["newClientOrderId"], body["orderType"], body["price"]) == ("", "MARKET", "0")
 

@@ -402,6 +402,21 @@ def test_terms_that_were_only_not_known_yet_are_no_amendment() -> None:
     assert said.message_id.endswith(":NEW:0:2600@1")
 
 
+def test_whether_it_is_a_liquidation_is_said_once_it_is_known_and_then_of_all_that_follows() -> (
+    None
+):
+    orders = Orders(ME)
+    said = orders.take([state("NEW")])
+    said += orders.take([state("PARTIALLY_FILLED", "0.4", 1, liquidation=True)])
+    said += orders.take([fill(1, "0.4", 1)])
+    said += orders.take([state("CANCELED", "0.4", 2)])
+    reports = [one.liquidation for one in said if isinstance(one, ExecutionReport)]
+    assert reports == [UNSET, True, True]
+    (new,) = Orders(ME).take([state("NEW", liquidation=False)])
+    assert isinstance(new, ExecutionReport)
+    assert new.liquidation is False
+
+
 # --- what is told again, by who knows a later state ---------------------------------------------
 
 

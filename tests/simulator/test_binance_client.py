@@ -41,8 +41,9 @@ async def test_an_order_is_heard_and_read_as_it_was(market: Market, kind: str) -
         assert bool(of(PositionsTold, heard)) == (market != "spot")
 
         await desk.filled_and_held(market, catalog)
-        # A trade in REST does not name its order as the client does.
-        await desk.reads(market, catalog, heard, began_ms, ["client_order_id"])
+        # A trade in REST does not name its order as the client does, nor say what made it.
+        untold = ("client_order_id", "liquidation")
+        await desk.reads(market, catalog, heard, began_ms, untold)
 
 
 @pytest.mark.parametrize("market", MARKETS)

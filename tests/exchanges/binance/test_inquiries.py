@@ -63,6 +63,7 @@ def test_a_spot_snapshot_is_balances_and_open_orders() -> None:
             filled="0.4",
             filled_quote="0.04",
             created_ms=1499827319559,
+            liquidation=False,
         ),
     ]
     assert all(request.signed for request in asked)

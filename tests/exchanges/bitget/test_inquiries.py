@@ -111,6 +111,7 @@ def test_a_classic_spot_snapshot() -> None:
             filled="0",
             filled_quote="0",
             created_ms=1700719050198,
+            liquidation=False,
         ),
     ]
     assert paths(asked) == [

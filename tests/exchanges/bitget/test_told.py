@@ -125,6 +125,7 @@ def test_a_spot_order_tells_the_fill_and_the_state_it_led_to() -> None:
             fee="0.00000018",
             fee_asset="BTC",
             maker=False,
+            liquidation=False,
         ),
         # A market buy is so much of the quote coin: it has no quantity before it is filled.
         OrderTold(
@@ -141,6 +142,7 @@ def test_a_spot_order_tells_the_fill_and_the_state_it_led_to() -> None:
             filled_quote="13.12800",
             average_price="26256.0",
             created_ms=1695797773257,
+            liquidation=False,
         ),
     ]
 
@@ -165,6 +167,7 @@ def test_a_futures_order_tells_its_size_not_its_last_fill() -> None:
         reduce_only=False,
         position_side="LONG",
         created_ms=1695718781129,
+        liquidation=False,
     )
     assert (fill.quantity, fill.maker, fill.position_side) == ("0.01", True, "LONG")
     assert (fill.fee, fill.fee_asset, fill.time_ms) == ("0.162003", "USDT", 1695718781140)
@@ -379,6 +382,7 @@ def test_a_unified_order_holds_totals_only() -> None:
             reduce_only=False,
             position_side="LONG",
             created_ms=1742367838101,
+            liquidation=False,
         )
     ]
 
@@ -400,6 +404,7 @@ def test_a_unified_fill() -> None:
             maker=False,
             position_side="LONG",
             realized_pnl="0",
+            liquidation=False,
         )
     ]
 

@@ -168,6 +168,7 @@ def test_an_order() -> None:
             position_side="BOTH",
             reason="CancelByUser",
             created_ms=1700000000000,
+            liquidation=False,
         )
     ]
 
@@ -304,6 +305,7 @@ def test_a_fill() -> None:
             fee_asset="USDT",
             maker=False,
             realized_pnl="0.05",
+            liquidation=False,
         )
     ]
 

@@ -117,6 +117,7 @@ def test_a_snapshot_is_balances_and_orders_that_have_not_ended() -> None:
         filled_quote="225",
         average_price="45000",
         created_ms=CREATED_MS,
+        liquidation=False,
     )
     assert isinstance(other, OrderTold)
     assert (other.order_id, other.status) == ("o-9", "NEW")

@@ -370,6 +370,7 @@ def test_an_order_of_futures_is_counted_in_contracts_and_worth_what_it_was() -> 
             fee="0.05176506",
             fee_asset="USDT",
             maker=False,
+            liquidation=False,
         ),
         OrderTold(
             symbol="XBTUSDTM",

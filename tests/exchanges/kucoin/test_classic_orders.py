@@ -32,6 +32,7 @@ def test_a_match_is_a_fill_and_the_state_that_it_led_to() -> None:
             seq=606180,
             client_order_id="1593487481000313",
             maker=False,
+            liquidation=False,
         ),
         OrderTold(
             symbol="KCS-USDT",
@@ -47,6 +48,7 @@ def test_a_match_is_a_fill_and_the_state_that_it_led_to() -> None:
             quantity="0.1",
             filled="0.04",
             created_ms=1593487482038,
+            liquidation=False,
         ),
     )
 
@@ -86,6 +88,7 @@ def test_an_order_that_is_not_in_the_book_yet() -> None:
             client_order_id="5c52e11203aa677f33e493fc",
             quantity="0.00001",
             created_ms=1730206271588,
+            liquidation=False,
         ),
     )
 

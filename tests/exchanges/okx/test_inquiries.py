@@ -90,6 +90,7 @@ def test_a_spot_snapshot_is_balances_and_open_orders() -> None:
             filled_quote="0",
             reduce_only=False,
             created_ms=1708587373361,
+            liquidation=False,
         ),
     ]
     assert paths(asked) == ["/account/balance", "/trade/orders-pending"]
@@ -175,6 +176,7 @@ def test_fills_since_come_before_the_state_they_led_to() -> None:
         fee="0.00000192834",
         fee_asset="BTC",
         maker=False,
+        liquidation=False,
     )
     assert isinstance(state, OrderTold)
     assert (state.status, state.quantity, state.filled) == ("FILLED", UNSET, "0.00192834")

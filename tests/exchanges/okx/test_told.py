@@ -96,6 +96,7 @@ def test_one_row_is_a_fill_and_the_state_that_it_led_to() -> None:
             fee="0.02522168",
             fee_asset="USDT",
             maker=True,
+            liquidation=False,
         ),
         OrderTold(
             symbol="BTC-USDT",
@@ -113,6 +114,7 @@ def test_one_row_is_a_fill_and_the_state_that_it_led_to() -> None:
             average_price="31527.1",
             reduce_only=False,
             created_ms=1654084334977,
+            liquidation=False,
         ),
     ]
 
