@@ -45,7 +45,8 @@ class Order(Struct):
         filled: of the fills that were said: in contracts where it is counted so, else in the base asset.
         base, quote: the same in the base and the quote asset, as far as all fills tell it.
         coins: contracts by their price, summed, as far as all fills tell it: for contracts that are so much
-            of the quote asset each, it is what the base asset is, but for that and for its rounding.
+            of the quote asset each, it is what the base asset is, but for that and for its rounding. Where
+            contracts are not counted, what was paid by its price.
         trades: the ids of the fills that were said.
         waiting: fills that were told and not said.
         target: the most that a state has said is filled.
@@ -212,9 +213,10 @@ def size_of(fill: FillTold) -> str:
 
 
 def _coins(fill: FillTold) -> str | UnsetType:
-    if fill.contracts is UNSET or not number(fill.price):
+    paid = fill.quote_quantity if fill.contracts is UNSET else fill.contracts
+    if paid is UNSET or not number(fill.price):
         return UNSET
-    return quotient(fill.contracts, fill.price, COIN_DECIMALS)
+    return quotient(paid, fill.price, COIN_DECIMALS)
 
 
 def _agree_on_filled(newest: OrderTold, older: OrderTold) -> bool:

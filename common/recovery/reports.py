@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from common.exchanges.told import FillTold, OrderTold
@@ -9,6 +10,10 @@ from common.model.account import ExecutionReport, Fill, OrderStatus
 from common.model.decimals import number, quotient, same, shortest
 from common.model.streams import Market
 from common.recovery.order import DESCRIBES, Order
+
+
+# What a fill says of its order.
+OF_ITS_ORDER = ("client_order_id", "position_side", "liquidation")
 
 
 class Account(Struct, frozen=True):
@@ -62,7 +67,7 @@ class Reports:
 
     def _say_fill(self, order: Order, fill: FillTold) -> list[ExecutionReport | Fill]:
         order.count(fill)
-        out: list[ExecutionReport | Fill] = [self._fill(fill)]
+        out: list[ExecutionReport | Fill] = [self._fill(fill, order.about)]
         if not order.is_over:
             status: OrderStatus = "FILLED" if order.is_whole else "PARTIALLY_FILLED"
             out.append(self._report(order, status, fill.time_ms))
@@ -133,14 +138,24 @@ class Reports:
         told = about.filled_contracts if about.filled_contracts is not UNSET else about.filled
         if about.average_price is not UNSET and told is not UNSET and same(told, order.filled):
             return about.average_price
-        if self._account.market == "inverse" and _is_counted(order):
+        inverse, counted = self._account.market == "inverse", _is_counted(order)
+        if inverse and counted:
             # What the base asset is was rounded.
             return _quotient(order.filled, order.coins)
-        return UNSET if order.quote is None else _quotient(order.quote, order.base)
+        if order.quote is None or order.base is None:
+            return UNSET
+        # Of trades that count contracts, whatever their order says, coins are another thing.
+        by_price = inverse and same(order.base, order.filled)
+        return _quotient(order.quote, order.coins if by_price else order.base)
 
-    def _fill(self, fill: FillTold) -> Fill:
+    def _fill(self, fill: FillTold, about: OrderTold) -> Fill:
+        """What a trade leaves out of its order is taken over from that."""
         account = self._account
         names = (name for name in FillTold.__struct_fields__ if name not in ("time_ms", "seq"))
+        known = {name: getattr(about, name) for name in OF_ITS_ORDER}
+        fill = msgspec.structs.replace(
+            fill, **{name: known[name] for name in known if getattr(fill, name) is UNSET}
+        )
         return Fill(
             exchange=account.exchange,
             market=account.market,

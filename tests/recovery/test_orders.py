@@ -464,6 +464,22 @@ def test_a_state_that_only_its_fill_has_told_of_has_no_words_of_the_one_before()
     ]
 
 
+def test_a_fill_says_of_its_order_what_that_says_of_itself() -> None:
+    """Trades by REST leave it out, and who hears one knows no less than before."""
+    orders = Orders(ME)
+    heard = fill(1, "0.4", 1, client_order_id="mine", position_side="LONG", liquidation=False)
+    (_, first, _) = orders.take([state("NEW", quantity="1.0"), heard])
+    about = {"position_side": "LONG", "liquidation": False}
+    (_, again, _) = Orders(ME).take([fill(1, "0.4", 1), state("NEW", **about)])
+    assert first == again
+    (other,) = (
+        one
+        for one in orders.take([fill(2, "0.1", 2, client_order_id="its own", liquidation=True)])
+        if isinstance(one, Fill)
+    )
+    assert (other.client_order_id, other.liquidation) == ("its own", True)
+
+
 def test_an_order_is_new_when_it_was_created_or_first_heard_of_not_when_it_is_told() -> None:
     heard_at_once = [state("NEW", created_ms=UNSET), fill(1, "1.0", 15)]
     (new, *_) = Orders(ME).take([*heard_at_once, state("FILLED", "1.0", 15, created_ms=UNSET)])
@@ -480,6 +496,20 @@ def test_earlier_steps_of_an_inverse_order_do_not_have_its_last_average() -> Non
     unfetched = Orders(COINS)
     said = unfetched.take([row]) + unfetched.take(trades[:1]) + unfetched.take(trades[1:])
     assert averages(said) == [UNSET, "50000", "33333.333333333333"]
+
+
+def test_nor_where_what_is_paid_in_coins_is_not_counted_in_contracts() -> None:
+    """Ten dollars each: what they are in coins was rounded, their price was not."""
+    trades = [
+        fill(1, "0.00314432", 1, price="3180.33", quote_quantity="10"),
+        fill(2, "0.00314366", 2, price="3181.00", quote_quantity="10"),
+        fill(3, "0.00314432", 3, price="3180.33", quote_quantity="10"),
+    ]
+    row = state("FILLED", "0.0094323", 3, quantity="0.0094323", average_price="3180.55")
+    told = averages(Orders(COINS).take([*trades, row]))
+    assert told == [UNSET, "3180.33", "3180.664964716498", "3180.55"]
+    unknown = [fill(1, "0.00314432", 1, price="3180.33", quote_quantity=UNSET), *trades[1:]]
+    assert averages(Orders(COINS).take([*unknown, row])) == [UNSET, UNSET, UNSET, "3180.55"]
 
 
 # --- what is kept -------------------------------------------------------------------------------
