@@ -138,15 +138,15 @@ class Holdings:
                 changed.append(row)
         if entire and told.whole:
             everything = tuple(self.amounts().values())
-            return [self._balances_event(everything, "all", time_ms, named_ms)]
+            return [self._balances_event(everything, "all", named_ms)]
         if not changed:
             return []
         # A snapshot may be ahead of frames that are heard after it: see ``_position_event``.
         word = "found" if told.whole else "some"
-        return [self._balances_event(tuple(changed), word, time_ms, named_ms)]
+        return [self._balances_event(tuple(changed), word, named_ms)]
 
     def _balances_event(
-        self, rows: tuple[Balance, ...], word: str, time_ms: int, updated_ms: int
+        self, rows: tuple[Balance, ...], word: str, updated_ms: int
     ) -> AccountPosition:
         """Balances that in one millisecond come back to what they were are another event."""
         body = crc32(_encode(rows))
@@ -157,7 +157,7 @@ class Holdings:
             exchange=self._account.exchange,
             market=self._account.market,
             account_id=self._account.account_id,
-            event_ms=time_ms,
+            event_ms=updated_ms,
             balances=rows,
             whole=word == "all",
             updated_ms=updated_ms,

@@ -11,7 +11,6 @@ from common.model.decimals import number, quotient, same, shortest
 from common.model.streams import Market
 from common.recovery.order import DESCRIBES, Order
 
-
 # What a fill says of its order.
 OF_ITS_ORDER = ("client_order_id", "position_side", "liquidation")
 
