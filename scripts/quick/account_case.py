@@ -7,6 +7,9 @@ from decimal import Decimal
 
 from scripts.quick.account_verdict import AccountVerdict, Body
 
+# Exchanges tell averages to eight decimals, we those that we work out to twelve digits.
+UNIT, RELATIVE = Decimal("1e-8"), Decimal("2e-11")
+
 
 class Case:
     """What the judges of orders, fills and holdings share.

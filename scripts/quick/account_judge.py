@@ -18,8 +18,8 @@ The counts, and when each is not zero:
 - balancesWrong, positionsWrong: the last word on an asset or position, of the newest owner that has
   spoken, is not how it stands, or there is none. Of a position that has no side of its own, the sign counts.
 - misaddressed: a message of another exchange or market.
-- toldOtherwise, toldLess: what came again under the same ``message_id`` says something else, or leaves
-  out what was said. Who tells it again may know more of it (decision 0009): fields may be added.
+- toldOtherwise: what came again under the same ``message_id`` says something else, or has other fields.
+- toldLess (no fault): it leaves out what not everybody knows who tells of it (``account_repeats``).
 - repeatedUnexplained: it came again, and nothing has happened that explains it.
 
 What comes again under the same ``message_id`` is one message. Amounts are compared as numbers, and what an
@@ -35,8 +35,8 @@ from scripts.quick.account_case import Case
 from scripts.quick.account_fills import judge_fills
 from scripts.quick.account_holdings import judge_holdings
 from scripts.quick.account_orders import Stretches, judge_orders
+from scripts.quick.account_repeats import judge_repeat, known_of
 from scripts.quick.account_verdict import AccountVerdict, Body, Told
-from scripts.quick.compare import agree, difference
 
 # Whether there is a reason for which a message came again, given its earlier copies.
 Explains = Callable[[Sequence[Told], Told], bool]
@@ -92,17 +92,16 @@ def judge_account(
 
 
 def _judge_repeats(case: Case, copies: Sequence[Told], explains: Explains) -> None:
-    first = copies[0]
+    known: Body = copies[0].body
     for nth, again in enumerate(copies[1:], start=1):
         case.verdict.repeated += 1
-        shared = first.body.keys() & again.body.keys()
-        before, after = ({name: one.body[name] for name in shared} for one in (first, again))
-        if not agree(after, before):
-            case.blame("told_otherwise", f"{again.message_id}: {difference(after, before)}")
-        if gone := sorted(first.body.keys() - shared):
-            case.blame("told_less", f"{again.message_id}: no {', '.join(gone)}")
+        wrong, is_less = judge_repeat(known, again.body)
+        if wrong:
+            case.blame("told_otherwise", f"{again.message_id}: {wrong}")
+        case.verdict.told_less += is_less
         if not explains(copies[:nth], again):
             case.blame("repeated_unexplained", again.message_id)
+        known = known_of(known, again.body)
 
 
 def _judge_address(case: Case, one: Told) -> None:

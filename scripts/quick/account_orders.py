@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from scripts.quick.account_case import Case, differences
+from scripts.quick.account_case import RELATIVE, UNIT, Case, differences
 from scripts.quick.account_verdict import TERMINAL, Body
 
 # From when to when, by the exchange's time.
 Stretches = Sequence[tuple[float, float]]
 
 ZERO = Decimal(0)
-# Exchanges tell averages to eight decimals, we those that we work out to twelve digits.
-UNIT, RELATIVE = Decimal("1e-8"), Decimal("2e-11")
 # What a request to cancel is answered with; it changes nothing.
 BETWEEN = frozenset({"PENDING_CANCEL"})
 TERMS = (

@@ -13,8 +13,8 @@ Body = Mapping[str, Any]
 TERMINAL = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED"})
 # What is counted and is nothing wrong.
 NO_FAULTS = frozenset({
-    "accounts", "orders", "fills", "orders_by_symbol", "orders_unheard", "repeated", "reasons",
-    "accounts_by_place",
+    "accounts", "orders", "fills", "orders_by_symbol", "orders_unheard", "repeated", "told_less",
+    "reasons", "accounts_by_place",
 })  # fmt: skip
 MOST_REASONS = 5_000
 

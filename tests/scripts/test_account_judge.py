@@ -282,39 +282,6 @@ def test_an_owner_that_is_behind_does_not_have_the_last_word() -> None:
     assert not verdict([*messages, late._replace(epoch=2)], truth()).clean
 
 
-# --- what comes again -----------------------------------------------------------------------
-
-
-def anything(*_: Any) -> bool:
-    return True
-
-
-def test_what_comes_again_needs_a_cause() -> None:
-    again = [*told(), *told("fill 1", "end")]
-    found = verdict(again, truth(), explains=anything)
-    assert found.clean
-    assert found.repeated == 2
-    assert counts(verdict(again, truth())) == {"repeatedUnexplained": 2}
-
-
-@pytest.mark.parametrize(
-    ("name", "body", "wrong"),
-    [
-        ("fill 1", fill(0, price="1"), {"toldOtherwise": 1}),
-        ("fill 1", fill(0, fee="99"), {"toldOtherwise": 1}),
-        ("fill 1", fill(0, fee="0.0100"), {}),
-        ("end", {**BODIES["end"], "positionSide": "BOTH"}, {}),
-        ("end", {**BODIES["end"], "averagePrice": "100.6"}, {"toldOtherwise": 1}),
-        ("end", report("FILLED", "2"), {"toldLess": 1}),
-        ("end", report("FILLED", "2", price="99"), {"toldLess": 1, "toldOtherwise": 1}),
-    ],
-)
-def test_what_comes_again_may_know_more_and_says_nothing_else(
-    name: str, body: dict[str, Any], wrong: dict[str, int]
-) -> None:
-    assert counts(verdict([*told(), Told(name, body)], truth(), explains=anything)) == wrong
-
-
 # --- where orders are listed by symbol ------------------------------------------------------
 
 UNFILLED = {"status": "CANCELED", "cumulative": "0", "value": "0"}
