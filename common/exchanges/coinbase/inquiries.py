@@ -17,7 +17,7 @@ from msgspec import Struct, field
 
 from common.exchanges.coinbase.account import hosts_of
 from common.exchanges.coinbase.describe import PRIVATE
-from common.exchanges.coinbase.rest import PREFIX, parse_time, time_request
+from common.exchanges.coinbase.rest import PREFIX
 from common.exchanges.coinbase.rows import (
     AccountRow,
     FillRow,
@@ -149,7 +149,7 @@ def snapshot(market: Market, credentials: Credentials, catalog: Catalog) -> Aski
     for status in _UNENDED:
         params = {"order_status": status, "limit": str(OPEN_ROWS)}
         rows += yield from _orders_of(market, credentials, params)
-    return [balances, *(order_told(row, balances.time_ms) for row in rows)]
+    return [balances, *(order_told(row) for row in rows)]
 
 
 def since(market: Market, credentials: Credentials, catalog: Catalog, known: Known) -> Asking:
@@ -157,7 +157,7 @@ def since(market: Market, credentials: Credentials, catalog: Catalog, known: Kno
     start, limit = _rfc3339(known.since_ms), str(ROWS)
     fills = yield from _fills_of(market, credentials, {"start_sequence_timestamp": start})
     rows = yield from _orders_of(market, credentials, {"start_date": start, "limit": limit})
-    orders = {row.order_id: order_told(row, known.until_ms) for row in rows}
+    orders = {row.order_id: order_told(row) for row in rows}
     told: list[Told] = list(orders.values())
     by_order: dict[str, list[FillRow]] = {}
     for fill in fills:
@@ -188,10 +188,7 @@ def order(
         if _NO_SUCH_ORDER in failed.failure.detail.lower():
             return []
         raise
-    now_ms = 0
-    if row.ended_unseen:
-        now_ms = parse_time(market, (yield time_request(market)))
-    told = order_told(row, now_ms)
+    told = order_told(row)
     fills = yield from _fills_of(market, credentials, {"order_ids": order_id})
     return sorted([*fills_told(told, fills), told], key=_when)
 

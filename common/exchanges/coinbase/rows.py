@@ -167,15 +167,10 @@ class OrderRow(Struct):
     cancel_message: str = ""
     liquidation: bool = field(name="is_liquidation", default=False)
 
-    @property
-    def ended_unseen(self) -> bool:
-        """Whether it has ended at a time that the row does not tell."""
-        return status_of(self.status, self.filled) in TERMINAL - {"FILLED"}
-
 
 @_readable
-def order_told(row: OrderRow, asked_ms: int) -> OrderTold:
-    """How an order stands. ``asked_ms``: the exchange's time of an end that has none of its own."""
+def order_told(row: OrderRow) -> OrderTold:
+    """How an order stands."""
     status = status_of(row.status, row.filled)
     terms = next((each for each in (row.configuration or {}).values() if each), _Terms())
     return OrderTold(
@@ -183,7 +178,7 @@ def order_told(row: OrderRow, asked_ms: int) -> OrderTold:
         order_id=row.order_id,
         status=status,
         raw_status=row.status,
-        time_ms=asked_ms if row.ended_unseen else _changed_ms(row),
+        time_ms=_changed_ms(row),
         side=row.side,
         order_type=order_type_of(row.order_type),
         time_in_force=time_in_force_of(row.time_in_force),
@@ -202,7 +197,10 @@ def order_told(row: OrderRow, asked_ms: int) -> OrderTold:
 
 
 def _changed_ms(row: OrderRow) -> int:
-    """When it was created, filled or edited last."""
+    """When it was created, filled or edited last.
+
+    When it was canceled or has expired is not told: this is as near as whoever asks later comes, too.
+    """
     edits = (edit.accepted for edit in row.edits or ())
     times = [maybe_ms(text) for text in (row.created, row.last_fill, *edits)]
     return max((each for each in times if each is not UNSET), default=0)

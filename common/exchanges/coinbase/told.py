@@ -90,13 +90,15 @@ def told(frame: Frame) -> Sequence[Heard]:
 
 def _order_told(row: _Order, at_ms: int, seq: int) -> OrderTold:
     status = status_of(row.status, row.filled)
+    created_ms = maybe_ms(row.created)
     return OrderTold(
         symbol=row.symbol,
         order_id=row.order_id,
         status=status,
         raw_status=row.status,
-        # An order has no time of its own but its creation's: the frame's.
-        time_ms=at_ms,
+        # An order has no time of its own but its creation's, which is also that of a rejection: else
+        # the frame's.
+        time_ms=created_ms if status == "REJECTED" and created_ms is not UNSET else at_ms,
         seq=seq,
         side=row.side,
         order_type=order_type_of(row.order_type),
@@ -109,7 +111,7 @@ def _order_told(row: _Order, at_ms: int, seq: int) -> OrderTold:
         filled_quote=worth(row.filled, row.filled_value, row.average_price),
         average_price=given(row.average_price),
         reason=reason_of(status, row.cancel_reason, row.reject_reason),
-        created_ms=maybe_ms(row.created),
+        created_ms=created_ms,
     )
 
 

@@ -41,6 +41,7 @@ FILL: dict[str, Any] = {
     "product_id": "BTC-USD", "sequence_timestamp": "2024-01-15T10:30:00.123456Z",
     "liquidity_indicator": "MAKER", "size_in_quote": False, "side": "BUY",
 }  # fmt: skip
+NEVER_TRADED = {"cumulative_quantity": "0", "filled_value": "0", "avg_price": "0"}
 CREATED_MS = 1705312800000
 FILLED_MS = CREATED_MS + 30 * 60_000
 # A market order by its worth, as it was seen: 6.36 USDT, of which two fills.
@@ -297,12 +298,36 @@ def test_entries_that_are_no_trades_or_of_futures_are_left_out() -> None:
     assert len(told) == 1
 
 
-def test_an_end_without_a_time_is_of_when_it_was_asked_for() -> None:
+def test_an_end_without_a_time_is_of_the_last_that_is_told_whenever_it_is_asked_for() -> None:
     ended = ORDER | {"status": "CANCELLED", "cancel_message": "User requested cancel"}
-    (state,), _ = answered(since("spot", ACCOUNT, {}, KNOWN), [fills(), orders(ended)])
-    assert isinstance(state, OrderTold)
-    assert (state.status, state.time_ms) == ("CANCELED", KNOWN.until_ms)
-    assert state.reason == "User requested cancel"
+    later = msgspec.structs.replace(KNOWN, until_ms=KNOWN.until_ms + 3_600_000)
+    for known in (KNOWN, later):
+        (state,), _ = answered(since("spot", ACCOUNT, {}, known), [fills(), orders(ended)])
+        assert isinstance(state, OrderTold)
+        assert (state.status, state.time_ms) == ("CANCELED", FILLED_MS + 500)
+        assert state.reason == "User requested cancel"
+
+
+def test_an_order_that_never_traded_ended_no_earlier_than_it_was_created_or_edited() -> None:
+    never = ORDER | {"status": "EXPIRED", "filled_size": "0", "last_fill_time": None}
+    edits = {"edit_history": [{"replace_accept_timestamp": "2024-01-15T10:00:07Z"}]}
+    rows = orders(never, never | edits | {"order_id": "o-2"})
+    told, _ = answered(since("spot", ACCOUNT, {}, KNOWN), [fills(), rows])
+    assert [one.time_ms for one in told if isinstance(one, OrderTold)] == [
+        CREATED_MS,
+        CREATED_MS + 7_000,
+    ]
+
+
+def test_a_rejection_is_of_the_same_time_on_the_socket_and_in_rest() -> None:
+    created = {"creation_time": ORDER["created_time"]}
+    (pushed,) = heard(frame(WS_ORDER | NEVER_TRADED | created | {"status": "FAILED"}))
+    failed = ORDER | {"status": "FAILED", "filled_size": "0", "last_fill_time": None}
+    (listed,), _ = answered(since("spot", ACCOUNT, {}, KNOWN), [fills(), orders(failed)])
+    assert isinstance(pushed, OrderTold)
+    assert isinstance(listed, OrderTold)
+    assert (pushed.status, listed.status) == ("REJECTED", "REJECTED")
+    assert pushed.time_ms == listed.time_ms == CREATED_MS
 
 
 # --- fills that are counted in the quote asset --------------------------------------------------
@@ -414,15 +439,14 @@ def test_one_order_comes_with_its_fills() -> None:
     assert dict(asked[1].params) == {"order_ids": "o-1", "limit": "250"}
 
 
-def test_when_an_order_ended_is_asked_of_the_exchanges_clock() -> None:
-    ended = body({"order": ORDER | {"status": "EXPIRED", "filled_size": "0"}})
-    clock = b'{"iso":"x","epochSeconds":"1705400000","epochMillis":"1705400000123"}'
-    (state,), asked = answered(
-        order("spot", ACCOUNT, {}, "BTC-USD", "o-1"), [ended, clock, fills()]
+def test_one_order_that_ended_has_the_time_that_the_list_has_of_it() -> None:
+    ended = ORDER | {"status": "EXPIRED"}
+    (_, alone), asked = answered(
+        order("spot", ACCOUNT, {}, "BTC-USD", "o-1"), [body({"order": ended}), fills(FILL)]
     )
-    assert isinstance(state, OrderTold)
-    assert (state.status, state.time_ms) == ("EXPIRED", 1705400000123)
-    assert (path(asked[1]), asked[1].signed) == ("/time", False)
+    (listed,), _ = answered(since("spot", ACCOUNT, {}, KNOWN), [fills(), orders(ended)])
+    assert alone == listed
+    assert len(asked) == 2
 
 
 def test_an_id_is_one_part_of_the_path() -> None:
