@@ -107,7 +107,8 @@ class _Clerk:
                 return [fact]
             case FillOrder():
                 order = _order(account, doing.market, doing.order)
-                price = doing.price or order.price or self._last(order.listing, now_ms)
+                last = self._last(order.listing, now_ms)
+                price = doing.price or order.price or account.at_market(order, last)
                 size = _fit(doing.quantity or order.left, order.listing.lot_decimals)
                 price = _fit(price, order.listing.price_decimals)
                 return [account.fill(order, size, price, now_ms, maker=doing.maker)]

@@ -119,6 +119,7 @@ class Desk:
             funds=FUNDS if opening.funds is None else opening.funds,
             holds=self._trades_with if opening.funds is None else _anything,
             mode=mode, hedged=opening.hedged, fees_in_quote=private.fees_in_quote,
+            inverse_in_base=private.inverse_in_base,
         )  # fmt: skip
         self._delivery.skip(account)
         return account

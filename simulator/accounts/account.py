@@ -29,6 +29,7 @@ from simulator.accounts.model import (
     Rates,
     Side,
     Status,
+    hovers_at,
     rounded,
     value_of,
 )
@@ -54,6 +55,7 @@ class Account:
         mode: the exchange's own word for the kind of account.
         hedged: long and short positions are kept apart.
         fees_in_quote: spot takes its fees in the quote asset whatever is bought; else in what is got.
+        inverse_in_base: inverse orders are for so much of the base asset; else for so many contracts.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Account:
     mode: str = ""
     hedged: bool = False
     fees_in_quote: bool = False
+    inverse_in_base: bool = False
     rates: Rates = field(default_factory=Rates)
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
     orders: dict[tuple[Market, int], Order] = field(default_factory=dict)
@@ -119,6 +122,15 @@ class Account:
         asset = _paid_with(order.listing, order.side)
         held = self.wallets.hold(order.market, asset, order.held, order.updated_ms)
         return self._append(order.updated_ms, order.market, "placed", order=order, balances=held)
+
+    def at_market(self, order: Order, last: Decimal) -> Decimal:
+        """What an order without a limit trades at: the last price.
+
+        Where inverse orders are for so much of the base asset it is always the same one: at another the
+        contracts, which are what counts here, would be worth another size.
+        """
+        is_sized = self.inverse_in_base and order.market == "inverse"
+        return hovers_at(order.listing) if is_sized else last
 
     def fill(
         self, order: Order, quantity: Decimal, price: Decimal, time_ms: int, *, maker: bool

@@ -67,7 +67,7 @@ class Accounts:
     def open(
         self, name: str, exchange: str, key: Key, *, markets: Iterable[Market],
         wallet_of: Callable[[Market], str], time_ms: int, funds: Mapping[str, Decimal] = FUNDS,
-        mode: str = "", hedged: bool = False, fees_in_quote: bool = False,
+        mode: str = "", hedged: bool = False, fees_in_quote: bool = False, inverse_in_base: bool = False,
         holds: Callable[[Market, str], bool] = lambda _market, _asset: True,
     ) -> Account:  # fmt: skip
         """A new account with so much in each of its wallets, as far as it ``holds`` that asset.
@@ -82,6 +82,7 @@ class Accounts:
         account = Account(
             name=name, exchange=exchange, key=key, user=key.key, numbers=self._numbers[exchange],
             wallets=Wallets(wallet_of), mode=mode, hedged=hedged, fees_in_quote=fees_in_quote,
+            inverse_in_base=inverse_in_base,
         )  # fmt: skip
         given: set[tuple[str, str]] = set()
         for market, (asset, amount) in product(markets, funds.items()):

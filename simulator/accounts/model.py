@@ -26,6 +26,8 @@ OPEN: frozenset[Status] = frozenset({"NEW", "PARTIALLY_FILLED"})
 ZERO = Decimal(0)
 # The smallest part of any asset.
 UNIT = Decimal(1).scaleb(-8)
+# What was divided and added up again is itself to so many decimals.
+_EXACT = Decimal(1).scaleb(-16)
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -187,6 +189,11 @@ def value_of(listing: Listing, price: Decimal, size: Decimal) -> Decimal:
     return size * listing.contract_size / price
 
 
+def hovers_at(listing: Listing) -> Decimal:
+    """The price it hovers about."""
+    return Decimal(listing.price).scaleb(-listing.price_decimals)
+
+
 def rounded(value: Decimal) -> Decimal:
     """As money moves: to eight decimals, down."""
-    return value.quantize(UNIT, ROUND_DOWN)
+    return value.quantize(_EXACT).quantize(UNIT, ROUND_DOWN)

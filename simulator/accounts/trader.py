@@ -139,7 +139,7 @@ class Trader:
         try:
             size, price = _part(order, due.step), order.price
             if size:
-                price = price or self._price_now(order, due.at_ms)
+                price = price or due.account.at_market(order, self._price_now(order, due.at_ms))
                 due.account.fill(order, size, price, time_ms, maker=due.maker)
         except Impossible:
             due.account.end(order, "EXPIRED", time_ms, "INSUFFICIENT_LIQUIDITY")

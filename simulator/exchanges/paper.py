@@ -80,6 +80,7 @@ class PaperAccounts:
     key_kinds: Sequence[KeyKind] = ("hmac",)
     modes: Sequence[str] = ("",)
     fees_in_quote = False
+    inverse_in_base = False
 
     def __init__(
         self, world: World, place: PaperExchange, exchange: Exchange, variant: str

@@ -156,11 +156,13 @@ class PrivateSide(Protocol):
         key_kinds: keys that it gives out, the usual one first.
         modes: its words for the kinds of account, the usual one first.
         fees_in_quote: spot takes its fees in the quote asset; else in what is got.
+        inverse_in_base: inverse orders are for so much of the base asset; else for so many contracts.
     """
 
     key_kinds: Sequence[KeyKind]
     modes: Sequence[str]
     fees_in_quote: bool
+    inverse_in_base: bool
 
     def wallet(self, market: Market, mode: str) -> str:
         """The wallet that a market of such an account draws on: its own, or one for several."""

@@ -89,6 +89,25 @@ async def test_inverse_sizes_are_what_the_contracts_are_worth_in_the_base_coin()
         assert sizes[0] == (Decimal(10_000) / Decimal("64118.1")).quantize(sizes[0], "ROUND_DOWN")
 
 
+@pytest.mark.parametrize("price", [None, "60000.0"], ids=["market", "limit"])
+async def test_what_an_inverse_order_is_for_stays_the_same_while_it_is_filled(
+    price: str | None,
+) -> None:
+    async with simulator() as exchange, dial(exchange, UNIFIED) as wire:
+        owner = await an_owner(exchange)
+        await owner.subscribe(wire, topic("order"), topic("fill"))
+        order = await owner.place("inverse", "300", price)
+        [placed] = await rows(wire, topic("order"))
+        told = [placed["qty"]]
+        for contracts in ("70", "1", "29", None):
+            some = {} if contracts is None else {"quantity": contracts}
+            await owner.do("fill", "inverse", order=order["order"], **some)
+            [state] = await rows(wire, topic("order"))
+            told.append(state["qty"])
+        assert set(told) == {state["cumExecQty"]}
+        assert (await wire_order(owner, order["orderId"]))["qty"] == placed["qty"]
+
+
 async def wire_order(owner: Any, order_id: str) -> Any:
     return await owner.data("/api/v3/trade/order-info", orderId=order_id)
 

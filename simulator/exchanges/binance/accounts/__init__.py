@@ -28,6 +28,7 @@ class BinanceAccounts:
     key_kinds: Sequence[KeyKind] = ("hmac", "ed25519")
     modes: Sequence[str] = ("",)
     fees_in_quote = False
+    inverse_in_base = False
 
     def __init__(self, world: World) -> None:
         self._world = world

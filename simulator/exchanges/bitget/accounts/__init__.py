@@ -43,6 +43,7 @@ class BitgetAccounts:
     key_kinds: Sequence[KeyKind] = ("hmac",)
     modes: Sequence[str] = (UNIFIED, CLASSIC)
     fees_in_quote = False
+    inverse_in_base = True
 
     def __init__(self, world: World) -> None:
         self._world = world

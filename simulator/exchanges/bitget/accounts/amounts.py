@@ -1,7 +1,7 @@
 """Sizes and worths as Bitget says them: in the base coin everywhere, on COIN-FUTURES too.
 
 The truth counts contracts there. A fill is what its contracts are worth at its price; what of an order
-is not filled, at its limit; a position, at the price it was entered at.
+is not filled, at what it will trade at; a position, at the price it was entered at.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from simulator.accounts.account import Account
-from simulator.accounts.model import ZERO, Fact, Fill, Order, Position, rounded, value_of
+from simulator.accounts.model import ZERO, Fact, Fill, Order, Position, hovers_at, rounded, value_of
 
 
 def plain(number: Decimal) -> str:
@@ -18,12 +18,11 @@ def plain(number: Decimal) -> str:
 
 
 def asked(order: Order) -> Decimal:
-    """What an order is for. Of a market order's contracts, at what it was filled at so far."""
+    """What an order is for: the same from its beginning to its end, as what is left trades at one price."""
     listing = order.listing
     if listing.contract_size is None:
         return order.quantity
-    hovers = Decimal(listing.price).scaleb(-listing.price_decimals)
-    price = order.price or order.average_price or hovers
+    price = order.price or hovers_at(listing)
     return rounded(order.value + value_of(listing, price, order.left))
 
 
@@ -45,8 +44,7 @@ def by_worth(order: Order) -> bool:
 
 def asked_worth(order: Order) -> Decimal:
     """That much: at the price the listing hovers about, for what it will cost nobody knows."""
-    listing = order.listing
-    return rounded(order.quantity * Decimal(listing.price).scaleb(-listing.price_decimals))
+    return rounded(order.quantity * hovers_at(order.listing))
 
 
 def traded(fill: Fill) -> Decimal:

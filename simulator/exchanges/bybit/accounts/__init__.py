@@ -30,6 +30,7 @@ class BybitAccounts:
     # The second is retired: the exchange tells what it is, and nothing else of it.
     modes: Sequence[str] = (UNIFIED, "classic")
     fees_in_quote = False
+    inverse_in_base = False
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -33,6 +33,7 @@ class CoinbaseAccounts:
     key_kinds: Sequence[KeyKind] = ("es256", "ed25519")
     modes: Sequence[str] = ("",)
     fees_in_quote = True
+    inverse_in_base = False
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -32,6 +32,7 @@ class KucoinAccounts:
     key_kinds: Sequence[KeyKind] = ("hmac",)
     modes: Sequence[str] = ("classic", "unified")
     fees_in_quote = True
+    inverse_in_base = False
 
     def __init__(self) -> None:
         # How often an account's access has ended: what was subscribed before hears nothing more.

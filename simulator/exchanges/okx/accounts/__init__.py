@@ -36,6 +36,7 @@ class OkxAccounts:
     key_kinds: Sequence[KeyKind] = ("hmac",)
     modes: Sequence[str] = ("2", "3")
     fees_in_quote = False
+    inverse_in_base = False
 
     def __init__(self, world: World) -> None:
         self._world = world
