@@ -71,9 +71,11 @@ class Desk:
     async def _send(self, request: RestRequest) -> bytes:
         signed = self.private.sign(request, self.credentials, self.now_ms())
         url = URL(self.simulated.url + "/" + signed.url.removeprefix("https://"), encoded=True)
+        # Most signatures have made what is asked for a part of the address.
+        params = dict(signed.params) or None
         async with (
             aiohttp.ClientSession() as http,
-            http.request(signed.method, url, headers=dict(signed.headers)) as answer,
+            http.request(signed.method, url, params=params, headers=dict(signed.headers)) as answer,
         ):
             body = await answer.read()
             trouble = self.private.trouble(answer.status, dict(answer.headers), body)
@@ -131,7 +133,9 @@ class Desk:
     ) -> AsyncIterator[Listener]:
         """On a socket of its own, where the account is streamed by now."""
         address = await self.address(market)
-        async with dial(self.simulated, "/" + address.removeprefix("wss://")) as wire:
+        # Some exchanges are asked for it: they name the simulator itself.
+        place = address.removeprefix("wss://").removeprefix(f"{self.simulated.ws_url}/")
+        async with dial(self.simulated, "/" + place) as wire:
             listener = Listener(self, wire, market, catalog, address)
             await listener.join()
             await listener.hear(Opened)

@@ -112,8 +112,7 @@ def _last_fill(market: Market, row: OrderPush, order: OrderTold) -> FillTold | N
         price=price,
         time_ms=int(row.filled_at or row.updated),
         quantity=quantity,
-        # On inverse the base is rounded: what it is worth is told exactly where fills are told.
-        quote_quantity=UNSET if market == "inverse" else of_base(quantity, price).quote,
+        quote_quantity=_worth(market, quantity, price, None),
         client_order_id=order.client_order_id,
         fee=absolute(row.fee) if row.fee and row.fee_coin else UNSET,
         fee_asset=row.fee_coin if row.fee and row.fee_coin else UNSET,
@@ -210,7 +209,7 @@ def _done(filled: str | None, average: str | None) -> Amount:
 
 
 class FillRow(Struct):
-    """A fill, of the channel and of REST: spot has ``priceAvg``, ``size`` and ``amount``."""
+    """A fill, of the channel and of REST: spot has ``priceAvg`` and ``size``."""
 
     symbol: str
     order_id: str = field(name="orderId")
@@ -222,7 +221,6 @@ class FillRow(Struct):
     quantity: Number | None = field(name="baseVolume", default=None)
     size: Number | None = None
     quote: _Perhaps = field(name="quoteVolume", default=None)
-    amount: _Perhaps = None
     fees: list[Fee] | Fee = field(name="feeDetail", default_factory=list)
     client_id: str = field(name="clientOid", default="")
     mode: str = field(name="posMode", default="")
@@ -241,7 +239,15 @@ class FillRow(Struct):
         return int(self.created)
 
 
-def fill_row(row: FillRow) -> FillTold:
+def _worth(market: Market, quantity: str, price: str, told: str | None) -> Amount:
+    """The same whoever tells of a trade: orders do not say what their last one was worth.
+
+    On inverse the base is rounded, and only what is told where fills are told is exact.
+    """
+    return known(told) if market == "inverse" else of_base(quantity, price).quote
+
+
+def fill_row(market: Market, row: FillRow) -> FillTold:
     """Here ``side`` is the way it traded, in hedge mode too."""
     price, quantity = row.price or row.average, row.quantity or row.size
     if price is None or quantity is None:
@@ -255,7 +261,7 @@ def fill_row(row: FillRow) -> FillTold:
         price=price,
         time_ms=int(row.created),
         quantity=quantity,
-        quote_quantity=known(row.quote or row.amount),
+        quote_quantity=_worth(market, quantity, price, row.quote),
         client_order_id=row.client_id or UNSET,
         fee=fee,
         fee_asset=fee_asset,

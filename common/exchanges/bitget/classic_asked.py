@@ -156,7 +156,7 @@ def orders_told(market: Market, body: bytes) -> list[OrderTold]:
 def fills_told(market: Market, body: bytes) -> list[FillTold]:
     """A page of fills."""
     rows, _ = _fills_page(market)(body)
-    return row_told(fill_row, rows)
+    return row_told(lambda row: fill_row(market, row), rows)
 
 
 # --- the inquiries ------------------------------------------------------------------------------
@@ -230,4 +230,4 @@ class Classic:
     def _fills(self, params: Mapping[str, str]) -> Generator[RestRequest, bytes, list[FillTold]]:
         request = self._request(self._calls.fills, {**params, "limit": str(ROWS)})
         rows = yield from every_row(request, "idLessThan", _fills_page(self._market))
-        return row_told(fill_row, rows)
+        return row_told(lambda row: fill_row(self._market, row), rows)

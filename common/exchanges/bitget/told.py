@@ -78,9 +78,9 @@ def _classic_orders(market: Market, push: _Push, _catalog: Catalog) -> Sequence[
     return _flat(read_rows(push.data, _orders, _order, read))
 
 
-def _classic_fills(_market: Market, push: _Push, _catalog: Catalog) -> Sequence[Heard]:
+def _classic_fills(market: Market, push: _Push, _catalog: Catalog) -> Sequence[Heard]:
     def read(row: classic.FillRow) -> Sequence[Heard]:
-        return (classic.fill_row(row),)
+        return (classic.fill_row(market, row),)
 
     return _flat(read_rows(push.data, _fills, _fill, read))
 

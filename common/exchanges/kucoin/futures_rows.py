@@ -1,7 +1,8 @@
 """Rows of KuCoin's signed REST on futures: an order, a fill, a balance or a position in an answer. Pure.
 
-Numbers are JSON's, and sizes are contracts. The worth of an order or fill (``value``) is in the coin
-that the contract settles in: quote on linear, base on inverse.
+Numbers are JSON's, and sizes are contracts. The worth of an order (``value``) is in the coin that the
+contract settles in: quote on linear, base on inverse. That of a fill follows from its price, as it does
+on the socket, which does not tell it: one trade is worth the same to the last digit.
 """
 
 from __future__ import annotations
@@ -103,7 +104,6 @@ class FuturesFill(Struct, rename="camel"):
     side: RawSide
     price: Number
     size: Decimal
-    value: Number
     trade_time: int
     created_at: Millis
     fee: Signed | UnsetType = UNSET
@@ -119,7 +119,7 @@ def futures_fill(market: Market, row: FuturesFill, catalog: Catalog) -> FillTold
     Raises:
         ArithmeticError: a number that no exchange writes.
     """
-    size = _worth(market, row.symbol, digits(row.size), row.value, catalog)
+    size = size_of(market, row.symbol, digits(row.size), row.price, catalog)
     time_ms = millis(row.trade_time)
     return FillTold(
         symbol=row.symbol,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from msgspec import UNSET, Struct, UnsetType
 
 from common.exchanges.kucoin.words import SIDES, RawSide, given, maker_of, standing_of
+from common.exchanges.sizes import of_base
 from common.exchanges.told import BalancesTold, FillTold, OrderTold
 from common.exchanges.wire import MaybeNumber, Millis, Number, Signed
 from common.model.account import Balance
@@ -69,14 +70,14 @@ class SpotFill(Struct, rename="camel"):
     size: Number
     created_at: Millis
     trade_type: str = _SPOT_TRADE
-    funds: Number | UnsetType = UNSET
     fee: Signed | UnsetType = UNSET
     fee_currency: str | None = None
     liquidity: str = ""
 
 
 def spot_fill(row: SpotFill) -> FillTold:
-    """In our words."""
+    """In our words. What it was worth the socket does not tell: it follows from its price on both."""
+    size = of_base(row.size, row.price)
     return FillTold(
         symbol=row.symbol,
         order_id=row.order_id,
@@ -84,8 +85,8 @@ def spot_fill(row: SpotFill) -> FillTold:
         side=SIDES[row.side],
         price=row.price,
         time_ms=row.created_at,
-        quantity=row.size,
-        quote_quantity=row.funds,
+        quantity=size.base,
+        quote_quantity=size.quote,
         fee=row.fee,
         fee_asset=row.fee_currency or UNSET,
         maker=maker_of(row.liquidity),

@@ -198,6 +198,14 @@ def test_classic_spot_fills_are_asked_for_each_symbol_that_is_known_or_had_an_or
     )
 
 
+def test_what_a_trade_was_worth_is_exact_however_the_row_has_rounded_it() -> None:
+    """The orders channel, which tells it first, does not say it."""
+    rounded = body([SPOT_FILL | {"amount": "2.5"}])
+    (fill,), _ = answered(since("spot", ACCOUNT, {}, KNOWN), [CLASSIC, body([]), rounded])
+    assert isinstance(fill, FillTold)
+    assert fill.quote_quantity == "2.4999"
+
+
 @pytest.mark.parametrize("code", ["40034", "40309"])
 def test_a_symbol_that_is_not_listed_any_more_costs_no_other(code: str) -> None:
     gone = refused(f"HTTP 400 {code} Parameter AUSDT does not exist")

@@ -394,12 +394,21 @@ def test_an_order_of_futures_is_counted_in_contracts_and_worth_what_it_was() -> 
     assert asked_for(asked) == ["/api/v1/orders/6450", "/api/v1/fills", "/api/v1/recentFills"]
 
 
-def test_what_an_inverse_trade_was_worth_is_in_coin() -> None:
+def test_what_a_trade_of_spot_was_worth_is_exact_however_the_row_has_rounded_it() -> None:
+    known = Known(since_ms=0, until_ms=86_400_000, symbols={"BTC-USDT"})
+    answers = [found(FILL | {"funds": "0.68"}), found()]
+    (fill,), _ = answered(since("spot", ACCOUNT, {}, known), answers)
+    assert isinstance(fill, FillTold)
+    assert fill.quote_quantity == "0.677176"
+
+
+def test_what_an_inverse_trade_was_worth_is_rounded_as_it_is_on_the_socket() -> None:
+    """Which has nothing but its contracts and its price to tell it by."""
     known = Known(since_ms=1558334000000, until_ms=1558335000000)
     answers = [page(INVERSE_FILL, FUTURES_FILL), page(), body([]), body([])]
     (fill,), _ = answered(since("inverse", ACCOUNT, COIN, known), answers)
     assert isinstance(fill, FillTold)
-    assert (fill.contracts, fill.quantity, fill.quote_quantity) == ("10", "0.001204529", "10")
+    assert (fill.contracts, fill.quantity, fill.quote_quantity) == ("10", "0.00120453", "10")
     assert (fill.fee, fill.fee_asset, fill.maker) == ("-0.0000012022", "BTC", True)
     assert fill.liquidation
 
