@@ -74,7 +74,8 @@ def order_told(market: Market, row: _Order, catalog: Catalog) -> OrderTold:
         average_price=given(row.average_price),
         reduce_only=row.reduce_only,
         position_side=row.position_side,
-        liquidation=is_liquidation(row.client_id),
+        # On spot its owner may have called it anything.
+        liquidation=UNSET if market == "spot" else is_liquidation(row.client_id),
         created_ms=row.created_ms,
     )
 

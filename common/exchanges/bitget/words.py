@@ -61,8 +61,10 @@ def maker_of(scope: str | None) -> bool | UnsetType:
     return _MAKERS.get(scope or "", UNSET)
 
 
-def is_liquidation(trade_side: str, source: str = "") -> bool:
-    """Whether the exchange made the order to end a position."""
+def is_liquidation(trade_side: str, source: str = "") -> bool | UnsetType:
+    """Whether the exchange made the order to end a position; left out where neither is said."""
+    if not (trade_side or source):
+        return UNSET
     return trade_side.startswith(_LIQUIDATIONS) or source in _LIQUIDATED
 
 

@@ -129,7 +129,7 @@ def order_told(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
         average_price=_given(row.average_price),
         reduce_only=row.reduce_only if contract else UNSET,
         position_side=_position_side(row.position) if contract else UNSET,
-        liquidation=row.create_type in _LIQUIDATIONS,
+        liquidation=row.create_type in _LIQUIDATIONS if row.create_type else UNSET,
         reason=_reason(row.reject_reason) or _reason(row.cancel_type) or UNSET,
         created_ms=row.created_ms or UNSET,
     )

@@ -165,7 +165,7 @@ class OrderRow(Struct):
     reject_reason: str = ""
     reject_message: str = ""
     cancel_message: str = ""
-    liquidation: bool = field(name="is_liquidation", default=False)
+    liquidation: bool | UnsetType = field(name="is_liquidation", default=UNSET)
 
 
 @_readable

@@ -13,11 +13,11 @@ from msgspec import UNSET, Struct, UnsetType
 
 from common.exchanges.kucoin.units import Nanoseconds
 from common.exchanges.kucoin.words import (
-    LIQUIDATIONS,
     SIDES,
     RawSide,
     done_of,
     given,
+    is_liquidation,
     is_ours,
     millis,
     size_of,
@@ -98,7 +98,7 @@ def _state(market: Market, row: OrderPush, catalog: Catalog) -> OrderTold:
         filled_contracts=done.contracts,
         filled_quote=done.quote,
         position_side=row.position_side,
-        liquidation=row.trade_type in LIQUIDATIONS,
+        liquidation=is_liquidation(row.trade_type),
         created_ms=millis(row.order_time),
     )
 
@@ -123,5 +123,5 @@ def _fill(market: Market, row: OrderPush, catalog: Catalog) -> FillTold:
         client_order_id=row.client_oid or UNSET,
         maker=UNSET if maker is None else maker,
         position_side=row.position_side,
-        liquidation=row.trade_type in LIQUIDATIONS,
+        liquidation=is_liquidation(row.trade_type),
     )

@@ -15,11 +15,11 @@ from msgspec import UNSET, Struct, UnsetType
 from common.exchanges.kucoin.classic_holdings import PositionRow, position_of, wallet_of
 from common.exchanges.kucoin.units import digits
 from common.exchanges.kucoin.words import (
-    LIQUIDATIONS,
     SIDES,
     RawSide,
     asset_of,
     given,
+    is_liquidation,
     is_ours,
     maker_of,
     millis,
@@ -135,7 +135,7 @@ def futures_fill(market: Market, row: FuturesFill, catalog: Catalog) -> FillTold
         fee_asset=asset_of(row.fee_currency) if row.fee_currency else UNSET,
         maker=maker_of(row.liquidity),
         position_side=row.position_side,
-        liquidation=row.trade_type in LIQUIDATIONS,
+        liquidation=is_liquidation(row.trade_type),
     )
 
 

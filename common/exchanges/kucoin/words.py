@@ -47,7 +47,7 @@ RawSide = Literal["buy", "sell"]
 SIDES: Mapping[RawSide, Side] = {"buy": "BUY", "sell": "SELL"}
 MARGINS: Mapping[str, Literal["cross", "isolated"]] = {"CROSS": "cross", "ISOLATED": "isolated"}
 # What made the exchange trade: taken over, or auto-deleveraged. (A settlement is neither.)
-LIQUIDATIONS = frozenset({"liquid", "adl"})
+_LIQUIDATIONS = frozenset({"liquid", "adl"})
 # The month and year at the end of a contract that expires.
 _DELIVERY = re.compile(r"(?<=M)[FGHJKMNQUVXZ]\d\d$")
 # Later than any time in milliseconds: it is in nanoseconds.
@@ -130,6 +130,11 @@ def held(side: PositionSide, amount: str, price: str, symbol: str, catalog: Cata
 def maker_of(liquidity: str) -> bool | UnsetType:
     """Whether the maker's side was ours, where it is said."""
     return {"maker": True, "taker": False}.get(liquidity, UNSET)
+
+
+def is_liquidation(trade_type: str) -> bool | UnsetType:
+    """Whether the exchange made the order to end a position, where it says what made it."""
+    return trade_type in _LIQUIDATIONS if trade_type else UNSET
 
 
 def given(number: str | None) -> Amount:

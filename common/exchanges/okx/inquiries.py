@@ -165,7 +165,7 @@ class _Asker(Struct, frozen=True):
             maker=maker_of(row.liquidity),
             position_side=position_side_of(self.market, row.position_side),
             realized_pnl=gain_of(self.market, row.gain),
-            liquidation=row.reason in _LIQUIDATIONS,
+            liquidation=row.reason in _LIQUIDATIONS if row.reason else UNSET,
         )
 
 

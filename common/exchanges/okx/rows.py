@@ -48,7 +48,7 @@ ORDER_TYPES: Mapping[str, tuple[str, str | UnsetType]] = {
     "elp": ("LIMIT", "RPI"),  # what rpi was called up to 2026-10-31
 }
 # Orders that the exchange made itself to end a position.
-LIQUIDATIONS = frozenset({"adl", "full_liquidation", "partial_liquidation"})
+_LIQUIDATIONS = frozenset({"adl", "full_liquidation", "partial_liquidation"})
 
 SideWord = Literal["buy", "sell"]
 PositionWord = Literal["", "net", "long", "short"]
@@ -180,10 +180,14 @@ def order_told(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
         average_price=given(row.average_price),
         reduce_only=_FLAGS.get(row.reduce_only, UNSET),
         position_side=position_side_of(market, row.position_side),
-        liquidation=row.category in LIQUIDATIONS,
+        liquidation=_is_liquidation(row),
         reason=row.cancel_source or UNSET,
         created_ms=int(row.created_ms) if row.created_ms else UNSET,
     )
+
+
+def _is_liquidation(row: OrderRow) -> bool | UnsetType:
+    return row.category in _LIQUIDATIONS if row.category else UNSET
 
 
 def _is_by_worth(market: Market, row: OrderRow) -> bool:
@@ -222,7 +226,7 @@ def fill_told(market: Market, row: OrderRow, catalog: Catalog) -> FillTold | Non
         maker=maker_of(row.liquidity),
         position_side=position_side_of(market, row.position_side),
         realized_pnl=gain_of(market, row.fill_gain),
-        liquidation=row.category in LIQUIDATIONS,
+        liquidation=_is_liquidation(row),
     )
 
 

@@ -43,6 +43,13 @@ def body(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+def test_on_spot_the_name_of_an_order_is_its_owners_alone() -> None:
+    rows = [body({"balances": []}), body([ORDER | {"clientOrderId": "autoclose-1"}])]
+    (_, told), _ = answered(snapshot("spot", ACCOUNT, {}), rows)
+    assert isinstance(told, OrderTold)
+    assert (told.client_order_id, told.liquidation) == ("autoclose-1", UNSET)
+
+
 def test_a_spot_snapshot_is_balances_and_open_orders() -> None:
     account = {"balances": [{"asset": "BTC", "free": "1.0", "locked": "0.5"}], "updateTime": 9}
     told, asked = answered(snapshot("spot", ACCOUNT, {}), [body(account), body([ORDER])])
@@ -63,7 +70,6 @@ def test_a_spot_snapshot_is_balances_and_open_orders() -> None:
             filled="0.4",
             filled_quote="0.04",
             created_ms=1499827319559,
-            liquidation=False,
         ),
     ]
     assert all(request.signed for request in asked)

@@ -125,7 +125,6 @@ def test_a_spot_order_tells_the_fill_and_the_state_it_led_to() -> None:
             fee="0.00000018",
             fee_asset="BTC",
             maker=False,
-            liquidation=False,
         ),
         # A market buy is so much of the quote coin: it has no quantity before it is filled.
         OrderTold(
@@ -142,7 +141,6 @@ def test_a_spot_order_tells_the_fill_and_the_state_it_led_to() -> None:
             filled_quote="13.12800",
             average_price="26256.0",
             created_ms=1695797773257,
-            liquidation=False,
         ),
     ]
 
@@ -217,9 +215,10 @@ def test_in_one_way_mode_a_side_is_a_side() -> None:
         ("dte_sys_adl_close_long", True),
         ("offset_close_long", False),
         ("delivery_close_long", False),
+        ("", UNSET),
     ],
 )
-def test_what_the_exchange_ends_itself_is_said(trade_side: str, *, liquidation: bool) -> None:
+def test_what_the_exchange_ends_itself_is_said(trade_side: str, *, liquidation: Any) -> None:
     said = classic("linear", "orders", FUTURES_ORDER | {"tradeSide": trade_side})
     said += classic("linear", "fill", FUTURES_FILL | {"tradeSide": trade_side})
     assert {one.liquidation for one in said} == {liquidation}

@@ -278,6 +278,12 @@ def test_liquidations(create_type: str, *, liquidation: bool) -> None:
     assert of_fill(createType=create_type).liquidation is liquidation
 
 
+def test_who_does_not_say_what_made_an_order_does_not_say_that_it_is_no_liquidation() -> None:
+    assert of_order(createType="").liquidation is UNSET
+    # What a trade was for is always said.
+    assert of_fill(createType="").liquidation is False
+
+
 def test_post_only_stays_a_limit_order_and_says_why_it_was_rejected() -> None:
     order = of_order(
         timeInForce="PostOnly", rejectReason="EC_PostOnlyWillTakeLiquidity", cancelType="UNKNOWN"

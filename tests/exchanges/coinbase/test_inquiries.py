@@ -266,6 +266,13 @@ def test_all_pages_of_fills_and_orders_are_read() -> None:
     )
 
 
+def test_a_liquidation_is_told_as_one_where_the_row_says_whether_it_is() -> None:
+    unsaid = {name: value for name, value in ORDER.items() if name != "is_liquidation"}
+    rows = orders(ORDER | {"is_liquidation": True}, unsaid | {"order_id": "o-2"})
+    told, _ = answered(since("spot", ACCOUNT, {}, KNOWN), [fills(), rows])
+    assert [one.liquidation for one in told if isinstance(one, OrderTold)] == [True, UNSET]
+
+
 def test_a_product_that_is_not_listed_any_more_fails_nothing() -> None:
     """No request names one, so none can be refused for it."""
     known = Known(since_ms=CREATED_MS - 1, until_ms=FILLED_MS, symbols={"GONE-USD"})

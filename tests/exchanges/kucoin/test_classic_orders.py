@@ -32,7 +32,6 @@ def test_a_match_is_a_fill_and_the_state_that_it_led_to() -> None:
             seq=606180,
             client_order_id="1593487481000313",
             maker=False,
-            liquidation=False,
         ),
         OrderTold(
             symbol="KCS-USDT",
@@ -48,7 +47,6 @@ def test_a_match_is_a_fill_and_the_state_that_it_led_to() -> None:
             quantity="0.1",
             filled="0.04",
             created_ms=1593487482038,
-            liquidation=False,
         ),
     )
 
@@ -88,7 +86,6 @@ def test_an_order_that_is_not_in_the_book_yet() -> None:
             client_order_id="5c52e11203aa677f33e493fc",
             quantity="0.00001",
             created_ms=1730206271588,
-            liquidation=False,
         ),
     )
 
@@ -218,8 +215,8 @@ def test_an_order_of_the_other_futures_market_is_not_told() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "liquidation"),
-    [("trade", False), ("liquid", True), ("adl", True), ("settlement", False)],
+    [("trade", False), ("liquid", True), ("adl", True), ("settlement", False), ("", UNSET)],
 )
-def test_what_the_exchange_trades_to_end_a_position(kind: str, *, liquidation: bool) -> None:
+def test_what_the_exchange_trades_to_end_a_position(kind: str, *, liquidation: Any) -> None:
     fill, order = futures(tradeType=kind)
     assert (fill.liquidation, order.liquidation) == (liquidation, liquidation)

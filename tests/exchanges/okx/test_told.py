@@ -259,10 +259,11 @@ def test_reduce_only_is_a_text() -> None:
         ("delivery", False),
         ("twap", False),
         ("normal", False),
+        ("", UNSET),
     ],
 )
 def test_orders_that_the_exchange_makes_itself_to_end_a_position(
-    category: str, *, liquidation: bool
+    category: str, *, liquidation: Any
 ) -> None:
     fill, order = swap(category=category, execType="")
     assert (fill.liquidation, order.liquidation, fill.maker) == (liquidation, liquidation, UNSET)
