@@ -30,6 +30,9 @@ from common.model.streams import Market
 
 # --- orders -------------------------------------------------------------------------------------
 
+# What the exchange calls the type of its own orders here, and in REST nowhere.
+_FORCED = "LIQUIDATION"
+
 
 class _Order(OrderLetters, kw_only=True):
     average_price: Number = field(name="ap")
@@ -51,7 +54,8 @@ def order_update(market: Market, event: OrderUpdate, catalog: Catalog) -> Sequen
     row = event.order
     asked = size_of(market, row.symbol, row.quantity, row.price, catalog)
     done = done_of(market, row.symbol, row.filled, row.average_price, catalog)
-    liquidation = is_liquidation(row.client_id)
+    forced = row.order_type == _FORCED
+    liquidation = forced or is_liquidation(row.client_id)
     order = OrderTold(
         symbol=row.symbol,
         order_id=str(row.order_id),
@@ -59,7 +63,7 @@ def order_update(market: Market, event: OrderUpdate, catalog: Catalog) -> Sequen
         raw_status=row.status,
         time_ms=row.time_ms,
         side=row.side,
-        order_type=row.order_type,
+        order_type=UNSET if forced else row.order_type,
         time_in_force=row.time_in_force,
         client_order_id=row.client_id,
         price=given(row.price),

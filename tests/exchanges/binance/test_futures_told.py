@@ -65,6 +65,12 @@ def test_orders_that_the_exchange_makes_itself_to_end_a_position(
     assert (fill.liquidation, order.liquidation) == (liquidation, liquidation)
 
 
+def test_a_liquidation_is_no_type_of_order() -> None:
+    """In REST the same order is a limit order that nobody placed."""
+    fill, order = futures(c="anything", o="LIQUIDATION")
+    assert (fill.liquidation, order.liquidation, order.order_type) == (True, True, UNSET)
+
+
 def test_futures_tell_the_wallet_and_the_positions_that_changed() -> None:
     event = {
         "e": "ACCOUNT_UPDATE", "E": 9, "T": 1564745798938,
