@@ -14,7 +14,6 @@ import msgspec
 from loguru import logger
 
 from common.clocks import machine_s
-from common.exchanges.patience import MOST_S
 from common.exchanges.private import Credentials, Heard, InquiryFailed, Opened, Trouble
 from common.exchanges.protocol import Unreadable
 from common.exchanges.told import FillTold, OrderTold, Told
@@ -22,6 +21,7 @@ from common.fleet.accounts import AccountRecord
 from common.fleet.breaker import TRIPS
 from common.fleet.client import RedisAway
 from common.fleet.ledgers import Superseded
+from common.fleet.patience import MOST_S
 from common.fleet.vault import CannotOpen
 from common.recovery.book import Book
 from common.recovery.reports import Account

@@ -11,7 +11,6 @@ from typing import Any
 from loguru import logger
 
 from common.clocks import machine_s
-from common.exchanges.patience import Patient
 from common.exchanges.private import Transport
 from common.exchanges.registry import EXCHANGES, PRIVATE, on_paper
 from common.exchanges.spending import Spending
@@ -20,6 +19,7 @@ from common.fleet.breaker import Breaker
 from common.fleet.client import RedisAway, keep_flushed
 from common.fleet.leases import Lease
 from common.fleet.ledgers import Ledgers
+from common.fleet.patience import Patient
 from common.fleet.placement import Workers
 from common.fleet.vault import Vault
 from common.model.account import AccountEvent

@@ -6,9 +6,9 @@ import pytest
 
 from common.clocks import machine_s
 from common.exchanges.budget import Cost, Pause, Used
-from common.exchanges.patience import Patient
 from common.exchanges.protocol import Exchange
 from common.exchanges.registry import EXCHANGES
+from common.fleet.patience import Patient
 from tests.support.virtual_time import virtual_time
 
 BINANCE = EXCHANGES["binance"]
