@@ -170,7 +170,9 @@ class Teller:
         history = private.since(market, self._credentials, catalog, known)
         happened = await self.ask(history, urgent=entire)
         await self.take([*happened, *listed], origin="reconcile")
-        await self._publish(book.close_unnamed(rest, happened, asked_ms), "snapshot")
+        async with self.telling:
+            await self._speaker.ready()
+            await self._publish(book.close_unnamed(rest, happened, asked_ms), "snapshot")
         for order in book.vanished(listed, before):
             await self._resolve(order, asked_ms)
         await self.settle_owed()
