@@ -47,6 +47,8 @@ def _apart() -> list[Path]:
 
 
 def _make() -> None:
+    if HOME.is_symlink():
+        pytest.fail(f"{HOME} is a link: what it leads to would be emptied")
     # Debian's Python has no pip of its own: the suite's installs into the other environment.
     _run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(HOME)])
     pip = [sys.executable, "-m", "pip", "--python", str(PYTHON), "--disable-pip-version-check"]
