@@ -110,6 +110,8 @@ def _line_ended(why: Outcome | Denied) -> Ended:
     if isinstance(why, Denied):
         return Ended(why.trouble, why.detail)
     if why.reason == "auth":
-        return Ended("key", why.detail)
+        # A handshake shows what was opened for the account, which may have run out. Were the key wrong,
+        # nothing would have been opened.
+        return Ended("expired" if why.cause == "refused" else "key", why.detail)
     trouble: Trouble = "rate" if why.reason == "rate" else "transient"
     return Ended(trouble, f"{why.cause}: {why.detail}", why.retry_after_s)

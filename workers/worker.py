@@ -26,6 +26,7 @@ from common.fleet.directory import Directory, FetchFailed
 from common.fleet.keys import Keys
 from common.fleet.leases import Lease, Leases
 from common.fleet.members import Member, Members, takers
+from common.fleet.patience import Patient
 from common.fleet.placement import Workers
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Market, Role, Shard
@@ -85,7 +86,9 @@ class Worker(ABC, Generic[OwnedT]):
         self._budgets = Budgets(self._redis, keys, settings.egress, settings.worker_name)
         self._spending = spending = self._spender()
         self._rest = Rest(settings.exchange_gateway, spending)
-        self._addresses = Addresses(settings.exchange_gateway, self._rest.answer, spending)
+        # Who dials has nothing better to do than to wait, prices and accounts alike.
+        dialling = Patient(self._budgets)
+        self._addresses = Addresses(settings.exchange_gateway, self._rest.answer, dialling)
         self._members = Members(self._redis, keys, settings.lease_ttl_s)
         self._leases = Leases(self._redis, keys, self._id, settings.lease_ttl_s)
         self._directory = Directory(self._redis, keys, self._fetch)
