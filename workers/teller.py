@@ -148,8 +148,12 @@ class Teller:
         if self._rules.asked:
             held = await self._compare(now_ms, entire=entire)
             self.compared += 1
+        catalog = self._means.catalog(self._record.exchange, self._record.market)
+        unlisted = frozenset[str]()
+        if held is not None and not self._rules.lists_all:
+            unlisted = self.book.unlisted(held, catalog)
         async with self.telling:
-            self.book.told_until(now_ms, held)
+            self.book.told_until(now_ms, held, unlisted)
             self.last_ms = max(self.last_ms, now_ms)
             self._speaker.changed(self.book.changes())
 
@@ -169,10 +173,13 @@ class Teller:
         known = Known(book.orders.again_ms, self.now_ms, symbols)
         history = private.since(market, self._credentials, catalog, known)
         happened = await self.ask(history, urgent=entire)
+        news = [one for one in happened if isinstance(one, FillTold) and not book.orders.knows(one)]
         await self.take([*happened, *listed], origin="reconcile")
-        async with self.telling:
-            await self._speaker.ready()
-            await self._publish(book.close_unnamed(rest, happened, asked_ms), "snapshot")
+        if entire:
+            async with self.telling:
+                await self._speaker.ready()
+                traded = happened if book.since_ms is None else news
+                await self._publish(book.close_unnamed(rest, traded, asked_ms), "snapshot")
         for order in book.vanished(listed, before):
             await self._resolve(order, asked_ms)
         await self.settle_owed()

@@ -175,6 +175,8 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
             symbol that nobody knows of may never be found.
         streams_fees: whether the socket tells what a trade cost; where not, only fills that were found
             by asking have a fee.
+        dates_orders: whether REST tells when an order changed last as the socket does; where not, the times
+            of its states are only nearly so.
         asked: whether there is REST to ask; where not, nothing but the socket tells of an account, what
             was not heard stays so, and times are ours.
         remembers_s: how long REST knows an order that ended without a fill.
@@ -195,6 +197,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
     streams_balances: bool = True
     lists_all: bool = True
     streams_fees: bool = True
+    dates_orders: bool = True
     asked: bool = True
     remembers_s: float = 24 * 3600.0
     time_reads_key: bool = False

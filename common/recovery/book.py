@@ -23,6 +23,8 @@ from common.recovery.unheard import Past, Signs, likeliest
 REMEMBERED_MS = 6 * 3_600_000
 # And so long after their end, though nothing could be compared since: that may fail by one of them.
 KEPT_MS = 24 * 3_600_000
+# An asset that no instrument is known of will not be known to be traded after so long either.
+UNLISTED_MS = 6 * 3_600_000
 # The pieces that are no orders: those are named by symbol and id, with a space between.
 HOLDINGS, SINCE, HELD, BEGUN, PAST = "holdings", "since", "held", "begun", "past"
 
@@ -92,10 +94,11 @@ class Book:
     ) -> list[AccountEvent]:
         """Positions that were closed before anybody who knew them could say so.
 
-        Where all has never been told, an owner before may have told of them, and Redis have lost it: what
-        was traded by when a snapshot was asked for, and is not in it, is closed.
+        An owner before may have told of them and died before that was kept, or Redis have lost it: what was
+        traded by when a snapshot was asked for, and is not in it, is closed. ``happened``: the trades that
+        are news, and all of them as long as all has never been told.
         """
-        if self.since_ms is not None or not any(isinstance(one, PositionsTold) for one in snapshot):
+        if not any(isinstance(one, PositionsTold) for one in snapshot):
             return []
         traded: dict[tuple[str, PositionSide], int] = {}
         for one in happened:
@@ -128,9 +131,33 @@ class Book:
             self._held = {}
             self._changed.add(HELD)
 
-    def told_until(self, at_ms: int, held: Mapping[str, Balance] | None = None) -> None:
-        """All that happened before then has been told; ``held``: all that led to these holdings too."""
+    def unlisted(self, held: Mapping[str, Balance], catalog: Catalog) -> frozenset[str]:
+        """Assets that have moved, and that no instrument is known of: what was traded cannot be asked for.
+
+        It may just have been listed: the list of instruments is not always the newest.
+        """
+        before = self._held or {}
+        moved = {name for name in before.keys() | held.keys() if before.get(name) != held.get(name)}
+        return frozenset(
+            moved - {name for each in catalog.values() for name in (each.base, each.quote)}
+        )
+
+    def told_until(
+        self,
+        at_ms: int,
+        held: Mapping[str, Balance] | None = None,
+        unlisted: frozenset[str] = frozenset(),
+    ) -> None:
+        """All that happened before then has been told; ``held``: all that led to these holdings too.
+
+        But for assets that are ``unlisted``: for so long as something may come to light, it is asked for.
+        """
         held = dict(self.holdings.amounts() if held is None else held)
+        before = self._held or {}
+        if unlisted and self.from_ms is not None and at_ms - self.from_ms <= UNLISTED_MS:
+            at_ms = self.from_ms
+            held = {name: row for name, row in held.items() if name not in unlisted}
+            held |= {name: row for name, row in before.items() if name in unlisted}
         if held != self._held:
             self._held = held
             self._changed.add(HELD)

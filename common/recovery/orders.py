@@ -82,6 +82,11 @@ class Orders:
         latest = sorted(known, key=_WHEN, reverse=True)
         return list(dict.fromkeys(order.about.symbol for order in latest))
 
+    def knows(self, fill: FillTold) -> bool:
+        """Whether a trade was said."""
+        order = self._orders.get(key_of(fill))
+        return order is not None and fill.trade_id in order.trades
+
     def position_side(self, fill: FillTold) -> PositionSide:
         """Which side of a position it is a trade of: as it says, or its order; else there is one side."""
         order = self._orders.get(key_of(fill))

@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 
 from common.clocks import MarketClock
 from scripts.chaos.carried import Carried
-from scripts.chaos.causes import Owners, Stretches, explained, ownerless
+from scripts.chaos.causes import CAUSES, Owners, Stretches, explained, ownerless
+from scripts.chaos.statements import FLOWS
 from scripts.quick.account_judge import Explains
-from scripts.quick.account_verdict import Told
+from scripts.quick.account_verdict import Body, Told
 
 # Of an exchange's own faults, those after which an account may not be heard; the others are candles'.
 _UNHEARD = frozenset({
@@ -21,6 +22,8 @@ _PROBED_S = 75.0
 _UNNOTICED = frozenset(
     {"freeze", "net_half_open", "silence_account", "expire_access", "miss_events"}
 )
+# What was said shortly before, and is confirmed and kept by then.
+_KEPT_S = 15.0
 # A copy's owner is not asked for: anybody's death explains it.
 _ANYBODY: Owners = {}
 
@@ -62,11 +65,33 @@ def _hits(one: Carried, exchange: str, name: str) -> bool:
     return one.fault.target.partition(":")[0] == exchange and one.account in ("", name)
 
 
-def explains(felt: Sequence[Carried]) -> Explains:
-    """The three causes of DESIGN P4 (``scripts.chaos.causes``), whoever owned the account."""
+def explains(felt: Sequence[Carried], said: Sequence[Body] = ()) -> Explains:
+    """The three causes of DESIGN P4 (``scripts.chaos.causes``), whoever owned the account.
+
+    What was lost with an owner or an engine is told again when the account can be compared: as late as the
+    exchange lets it in, and until then it says that it is not live (``said``, its own words).
+    """
     gaps: Stretches = ownerless(felt)
+    losses = [one for one in felt if one.hit and one.fault.kind in CAUSES]
 
     def has_cause(before: Sequence[Told], again: Told) -> bool:
-        return explained(before, again, felt, _ANYBODY, gaps) is not None
+        if explained(before, again, felt, _ANYBODY, gaps) is not None:
+            return True
+        return any(
+            any(copy.arrived_ms <= one.to_ms + _KEPT_S * 1000 for copy in before)
+            and _is_not_live_since(one, again.arrived_ms, said)
+            for one in losses
+        )
 
     return has_cause
+
+
+def _is_not_live_since(loss: Carried, at_ms: float, said: Sequence[Body]) -> bool:
+    """Whether an account has said that it is behind after a loss, and was not live again until then."""
+    since = [word for word in said if loss.from_ms <= word["eventMs"] <= at_ms]
+    behind_ms = [word["eventMs"] for word in since if word["state"] not in FLOWS]
+    live_ms = [word["eventMs"] for word in since if word["state"] == "live"]
+    if not behind_ms:
+        return False
+    again_ms = next((ms for ms in live_ms if ms >= behind_ms[0]), at_ms)
+    return at_ms <= again_ms + _KEPT_S * 1000

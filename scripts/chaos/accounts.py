@@ -39,7 +39,6 @@ def judge_accounts(
     verdict, clock = AccountVerdict(), evidence.clock
     told, said = told_of(evidence.deliveries), words_of(evidence.deliveries)
     felt = felt_by_accounts(evidence.carried, users)
-    has_cause = explains(felt)
     quiet = sorted([*mute(felt), *ownerless(felt)])
     for one in opened:
         rules, truth = PRIVATE[one.exchange].markets[one.market], truths[one.name]
@@ -51,9 +50,10 @@ def judge_accounts(
             one.market,
             fees=rules.streams_fees,
             lists_all=rules.lists_all,
+            dated=rules.dates_orders,
             disturbed=disturbed(felt, one.exchange, one.name, clock),
             early_ms=_early_s(felt, one.exchange) * 1000 * clock.speed,
-            explains=has_cause,
+            explains=explains(felt, said.get(one.account_id, ())),
         )
         words = said.get(one.account_id, ())
         judge_lateness(verdict, one, messages, words, truth, clock, quiet)

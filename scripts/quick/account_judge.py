@@ -58,6 +58,7 @@ def judge_account(
     *,
     fees: bool = True,
     lists_all: bool = True,
+    dated: bool = True,
     disturbed: Stretches = (),
     early_ms: float = EARLY_MS,
     explains: Explains = nothing_has_happened,
@@ -72,6 +73,7 @@ def judge_account(
         fees: every trade has to come with its fee; where the exchange does not stream them, one that
             has none is not wrong.
         lists_all: the exchange lists the orders of all symbols at once.
+        dated: the exchange tells by REST when an order changed.
         disturbed: when the account may not have been heard, by the exchange's time.
         early_ms: an end may be inferred so long before its time.
         explains: why a message came again.
@@ -83,7 +85,7 @@ def judge_account(
     once = [copies[0] for copies in firsts.values()]
     case = Case(verdict, [one.body for one in once], truth, market)
     for copies in firsts.values():
-        _judge_repeats(case, copies, explains)
+        _judge_repeats(case, copies, explains, dated=dated)
     for one in once:
         _judge_address(case, one)
     judge_orders(case, lists_all=lists_all, disturbed=disturbed, early_ms=early_ms)
@@ -91,11 +93,11 @@ def judge_account(
     judge_holdings(case, _of_newest(once))
 
 
-def _judge_repeats(case: Case, copies: Sequence[Told], explains: Explains) -> None:
+def _judge_repeats(case: Case, copies: Sequence[Told], explains: Explains, *, dated: bool) -> None:
     known: Body = copies[0].body
     for nth, again in enumerate(copies[1:], start=1):
         case.verdict.repeated += 1
-        wrong, is_less = judge_repeat(known, again.body)
+        wrong, is_less = judge_repeat(known, again.body, dated=dated)
         if wrong:
             case.blame("told_otherwise", f"{again.message_id}: {wrong}")
         case.verdict.told_less += is_less

@@ -23,18 +23,27 @@ KNOWN_TO_SOME: Mapping[str, frozenset[str]] = {
     "fill": frozenset({"fee", "feeAsset", "quoteQuantity", "realizedPnl", "liquidation"}),
 }  # fmt: skip
 # Of an order without a limit, which may be asked for by its worth.
+TIMES = frozenset({"eventTime", "orderTime"})
 SIZES = frozenset({"quantity", "contracts"})
 
 
-def judge_repeat(known: Body, again: Body) -> tuple[str, bool]:
-    """What is wrong with a copy, if anything, and whether it says less; ``known``: of all before it."""
+def judge_repeat(known: Body, again: Body, *, dated: bool = True) -> tuple[str, bool]:
+    """What is wrong with a copy, if anything, and whether it says less; ``known``: of all before it.
+
+    ``dated``: everybody who tells of an order knows when it changed.
+    """
     optional = KNOWN_TO_SOME.get(known["eventType"], frozenset())
     if known["eventType"] == "executionReport" and "price" not in known:
         optional |= SIZES
     gone, more = known.keys() - again.keys(), again.keys() - known.keys()
     wrong = [f"no {name}" for name in sorted(gone - optional)]
     wrong += [f"{name} {again[name]!r} as well" for name in sorted(more - optional)]
-    shared = [name for name in again if name in known and not _agrees(name, known, again)]
+    undated = () if dated or known["eventType"] != "executionReport" else TIMES
+    shared = [
+        name
+        for name in again
+        if name in known and name not in undated and not _agrees(name, known, again)
+    ]
     if other := difference(_only(shared, again), _only(shared, known)):
         wrong.append(other)
     return ", ".join(wrong), bool(gone & optional)

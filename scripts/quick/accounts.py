@@ -90,6 +90,7 @@ class Accounts:
                 one.market,
                 fees=rules.streams_fees,
                 lists_all=rules.lists_all,
+                dated=rules.dates_orders,
             )
         return verdict
 

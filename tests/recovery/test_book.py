@@ -10,7 +10,7 @@ import pytest
 from common.exchanges.told import BalancesTold, Position, PositionsTold, Told
 from common.model.account import AccountPosition, Balance, ExecutionReport, PositionUpdate
 from common.model.instruments import Instrument
-from common.recovery.book import HELD, HOLDINGS, PAST, REMEMBERED_MS, SINCE, Book
+from common.recovery.book import HELD, HOLDINGS, PAST, REMEMBERED_MS, SINCE, UNLISTED_MS, Book
 from common.recovery.orders import OVERLAP_MS
 from common.recovery.unheard import MOST_SYMBOLS
 from tests.recovery.test_orders import ME, T0, fill, state
@@ -317,8 +317,29 @@ def test_what_was_traded_after_the_snapshot_was_asked_for_is_not_closed_by_it() 
     assert compared(Book(ME), held(), [fill(1, "1", 101)]) == []
 
 
-def test_where_all_was_told_before_or_there_are_no_positions_none_is_closed() -> None:
-    known = Book(ME)
-    known.told_until(T0)
-    assert compared(known, held(), [fill(1, "1", 5)]) == []
+def test_where_there_are_no_positions_none_is_closed() -> None:
     assert compared(Book(ME), [holds(ETH="1")], [fill(1, "1", 5)]) == []
+
+
+def test_a_trade_is_known_when_it_was_said() -> None:
+    book = Book(ME)
+    one = fill(1, "1", 5)
+    assert not book.orders.knows(one)
+    book.take([one])
+    assert not book.orders.knows(one), "nobody has told of its order"
+    book.take([state("FILLED", "1", 5)])
+    assert book.orders.knows(one)
+
+
+def test_where_an_asset_has_moved_that_nothing_is_listed_of_all_is_not_told_yet() -> None:
+    book = Book(ME)
+    book.take([holds(ETH="1", USDT="100")], T0)
+    book.told_until(T0)
+    book.take([holds(NEWS="5", USDT="90")], T0 + 1)
+    now = book.holdings.amounts()
+    assert book.unlisted(now, CATALOG) == {"NEWS"}
+    book.told_until(T0 + 2, now, book.unlisted(now, CATALOG))
+    assert book.since_ms == T0, "when it is listed it can be asked for"
+    book.told_until(T0 + UNLISTED_MS + 1, now, book.unlisted(now, CATALOG))
+    assert book.since_ms == T0 + UNLISTED_MS + 1
+    assert book.unlisted(now, CATALOG) == frozenset()

@@ -268,6 +268,19 @@ async def test_a_position_that_was_closed_while_nothing_was_known_is_told_once()
     assert [(one.symbol, one.quantity, one.event_ms) for one in closes] == [("ETHUSDT", "0", T0)]
 
 
+async def test_a_position_that_a_dead_owner_has_told_of_is_closed_when_its_trades_are_news() -> (
+    None
+):
+    exchange, speaker = Exchange(), Speaker()
+    exchange.listed = [PositionsTold(positions=(), time_ms=0, whole=True)]
+    await a_teller(exchange, speaker).reconcile(entire=True)
+    exchange.happened = [fill(1, "1.0", -5), state("FILLED", "1.0", -5)]
+    for _ in range(2):
+        await a_teller(exchange, speaker).reconcile(entire=True)
+    closes = [one for one in speaker.said if isinstance(one, PositionUpdate)]
+    assert [(one.symbol, one.quantity) for one in closes] == [("ETHUSDT", "0")]
+
+
 # --- what became of an order --------------------------------------------------------------------
 
 

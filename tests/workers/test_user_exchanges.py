@@ -44,7 +44,7 @@ async def look(it: Accounts, trader: Trader, *, killed: bool) -> AccountVerdict:
     truth = await trader.truth()
     judge_account(
         verdict, told, truth, trader.market,
-        fees=rules.streams_fees, explains=lambda _before, _again: killed,
+        fees=rules.streams_fees, dated=rules.dates_orders, explains=lambda _before, _again: killed,
     )  # fmt: skip
     return verdict
 

@@ -55,6 +55,7 @@ RULES: Mapping[Market, PrivateRules] = {
         # The documents say that only ES256 works here, the exchange's own SDK signs with both.
         key_kinds=("es256", "ed25519"),
         streams_balances=False,
+        dates_orders=False,
         # Heartbeats come every second; five of them missing mean a dead connection.
         probe_s=5.0,
         # Nothing is said of forgetting: reserve.
