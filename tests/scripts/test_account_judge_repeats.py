@@ -129,3 +129,11 @@ def test_a_close_that_nobody_heard_has_the_time_at_which_it_was_found() -> None:
         first, again = ({**position(size), "eventTime": T0 + at} for at in (0, 5))
         messages = [*told(position=first), Told("position", again)]
         assert verdict(messages, about, explains=anything).told_otherwise == wrong
+
+
+def test_where_rest_does_not_say_when_an_order_changed_its_times_need_not_agree() -> None:
+    again = {**BODIES["end"], "eventTime": T0 + 999, "orderTime": T0 + 999}
+    messages = [*told(), Told("end", again)]
+    for dated, wrong in ((True, 1), (False, 0)):
+        found = verdict(messages, truth(), explains=anything, dated=dated)
+        assert found.told_otherwise == wrong

@@ -153,6 +153,27 @@ def test_what_comes_again_has_one_of_three_causes(
     assert explains([] if fault is None else [fault])([first], again) is has_cause
 
 
+@pytest.mark.parametrize(
+    ("states", "has_cause"),
+    [
+        ([(12, "stale")], True),
+        ([(12, "stale"), (295, "live")], True),
+        ([(12, "stale"), (150, "live")], False),
+        ([(12, "live")], False),
+        ([], False),
+    ],
+)
+def test_what_was_lost_is_told_again_until_the_account_is_live_again(
+    states: list[tuple[float, str]], has_cause: bool
+) -> None:
+    """The exchange lets it in as late as it likes, and until then it says that it is behind."""
+    place = {"exchange": "okx", "market": "linear"}
+    said = [{"eventMs": wall(at_s), "state": state} for at_s, state in states]
+    first, again = Told("m", place, wall(9.5), 1), Told("m", place, wall(300), 2)
+    assert explains([carried("redis_wipe", 10)], said)([first], again) is has_cause
+    assert not explains([carried("rest_5xx", 10)], said)([first], again)
+
+
 def test_what_nobody_is_told_of_is_felt_until_it_is_probed() -> None:
     assert felt_s(carried("silence_account", 1)) > felt_s(carried("cut", 1)) > 0
 
