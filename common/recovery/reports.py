@@ -48,7 +48,8 @@ class Reports:
             return []
         if number(order.reached) < number(order.target):
             order.owed_ms = order.owed_ms or order.last_ms
-            return self._say_new(order)
+            # Of an order that has ended, what its fills are asked for with tells of it better.
+            return [] if order.end is not None else self._say_new(order)
         order.owed_ms = 0
         out = self._say_new(order)
         for fill in fills:

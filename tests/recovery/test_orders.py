@@ -94,17 +94,24 @@ def test_a_cancel_behind_a_part_is_no_fill_and_a_cancel_behind_all_is_no_cancel(
 def test_what_a_state_says_is_filled_waits_for_its_fills() -> None:
     """Two channels, in whichever order."""
     orders = Orders(ME)
-    assert path(orders.take([state("FILLED", "1.0", 2)])) == [("NEW", "0")]
+    assert orders.take([state("FILLED", "1.0", 2)]) == []
     assert [order.about.order_id for order in orders.owed] == ["1"]
     assert orders.take([fill(2, "0.6", 2)]) == []
     said = orders.take([fill(1, "0.4", 1)])
     assert path(said) == [
+        ("NEW", "0"),
         ("fill", "0.4"),
         ("PARTIALLY_FILLED", "0.4"),
         ("fill", "0.6"),
         ("FILLED", "1.0"),
     ]
     assert orders.owed == []
+
+
+def test_an_order_that_is_filled_in_part_is_new_before_its_fills_are_there() -> None:
+    orders = Orders(ME)
+    assert path(orders.take([state("PARTIALLY_FILLED", "0.4", 2)])) == [("NEW", "0")]
+    assert [order.about.order_id for order in orders.owed] == ["1"]
 
 
 def test_a_missed_fill_holds_up_what_came_after_it() -> None:
@@ -166,8 +173,10 @@ def test_what_cannot_be_had_is_concluded_and_says_so() -> None:
     orders = Orders(ME)
     orders.take([state("NEW"), state("FILLED", "1.0", 1)])
     (order,) = orders.owed
-    (said,) = orders.conclude(order, T0 + 9)
+    new, said = orders.conclude(order, T0 + 9)
+    assert isinstance(new, ExecutionReport)
     assert isinstance(said, ExecutionReport)
+    assert new.status == "NEW"
     assert (said.status, said.inferred, said.cumulative_quantity) == ("FILLED", True, "0")
     orders.take([state("NEW", order_id="2")])
     (gone,) = orders.conclude(orders.open[0], T0 + 9)
