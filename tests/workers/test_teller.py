@@ -63,7 +63,7 @@ class Exchange:
     @property
     def private(self) -> Private:
         def nothing(*_: Any) -> Any:
-            raise NotImplementedError
+            raise AssertionError("a teller has no use for it")
 
         return Private(
             markets={ME.market: self.rules},

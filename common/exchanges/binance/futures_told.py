@@ -52,11 +52,17 @@ class OrderUpdate(Struct, tag_field="e", tag="ORDER_TRADE_UPDATE"):
 def order_update(market: Market, event: OrderUpdate, catalog: Catalog) -> Sequence[Heard]:
     """The fill, where there is one, and the state that it led to."""
     row = event.order
+    order = _state(market, row, catalog)
+    if not row.trade_id or not given(row.last_quantity):
+        return (order,)
+    return _fill(market, row, order, catalog), order
+
+
+def _state(market: Market, row: _Order, catalog: Catalog) -> OrderTold:
     asked = size_of(market, row.symbol, row.quantity, row.price, catalog)
     done = done_of(market, row.symbol, row.filled, row.average_price, catalog)
     forced = row.order_type == _FORCED
-    liquidation = forced or is_liquidation(row.client_id)
-    order = OrderTold(
+    return OrderTold(
         symbol=row.symbol,
         order_id=str(row.order_id),
         status=status_of(row.status),
@@ -76,13 +82,14 @@ def order_update(market: Market, event: OrderUpdate, catalog: Catalog) -> Sequen
         average_price=given(row.average_price),
         reduce_only=row.reduce_only,
         position_side=row.position_side,
-        liquidation=liquidation,
+        liquidation=forced or is_liquidation(row.client_id),
         reason=reason_of(str(row.expiry_reason)),
     )
-    if not row.trade_id or not given(row.last_quantity):
-        return (order,)
+
+
+def _fill(market: Market, row: _Order, order: OrderTold, catalog: Catalog) -> FillTold:
     part = size_of(market, row.symbol, row.last_quantity, row.last_price, catalog)
-    fill = FillTold(
+    return FillTold(
         symbol=row.symbol,
         order_id=order.order_id,
         trade_id=str(row.trade_id),
@@ -98,9 +105,8 @@ def order_update(market: Market, event: OrderUpdate, catalog: Catalog) -> Sequen
         maker=row.maker,
         position_side=row.position_side,
         realized_pnl=row.realized_pnl,
-        liquidation=liquidation,
+        liquidation=order.liquidation,
     )
-    return fill, order
 
 
 # --- wallets and positions ----------------------------------------------------------------------
