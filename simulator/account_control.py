@@ -161,61 +161,68 @@ class _Clerk:
         return {"placed": trader.placed, "pending": trader.pending}
 
 
-def add_routes(
-    app: web.Application, world: World, exchanges: Mapping[str, Traded], desk: Desk
-) -> None:
-    """Serve the accounts' part of ``/control`` and ``/truth``; it goes before theirs."""
-    clerk = _Clerk(world, exchanges, desk)
+class _Requests:
+    """What is asked over HTTP: each reads its body, and answers with what becomes JSON."""
 
-    async def open_(request: web.Request) -> Any:
+    def __init__(self, world: World, exchanges: Mapping[str, Traded], desk: Desk) -> None:
+        self._world, self._exchanges, self._desk = world, exchanges, desk
+        self._clerk = _Clerk(world, exchanges, desk)
+
+    async def open(self, request: web.Request) -> Any:
         opening = await read(request, Opening)
         if not 1 <= opening.count <= _MOST_AT_ONCE:
             raise BadRequest(f"count is from 1 to {_MOST_AT_ONCE}")
-        return {"accounts": [_described(account) for account in desk.open(opening)]}
+        return {"accounts": [_described(account) for account in self._desk.open(opening)]}
 
-    async def list_(_: web.Request) -> Any:
-        return {"accounts": [_described(account) for account in world.accounts]}
+    async def list(self, _: web.Request) -> Any:
+        return {"accounts": [_described(account) for account in self._world.accounts]}
 
-    async def renew(request: web.Request) -> Any:
-        account = desk.account((await read(request, NewKey)).account)
-        before = desk.renew(account)
+    async def renew(self, request: web.Request) -> Any:
+        account = self._desk.account((await read(request, NewKey)).account)
+        before = self._desk.renew(account)
         return {**_described(account), "shownMs": before.shown_ms}
 
-    async def help_(_: web.Request) -> Any:
+    async def help(self, _: web.Request) -> Any:
         _names, schemas = msgspec.json.schema_components(
             [Opening, Doing, NewKey, Trading, AccountFault]
         )
         return {"help": (__doc__ or "").splitlines(), "schemas": schemas}
 
-    async def do(request: web.Request) -> Any:
-        return clerk.do(await read(request, Doing))
+    async def do(self, request: web.Request) -> Any:
+        return self._clerk.do(await read(request, Doing))
 
-    async def trade(request: web.Request) -> Any:
-        return clerk.trade(await read(request, Trading))
+    async def trade(self, request: web.Request) -> Any:
+        return self._clerk.trade(await read(request, Trading))
 
-    async def fault(request: web.Request) -> Any:
-        return {"hit": desk.trouble(await read(request, AccountFault))}
+    async def fault(self, request: web.Request) -> Any:
+        return {"hit": self._desk.trouble(await read(request, AccountFault))}
 
-    async def truth(request: web.Request) -> Any:
+    async def truth(self, request: web.Request) -> Any:
         name, exchange = request.query.get("account"), request.query.get("exchange")
-        desk.catch_up()
-        found = [desk.account(name)] if name else list(world.accounts)
+        self._desk.catch_up()
+        found = [self._desk.account(name)] if name else [*self._world.accounts]
         return {
             "accounts": [
-                account_truth(exchanges[account.exchange], account)
+                account_truth(self._exchanges[account.exchange], account)
                 for account in found
                 if exchange in (None, account.exchange)
             ]
         }
 
-    app.router.add_post("/control/accounts", _json(open_))
-    app.router.add_get("/control/accounts", _json(list_))
-    app.router.add_get("/control/account", _json(help_))
-    app.router.add_post("/control/account", _json(do))
-    app.router.add_post("/control/account/key", _json(renew))
-    app.router.add_post("/control/trader", _json(trade))
-    app.router.add_post("/control/account/fault", _json(fault))
-    app.router.add_get("/truth/accounts", _json(truth))
+
+def add_routes(
+    app: web.Application, world: World, exchanges: Mapping[str, Traded], desk: Desk
+) -> None:
+    """Serve the accounts' part of ``/control`` and ``/truth``; it goes before theirs."""
+    requests = _Requests(world, exchanges, desk)
+    app.router.add_post("/control/accounts", _json(requests.open))
+    app.router.add_get("/control/accounts", _json(requests.list))
+    app.router.add_get("/control/account", _json(requests.help))
+    app.router.add_post("/control/account", _json(requests.do))
+    app.router.add_post("/control/account/key", _json(requests.renew))
+    app.router.add_post("/control/trader", _json(requests.trade))
+    app.router.add_post("/control/account/fault", _json(requests.fault))
+    app.router.add_get("/truth/accounts", _json(requests.truth))
 
 
 def _json(handler: Any) -> Handler:
