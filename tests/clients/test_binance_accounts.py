@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.model.streams import Market
-from tests.clients.accounts import Client, Tells, judge
+from tests.clients.accounts import Client, Tells, disagreements
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
@@ -34,4 +34,4 @@ PYTHON_BINANCE = Client(
 
 
 async def test_python_binance_says_the_same_of_an_account(clients: Path) -> None:
-    await judge(PYTHON_BINANCE, clients)
+    assert await disagreements(PYTHON_BINANCE, clients) == []

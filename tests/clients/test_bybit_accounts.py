@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.model.streams import Market
-from tests.clients.accounts import Client, Tells, judge
+from tests.clients.accounts import Client, Tells, disagreements
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
@@ -45,4 +45,4 @@ PYBIT = Client(
 
 
 async def test_pybit_says_the_same_of_an_account(clients: Path) -> None:
-    await judge(PYBIT, clients)
+    assert await disagreements(PYBIT, clients) == []

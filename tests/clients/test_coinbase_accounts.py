@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.model.streams import Market
-from tests.clients.accounts import Client, Difference, Tells, judge
+from tests.clients.accounts import Client, Difference, Tells, disagreements
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
@@ -39,4 +39,4 @@ COINBASE = Client(
 
 
 async def test_coinbases_own_client_says_the_same_of_an_account(clients: Path) -> None:
-    await judge(COINBASE, clients)
+    assert await disagreements(COINBASE, clients) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.model.streams import MARKETS, Market
-from tests.clients.accounts import Client, Tells, judge
+from tests.clients.accounts import Client, Tells, disagreements
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
@@ -40,4 +40,4 @@ PYTHON_OKX = Client(
 
 
 async def test_python_okx_says_the_same_of_an_account(clients: Path) -> None:
-    await judge(PYTHON_OKX, clients)
+    assert await disagreements(PYTHON_OKX, clients) == []
