@@ -226,7 +226,7 @@ def test_every_message_is_of_its_market(where: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        balances({"asset": "XXX", "free": "9", "total": "9"}),
+        balances({"asset": "NEVER", "free": "9", "total": "9"}),
         {**balances(), "balances": []},
         {
             **balances(),
