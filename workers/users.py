@@ -101,6 +101,8 @@ class UserWorker(Worker[OwnedAccount]):
         self._shards = self._make_shards()
         # Also those that are given back and of which something is not confirmed.
         self._runners: dict[Shard, OwnedAccount] = {}
+        # Where an account was opened last: its name alone is asked for.
+        self._places: dict[str, Shard] = {}
 
     def _spender(self) -> Spending:
         """Accounts are opened by the thousand, and an early answer is worth nothing to them."""
@@ -140,6 +142,7 @@ class UserWorker(Worker[OwnedAccount]):
         assert self._means is not None
         owned = OwnedAccount(shard, lease, self._pipeline, self._means)
         self._runners[shard] = owned
+        self._places[str(shard.index)] = shard
         return owned
 
     # --- keeping --------------------------------------------------------------------------------
@@ -160,6 +163,8 @@ class UserWorker(Worker[OwnedAccount]):
         for shard, owned in list(self._runners.items()):
             if owned.is_over:
                 del self._runners[shard]
+                if self._places.get(str(shard.index)) == shard:
+                    del self._places[str(shard.index)]
 
     async def _prune_for_ever(self) -> None:
         while True:
@@ -175,9 +180,8 @@ class UserWorker(Worker[OwnedAccount]):
     # --- what it says about itself --------------------------------------------------------------
 
     def _state_of(self, account_id: str) -> str | None:
-        owned = next(
-            (one for shard, one in self._shards.owned.items() if shard.index == account_id), None
-        )
+        shard = self._places.get(account_id)
+        owned = None if shard is None else self._shards.owned.get(shard)
         return None if owned is None or owned.life is None else owned.life.state
 
     def _record(self, returned: int) -> WorkerRecord:
