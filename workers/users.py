@@ -44,6 +44,8 @@ from workers.worker import Worker
 
 # How often what is confirmed is kept.
 KEEP_S = 0.5
+# Turns are taken no further ahead, so that an overdue candle waits for few of a thousand accounts.
+AHEAD_S = 5.0
 # So many ledgers are written at once: the connections to Redis are few.
 AT_ONCE = 4
 # How often wants that have run out are looked for.
@@ -52,6 +54,8 @@ PRUNE_S = 30.0
 
 class UserWorker(Worker[OwnedAccount]):
     """See ``Worker``. Without a key for credentials it follows commands, and opens nothing."""
+
+    _horizon_s = AHEAD_S
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, "user")

@@ -28,6 +28,7 @@ from common.fleet.leases import Lease, Leases
 from common.fleet.members import Member, Members, takers
 from common.fleet.patience import Patient
 from common.fleet.placement import Workers
+from common.fleet.turns import HORIZON_S
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Market, Role, Shard
 from common.ops import records
@@ -71,6 +72,8 @@ class Worker(ABC, Generic[OwnedT]):
 
     _shards: Shards[OwnedT]
     _commands: Commands
+    # How far ahead this kind takes turns at what the exchanges allow.
+    _horizon_s = HORIZON_S
 
     def __init__(self, settings: Settings, role: Role) -> None:
         self._settings = settings
@@ -83,7 +86,9 @@ class Worker(ABC, Generic[OwnedT]):
         self._wake = asyncio.Event()
         self._keys = keys = Keys(settings.redis_prefix)
         self._redis = connect(settings.redis_url.reveal())
-        self._budgets = Budgets(self._redis, keys, settings.egress, settings.worker_name)
+        self._budgets = Budgets(
+            self._redis, keys, settings.egress, settings.worker_name, self._horizon_s
+        )
         self._spending = spending = self._spender()
         self._rest = Rest(settings.exchange_gateway, spending)
         # Who dials has nothing better to do than to wait, prices and accounts alike.

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from common.clocks import machine_s, wall_ms
 from common.exchanges.budget import Cost, Pause, Used
 from common.exchanges.protocol import Exchange
-from common.fleet.client import Lua, RedisAway, text
+from common.fleet.client import Argument, Lua, RedisAway, text
 from common.fleet.keys import Keys
 from common.fleet.turns import (
     BAN,
@@ -77,16 +77,20 @@ class Budgets:
     Args:
         egress: the address that exchanges see.
         who: this process, for people.
+        horizon_s: it takes no turn that is further ahead.
 
     Attributes:
         sharers: processes on the address, as far as is known.
         counts: ``budget_waits``, ``budget_refusals`` (the queue was too long), ``bans``.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, egress: str, who: str) -> None:
+    def __init__(
+        self, redis: Redis, keys: Keys, egress: str, who: str, horizon_s: float = HORIZON_S
+    ) -> None:
         self._keys = keys
         self._egress = egress
         self._who = who
+        self._horizon_s = horizon_s
         self._take = Lua(redis, TAKE)
         self._learn = Lua(redis, LEARN)
         self._ban = Lua(redis, BAN)
@@ -103,7 +107,7 @@ class Budgets:
     async def spend(
         self, exchange: Exchange, cost: Cost, what: str, *, urgent: bool = True
     ) -> Pause | None:
-        """See ``Spending``. Takes at most ``PATIENCE_S`` and ``HORIZON_S``.
+        """See ``Spending``. Takes at most ``PATIENCE_S`` and the horizon.
 
         A cancelled wait leaves its turn unused.
         """
@@ -117,7 +121,7 @@ class Budgets:
             if turn.kind == "full":
                 self.counts["budget_refusals"] += 1
                 # The queue is to be shorter by then; all of those who were refused come again.
-                wait_s = turn.wait_s - HORIZON_S * random.random()
+                wait_s = turn.wait_s - self._horizon_s * random.random()
                 return Pause("full", f"{what}: too many wait", wait_s)
             if turn.wait_s <= 0:
                 return None
@@ -143,6 +147,7 @@ class Budgets:
             turn = self._alone.take(
                 name, exchange.budgets, cost,
                 urgent=urgent, sharers=max(1, self.sharers), now_s=machine_s(),
+                horizon_s=self._horizon_s,
             )  # fmt: skip
         # Another request of this process may have been told meanwhile.
         banned = self._banned(name)
@@ -166,10 +171,9 @@ class Budgets:
         keys, address = self._keys, (exchange.name, self._egress)
         names = [keys.budget(*address), keys.ban(*address), keys.waits(*address)]
         note = msgspec.json.encode(wait)
+        how: list[Argument] = [int(urgent), round(self._horizon_s * MICRO), note]
         try:
-            kind, wait_us, ban = await self._take(
-                names, [int(urgent), note, *asked(exchange.budgets, cost)]
-            )
+            kind, wait_us, ban = await self._take(names, [*how, *asked(exchange.budgets, cost)])
         except RedisAway as away:
             self._went(away)
             return None

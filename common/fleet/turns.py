@@ -19,7 +19,8 @@ from common.exchanges.budget import Budget, Cost
 from common.fleet.client import CLOCK_LUA, Argument
 
 MICRO = 1_000_000
-# No turn is further ahead: whoever would have to wait longer is told so and asks again.
+# No turn is further ahead: whoever would have to wait longer is told so and asks again. Who asks with
+# a nearer horizon leaves more of the queue to the others.
 HORIZON_S = 20.0
 # The share of a burst that is kept for what is urgent.
 KEPT = 0.5
@@ -37,19 +38,20 @@ local hour_ms = 3600000
 )
 
 # KEYS: budget, ban, waits
-# ARGV: urgent, note, then for each budget: name, cost, burst, us for a unit, most us ahead
+# ARGV: urgent, horizon in us, note,
+#   then for each budget: name, cost, burst, us for a unit, most us ahead
 # Answers (kind, us to wait, why).
 TAKE = (
     _NOW
     + f"""
-local horizon, noted, most_notes = {HORIZON_S * MICRO:.0f}, {NOTED_S * MICRO:.0f}, {MOST_NOTES}
+local noted, most_notes = {NOTED_S * MICRO:.0f}, {MOST_NOTES}
 local ban_ms = redis.call('PTTL', KEYS[2])
 if ban_ms > 0 then
   return {{'banned', digits(ban_ms * 1000), redis.call('GET', KEYS[2])}}
 end
-local urgent = ARGV[1] == '1'
+local urgent, horizon = ARGV[1] == '1', tonumber(ARGV[2])
 local turn, spent = now, {{}}
-for i = 3, #ARGV, 5 do
+for i = 4, #ARGV, 5 do
   local cost, burst, each = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   local to, most = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0), now + tonumber(ARGV[i + 4])
   if to > most then -- the clock went back: nothing else spends so far ahead
@@ -67,7 +69,7 @@ if wait > 0 and not urgent then
 elseif wait > horizon then
   kind = 'full'
 else
-  for i = 3, #ARGV, 5 do
+  for i = 4, #ARGV, 5 do
     local after = math.max(spent[i], turn) + ARGV[i + 1] * ARGV[i + 3]
     redis.call('HSET', KEYS[1], ARGV[i], digits(math.ceil(after)))
   end
@@ -76,7 +78,7 @@ end
 if wait >= noted and kind ~= 'full' then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', digits(now))
   if redis.call('ZCARD', KEYS[3]) < most_notes then
-    redis.call('ZADD', KEYS[3], digits(turn), ARGV[2])
+    redis.call('ZADD', KEYS[3], digits(turn), ARGV[3])
   end
   redis.call('PEXPIRE', KEYS[3], hour_ms)
 end
@@ -152,6 +154,7 @@ class Alone:
         urgent: bool,
         sharers: int,
         now_s: float,
+        horizon_s: float = HORIZON_S,
     ) -> Turn:
         """The turn of a request, when ``sharers`` processes divide each budget among them."""
         turn_s, after = now_s, {}
@@ -167,7 +170,7 @@ class Alone:
         wait_s = turn_s - now_s
         if wait_s > 0 and not urgent:
             return Turn("later", wait_s)
-        if wait_s > HORIZON_S:
+        if wait_s > horizon_s:
             return Turn("full", wait_s)
         for key, (spent_s, units_s) in after.items():
             self._spent[key] = max(spent_s, turn_s) + units_s

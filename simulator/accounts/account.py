@@ -105,7 +105,8 @@ class Account:
         if self.hedged != (position_side != "BOTH") and listing.market != "spot":
             raise Impossible(f"position side {position_side} does not go with this account")
         held = ZERO if reduce_only else self._held(listing, side, price, quantity)
-        if held > self.wallets.balance(listing.market, _paid_with(listing, side)).free:
+        free = self.wallets.balance(listing.market, _paid_with(listing, side)).free
+        if held > free or (listing.market != "spot" and not reduce_only and free <= 0):
             raise Impossible(f"not enough {_paid_with(listing, side)} for this order")
         kind: OrderType = "MARKET" if price is None else "LIMIT"
         number = self.numbers.order(listing.market)
@@ -203,6 +204,9 @@ class Account:
             after, order, price, maker, fee=fee, fee_asset=listing.settle, realized=realized
         )  # fmt: skip
         locked = after.held - order.held + position.margin - before.margin
+        wallet = self.wallets.balance(order.market, listing.settle)
+        if wallet.total + realized < fee and not order.reduce_only:
+            raise Impossible(f"not enough {listing.settle} for this trade")
         self.wallets.pay(order.market, listing.settle, realized - fee, locked, time_ms)
         self.positions[listing.key, order.position_side] = position
         self.orders[order.market, order.number] = after

@@ -19,6 +19,8 @@ from simulator.listing import Catalog, Listed, Listing
 from simulator.market import Market
 
 _ENDS: dict[str, Status] = {"cancel": "CANCELED", "reject": "REJECTED", "expire": "EXPIRED"}
+# What an account is given of a coin that it is to trade with and has none of: it is new.
+GIVEN = Decimal(100_000)
 _REASONS = {"cancel": "", "reject": "INSUFFICIENT_BALANCE", "expire": "TIME_IN_FORCE"}
 
 
@@ -92,6 +94,7 @@ class Trader:
         chosen = listed[new.listing % len(listed)]
         try:
             if new.doing == "order":
+                _fund(account, chosen.listing, new.at_ms)
                 order = self._place(account, chosen, new)
                 for index, step in enumerate(new.steps):
                     due = _Due(step.at_ms, slot, index, account, order, step, new.maker)
@@ -165,6 +168,15 @@ def _part(order: Order, step: Step) -> Decimal:
 
 def _price(listing: Listing, units: int) -> Decimal:
     return Decimal(max(units, listing.tick)).scaleb(-listing.price_decimals)
+
+
+def _fund(account: Account, listing: Listing, at_ms: int) -> None:
+    """Contracts of a coin that was listed since the account was opened are paid with that coin."""
+    if (
+        listing.market != "spot"
+        and not account.wallets.balance(listing.market, listing.settle).total
+    ):
+        account.transfer(listing.market, listing.settle, GIVEN, at_ms)
 
 
 def _money(listing: Listing) -> str:

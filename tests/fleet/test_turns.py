@@ -43,8 +43,11 @@ class Address:
         self.keys = [f"{word}:{name}" for word in ("budget", "ban", "waits")]
         self.granted: list[tuple[float, Cost]] = []
 
-    def take(self, cost: Cost, *, urgent: bool = True, note: str = "{}") -> Turn:
-        arguments = [int(urgent), note, *asked(self.budgets, cost)]
+    def take(
+        self, cost: Cost, *, urgent: bool = True, note: str = "{}", horizon_s: float = HORIZON_S
+    ) -> Turn:
+        horizon_us = round(horizon_s * MICRO)
+        arguments = [int(urgent), horizon_us, note, *asked(self.budgets, cost)]
         kind, wait_us, why = self.redis.run(TAKE, self.keys, arguments)
         turn = Turn(kind, int(wait_us) / MICRO, why)
         if kind == "turn":
@@ -249,6 +252,22 @@ def test_what_comes_out_of_two_budgets_waits_for_the_slower_and_fills_neither() 
     assert [turn.wait_s for turn in turns[:2]] == [0.0, 0.0]
     assert all(turn.wait_s > 1 for turn in turns[2:])
     assert holds(address)
+
+
+def test_who_has_a_nearer_horizon_leaves_the_rest_of_the_queue_to_the_others() -> None:
+    address = Address()
+    accounts = [address.take({"slow": 1}, horizon_s=5.0) for _ in range(40)]
+    assert accounts[-1].kind == "full"
+    candle = address.take({"slow": 1})
+    assert candle.kind == "turn"
+    # One more unit than those who stand before it.
+    assert candle.wait_s <= 5.0 + 60.0 / 30
+    alone = Alone()
+    kinds = [
+        alone.take("x", BUDGETS, {"slow": 1}, urgent=True, sharers=1, now_s=0, horizon_s=6.0).kind
+        for _ in range(4)
+    ]
+    assert kinds == ["turn", "turn", "full", "full"]
 
 
 def test_nobody_is_given_a_turn_beyond_the_horizon_and_nothing_is_kept() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -293,14 +295,16 @@ def test_hedged_positions_are_kept_apart() -> None:
 # --- the trader -----------------------------------------------------------------------------
 
 
-def traded(seed: int, looks_ms: list[int]) -> tuple[list[Account], Trader]:
+def traded(
+    seed: int, looks_ms: list[int], listings: Sequence[Listing] = LISTINGS
+) -> tuple[list[Account], Trader]:
     """Three accounts after ten minutes of trading, looked at when told."""
     accounts = Accounts()
     for name in ("a", "b", "c"):
         accounts.open(
             name, "binance", make_key(seed, name), markets=MARKETS, wallet_of=str, time_ms=0
         )
-    catalog = Catalog(Listed(listing, 0) for listing in LISTINGS)
+    catalog = Catalog(Listed(listing, 0) for listing in listings)
     trader = Trader(
         seed, 60, NOW_MS, Market(seed), catalog, lambda: list(accounts), lambda _: MARKETS
     )
@@ -327,6 +331,18 @@ def test_the_same_seed_gives_the_same_orders_however_often_one_looks() -> None:
     assert set(kinds) == {
         "placed", "filled", "canceled", "rejected", "expired", "deposit", "withdrawal",
     }  # fmt: skip
+
+
+def test_contracts_of_a_coin_that_was_never_given_are_paid_with_what_is_deposited_first() -> None:
+    new = replace(BTC_INVERSE, base="NEW64")
+    accounts, trader = traded(3, [600_000], [new])
+    assert trader.placed > 100
+    for account in accounts:
+        assert account.wallets.balance("inverse", "NEW64").total > 0
+        assert_adds_up(account)
+    account = an_account()
+    with pytest.raises(Impossible, match="not enough NEW64"):
+        placed(account, new, "BUY", "100", None)
 
 
 def test_plans_are_a_function_of_seed_and_moment() -> None:
