@@ -264,7 +264,7 @@ def test_who_has_a_nearer_horizon_leaves_the_rest_of_the_queue_to_the_others() -
     assert candle.wait_s <= 5.0 + 60.0 / 30
     alone = Alone()
     kinds = [
-        alone.take("x", BUDGETS, {"slow": 1}, urgent=True, sharers=1, now_s=0, horizon_s=6.0).kind
+        alone.take("x", BUDGETS, {"slow": 1}, urgent=True, sharers=1, now_s=0, horizon_s=7.0).kind
         for _ in range(4)
     ]
     assert kinds == ["turn", "turn", "full", "full"]

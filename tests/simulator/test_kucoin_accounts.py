@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -230,6 +231,25 @@ async def test_histories_of_spot_are_paged_by_the_last_id_newest_first() -> None
             await owner.data("spot", "/api/v1/hf/fills", symbol="BTC-USDT", orderId=seen[-1])
         )["items"]
         assert first["orderId"] == seen[-1]
+
+
+async def test_the_ledger_of_spot_tells_both_sides_of_every_trade_and_what_was_deposited() -> None:
+    async with simulator() as exchange:
+        owner = await an_owner(exchange, funds={"USDT": "100000", "BTC": "2"})
+        path = "/api/v1/hf/accounts/ledgers"
+        placed = await owner.place(quantity="0.5", price="60000")
+        await owner.do("fill", order=placed["order"])
+        entries = await owner.data("spot", path, bizType="TRADE_EXCHANGE")
+        assert {(one["currency"], one["direction"], one["amount"]) for one in entries} == {
+            ("BTC", "in", "0.5"), ("USDT", "out", "30015"),
+        }  # fmt: skip
+        about = json.loads(entries[0]["context"])
+        assert (about["symbol"], about["orderId"]) == ("BTC-USDT", placed["orderId"])
+        everything = await owner.data("spot", path)
+        assert [one["bizType"] for one in everything] == ["TRADE_EXCHANGE"] * 2 + ["TRANSFER"] * 2
+        ids = [int(one["id"]) for one in everything]
+        assert ids == sorted(set(ids), reverse=True)
+        assert await owner.data("spot", path, limit=2, lastId=ids[1]) == everything[2:]
 
 
 async def test_a_canceled_order_of_spot_is_forgotten_after_two_days_a_filled_one_after_seven() -> (

@@ -1,6 +1,6 @@
 """What KuCoin's REST knows of a classic account: balances, positions, orders and fills. Pure.
 
-Spot's histories are asked by symbol, newest first, each page by the last id of the one before; those
+Spot's histories are asked by symbol (the ledger tells which), newest first, each page by the last id of the one before; those
 of futures are asked for all symbols at once, by the number of the page. Both reach a week at a time.
 The fills of futures come late: a call of its own has the newest at once, of one day.
 """
@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from common.exchanges.kucoin import ledger
 from common.exchanges.kucoin.account import private_request
 from common.exchanges.kucoin.asking import Asking, is_delisted, is_forgotten, once, stretches, when
 from common.exchanges.kucoin.classic_holdings import PositionRow
@@ -116,7 +117,8 @@ def since(market: Market, credentials: Credentials, catalog: Catalog, known: Kno
     """Orders and fills since then. ``known.until_ms`` is the exchange's now."""
     told: list[OrderTold | FillTold] = []
     if market == "spot":
-        for symbol in sorted(known.symbols):
+        traded = yield from ledger.traded(credentials, known)
+        for symbol in sorted(traded.union(known.symbols)):
             try:
                 told += yield from _spot_since(credentials, known, symbol)
             except InquiryFailed as failed:

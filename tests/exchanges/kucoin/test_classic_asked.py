@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from common.exchanges.kucoin import classic_asked
+from common.exchanges.kucoin import classic_asked, ledger
 from common.exchanges.kucoin.account import RULES
 from common.exchanges.kucoin.asking import SPAN_MS
 from common.exchanges.kucoin.classic_asked import order, since, snapshot
@@ -57,6 +57,10 @@ INVERSE_FILL: dict[str, Any] = {
     "feeCurrency": "XBT", "tradeType": "adl", "tradeTime": 1558334496000000000,
     "createdAt": 1558334496000,
 }  # fmt: skip
+
+LEDGER = "/api/v1/hf/accounts/ledgers"
+# The ledger of an account that has not traded.
+NO_ENTRIES = body([])
 
 
 def found(*rows: Any, last_id: int | None = 7) -> bytes:
@@ -154,7 +158,9 @@ def test_how_an_order_stands(changes: dict[str, Any], status: str, raw: str) -> 
 def test_a_fill_has_its_fee_here_and_its_number_as_text() -> None:
     known = Known(since_ms=1729577000000, until_ms=1729578000000, symbols={"BTC-USDT"})
     done = ORDER | {"active": False, "dealSize": "0.00002"}
-    told, asked = answered(since("spot", ACCOUNT, {}, known), [found(FILL), found(done)])
+    told, asked = answered(
+        since("spot", ACCOUNT, {}, known), [NO_ENTRIES, found(FILL), found(done)]
+    )
     assert told[0] == FillTold(
         symbol="BTC-USDT",
         order_id="6717422bd51c29000775ea03",
@@ -169,17 +175,50 @@ def test_a_fill_has_its_fee_here_and_its_number_as_text() -> None:
         maker=False,
     )
     assert isinstance(told[1], OrderTold)
-    assert asked_for(asked) == ["/api/v1/hf/fills", "/api/v1/hf/orders/done"]
+    assert asked_for(asked) == [LEDGER, "/api/v1/hf/fills", "/api/v1/hf/orders/done"]
     stretch = {"startAt": "1729577000000", "endAt": "1729578000000"}
     assert all(
         dict(request.params) == {"symbol": "BTC-USDT", **stretch, "limit": "100"}
-        for request in asked
+        for request in asked[1:]
     )
+
+
+def entry(number: int, symbol: str = "", quote: str = '"') -> dict[str, Any]:
+    about = f"{{'symbol':'{symbol}','orderId':'6717','tradeId':'1'}}" if symbol else ""
+    return {"id": str(number), "bizType": "TRADE_EXCHANGE", "context": about.replace("'", quote)}
+
+
+def test_the_ledger_tells_where_the_account_has_traded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was bought and sold again has left the balances as they were."""
+    monkeypatch.setattr(ledger, "ROWS", 2)
+    known = Known(since_ms=0, until_ms=10, symbols={"B-USDT"})
+    # In the notation of today, of older pages, and of what is no trade.
+    answers = [body([entry(9, "NEW-USDT"), entry(8, "A-USDT", "'")]), body([entry(7)])]
+    told, asked = answered(since("spot", ACCOUNT, {}, known), [*answers, *[found()] * 6])
+    assert told == []
+    assert [request.params["symbol"] for request in asked[2::2]] == ["A-USDT", "B-USDT", "NEW-USDT"]
+    assert asked_for(asked[:2]) == [LEDGER, LEDGER]
+    assert dict(asked[1].params) == {
+        "bizType": "TRADE_EXCHANGE", "startAt": "0", "endAt": "10", "limit": "2", "lastId": "8",
+    }  # fmt: skip
+
+
+def test_the_ledger_reaches_three_days_back_and_a_page_that_leads_nowhere_is_no_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledger, "ROWS", 1)
+    known = Known(since_ms=5, until_ms=SPAN_MS)
+    full = body([entry(9, "A-USDT")])
+    with pytest.raises(InquiryFailed, match="ledgers"):
+        answered(since("spot", ACCOUNT, {}, known), [full, full])
+    _, asked = answered(since("spot", ACCOUNT, {}, known), [NO_ENTRIES])
+    assert int(asked[0].params["endAt"]) - int(asked[0].params["startAt"]) == 3 * 86_400_000
 
 
 def test_on_spot_only_symbols_that_are_known_can_be_asked_for_and_the_rules_say_so() -> None:
     known = Known(since_ms=0, until_ms=10)
-    assert answered(since("spot", ACCOUNT, {}, known), []) == ([], [])
+    told, asked = answered(since("spot", ACCOUNT, {}, known), [NO_ENTRIES])
+    assert (told, asked_for(asked)) == ([], [LEDGER])
     _, asked = answered(
         since("linear", ACCOUNT, LINEAR, known), [page(), page(), body([]), body([])]
     )
@@ -191,8 +230,9 @@ def test_on_spot_only_symbols_that_are_known_can_be_asked_for_and_the_rules_say_
 
 def test_a_long_time_is_asked_week_by_week_and_symbol_by_symbol() -> None:
     known = Known(since_ms=5, until_ms=SPAN_MS + 6, symbols={"B-USDT", "A-USDT"})
-    told, asked = answered(since("spot", ACCOUNT, {}, known), [found()] * 8)
+    told, asked = answered(since("spot", ACCOUNT, {}, known), [NO_ENTRIES, *[found()] * 8])
     assert told == []
+    del asked[0]
     assert [request.params["symbol"] for request in asked] == ["A-USDT"] * 4 + ["B-USDT"] * 4
     stretches = [(request.params["startAt"], request.params["endAt"]) for request in asked[:4:2]]
     assert stretches == [("5", str(SPAN_MS + 5)), (str(SPAN_MS + 5), str(SPAN_MS + 6))]
@@ -202,10 +242,10 @@ def test_a_full_page_goes_on_by_its_last_id(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(classic_asked, "SPOT_ROWS", 2)
     known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
     fills = [FILL | {"tradeId": number, "createdAt": number} for number in (3, 2, 1)]
-    answers = [found(*fills[:2], last_id=22), found(fills[2], last_id=21), found()]
+    answers = [NO_ENTRIES, found(*fills[:2], last_id=22), found(fills[2], last_id=21), found()]
     told, asked = answered(since("spot", ACCOUNT, {}, known), answers)
     assert [fill.trade_id for fill in told if isinstance(fill, FillTold)] == ["1", "2", "3"]
-    assert [request.params.get("lastId") for request in asked] == [None, "22", None]
+    assert [request.params.get("lastId") for request in asked[1:]] == [None, "22", None]
 
 
 @pytest.mark.parametrize("last_id", [0, None])
@@ -214,7 +254,7 @@ def test_a_page_that_names_no_last_id_is_the_last(
 ) -> None:
     monkeypatch.setattr(classic_asked, "SPOT_ROWS", 1)
     known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
-    answers = [found(FILL, last_id=22), found(FILL, last_id=last_id), found()]
+    answers = [NO_ENTRIES, found(FILL, last_id=22), found(FILL, last_id=last_id), found()]
     told, _ = answered(since("spot", ACCOUNT, {}, known), answers)
     assert len(told) == 1
 
@@ -224,7 +264,7 @@ def test_a_full_page_that_leads_nowhere_is_no_end(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(classic_asked, "SPOT_ROWS", 1)
     known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
     with pytest.raises(InquiryFailed, match="hf/fills") as failed:
-        answered(since("spot", ACCOUNT, {}, known), [found(FILL, last_id=22)] * 2)
+        answered(since("spot", ACCOUNT, {}, known), [NO_ENTRIES, *[found(FILL, last_id=22)] * 2])
     assert failed.value.trouble == "transient"
     first = page(FUTURES_FILL, of=2)
     with pytest.raises(InquiryFailed, match="v1/fills"):
@@ -240,12 +280,13 @@ GONE = [
 @pytest.mark.parametrize("gone", GONE)
 def test_a_symbol_that_is_not_listed_any_more_costs_no_other(gone: InquiryFailed) -> None:
     known = Known(since_ms=0, until_ms=10, symbols={"A-USDT", "BTC-USDT"})
-    told, asked = answered(since("spot", ACCOUNT, {}, known), [gone, found(FILL), found()])
+    answers: list[Answer] = [NO_ENTRIES, gone, found(FILL), found()]
+    told, asked = answered(since("spot", ACCOUNT, {}, known), answers)
     assert [one.symbol for one in told if isinstance(one, FillTold)] == ["BTC-USDT"]
-    assert [request.params["symbol"] for request in asked] == ["A-USDT", "BTC-USDT", "BTC-USDT"]
+    assert [request.params["symbol"] for request in asked[1:]] == ["A-USDT", "BTC-USDT", "BTC-USDT"]
     assert answered(order("spot", ACCOUNT, {}, "A-USDT", "1"), [gone])[0] == []
     # On futures the order is asked by its id alone.
-    answers: list[Answer] = [body(FUTURES_ORDER), page(FUTURES_FILL), gone]
+    answers = [body(FUTURES_ORDER), page(FUTURES_FILL), gone]
     told, _ = answered(order("linear", ACCOUNT, LINEAR, "XBTUSDTM", "1"), answers)
     assert [type(one) for one in told] == [FillTold, OrderTold]
 
@@ -253,7 +294,7 @@ def test_a_symbol_that_is_not_listed_any_more_costs_no_other(gone: InquiryFailed
 def test_fills_of_margin_are_not_of_spot() -> None:
     known = Known(since_ms=0, until_ms=10, symbols={"BTC-USDT"})
     margin = {"tradeType": "MARGIN_TRADE"}
-    answers = [found(FILL | margin), found(ORDER | margin)]
+    answers = [NO_ENTRIES, found(FILL | margin), found(ORDER | margin)]
     assert answered(since("spot", ACCOUNT, {}, known), answers)[0] == []
 
 
@@ -396,7 +437,7 @@ def test_an_order_of_futures_is_counted_in_contracts_and_worth_what_it_was() -> 
 
 def test_what_a_trade_of_spot_was_worth_is_exact_however_the_row_has_rounded_it() -> None:
     known = Known(since_ms=0, until_ms=86_400_000, symbols={"BTC-USDT"})
-    answers = [found(FILL | {"funds": "0.68"}), found()]
+    answers = [NO_ENTRIES, found(FILL | {"funds": "0.68"}), found()]
     (fill,), _ = answered(since("spot", ACCOUNT, {}, known), answers)
     assert isinstance(fill, FillTold)
     assert fill.quote_quantity == "0.677176"

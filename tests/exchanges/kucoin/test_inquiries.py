@@ -94,7 +94,7 @@ def test_the_mode_is_asked_first_and_the_classic_way_gone_where_it_is_classic() 
         "https://api.kucoin.com/api/v1/accounts",
     ]
     known = Known(since_ms=0, until_ms=1, symbols=())
-    assert answered(since("spot", ACCOUNT, {}, known), [CLASSIC])[0] == []
+    assert answered(since("spot", ACCOUNT, {}, known), [CLASSIC, body([])])[0] == []
     forgotten = [CLASSIC, refused("order_not_exist")]
     assert answered(order("linear", ACCOUNT, {}, "XBTUSDTM", "1"), forgotten)[0] == []
 

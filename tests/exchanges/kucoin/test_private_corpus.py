@@ -179,12 +179,12 @@ def told_of(line: Line) -> Sequence[Any]:
     known = Known(since_ms=0, until_ms=1, symbols={"X"})
     since = classic_asked.since(market, ACCOUNT, FUTURES, known)
     snapshot = classic_asked.snapshot(market, ACCOUNT, COIN if market == "inverse" else LINEAR)
+    # The ledger comes before the histories of spot, the latest of both after those of futures.
+    before, after = ([NO_ROWS], []) if market == "spot" else ([], [NO_ROWS, NO_ROWS])
     if line.channel == "rest_fills":
-        later = () if market == "spot" else (NO_ROWS, NO_ROWS)
-        return answered(since, [found(rows), NO_PAGE, *later])[0]
+        return answered(since, [*before, found(rows), NO_PAGE, *after])[0]
     if line.channel == "rest_orders":
-        later = () if market == "spot" else (NO_ROWS, NO_ROWS)
-        return answered(since, [NO_PAGE, found(rows), *later])[0]
+        return answered(since, [*before, NO_PAGE, found(rows), *after])[0]
     if market == "spot":
         return answered(snapshot, [listed, wrapped({"symbols": []})])[0][:1]
     if line.channel == "rest_balances":

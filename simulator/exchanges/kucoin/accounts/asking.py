@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from common.model.intervals import DAY_MS
 from simulator.accounts.account import Account
-from simulator.accounts.model import Fill, Order
+from simulator.accounts.model import Fact, Fill, Order
 from simulator.exchanges.common import Refused, integer_in
 from simulator.exchanges.kucoin.accounts.words import Fields, order_of_fill
 from simulator.exchanges.kucoin.names import Product, find, product_of, symbol_of
@@ -16,7 +16,7 @@ from simulator.exchanges.protocol import HttpCall
 from simulator.listing import Listing
 from simulator.world import World
 
-_T = TypeVar("_T", Order, Fill)
+_T = TypeVar("_T", Order, Fill, Fact)
 
 # The longest stretch of one request, and what one side of it is completed to.
 SPAN_MS, _HALF_OPEN_MS = 7 * DAY_MS, DAY_MS
@@ -127,8 +127,10 @@ def _is_remembered(order: Order, now_ms: int) -> bool:
 # --- stretches and pages --------------------------------------------------------------------
 
 
-def within(asked: Asked, found: Sequence[_T], time_of: Callable[[_T], int]) -> list[_T]:
-    """What lies in the stretch that is asked for, ends included; a week at most.
+def within(
+    asked: Asked, found: Sequence[_T], time_of: Callable[[_T], int], most_ms: int = SPAN_MS
+) -> list[_T]:
+    """What lies in the stretch that is asked for, ends included; ``most_ms`` at most.
 
     A single bound is completed to a day; of what is too long the later part counts.
     """
@@ -139,10 +141,10 @@ def within(asked: Asked, found: Sequence[_T], time_of: Callable[[_T], int]) -> l
         raise wrong
     if end_ms is None:
         end_ms = asked.now_ms if start_ms is None else start_ms + _HALF_OPEN_MS
-        start_ms = end_ms - SPAN_MS if start_ms is None else start_ms
+        start_ms = end_ms - most_ms if start_ms is None else start_ms
     elif start_ms is None:
         start_ms = end_ms - _HALF_OPEN_MS
-    start_ms = max(start_ms, end_ms - SPAN_MS)
+    start_ms = max(start_ms, end_ms - most_ms)
     return [one for one in found if start_ms <= time_of(one) <= end_ms]
 
 

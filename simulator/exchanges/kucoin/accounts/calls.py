@@ -19,6 +19,7 @@ from simulator.exchanges.kucoin.accounts.asking import (
     by_number,
     fills,
     listing_in,
+    number_in,
     orders,
     refused,
     within,
@@ -30,6 +31,8 @@ from simulator.exchanges.kucoin.names import Product, asset, mark_of, symbol_of
 # The fills of futures that are not told at once are told after so long (machine time).
 _LATE_S = 2.0
 _MOST_RECENT = 1000
+# So far back the ledger of spot reaches.
+_LEDGER_SPAN_MS = 3 * DAY_MS
 _NO_FUTURES_ORDER = Refused("100001", "error.getOrder.orderNotExist")
 _NO_SPOT_ORDER = refused("The order does not exist.")
 
@@ -113,6 +116,19 @@ def _spot_fills(asked: Asked) -> object:
     if not asked.query.get("orderId"):
         found = within(asked, found, lambda fill: fill.time_ms)
     return by_last_id(asked, found, lambda fill: fill.trade, _fill_row(asked, rows.spot_fill))
+
+
+def _ledger(asked: Asked) -> object:
+    """Of a trade both sides, newest first: what comes before ``lastId``. Deposits are told apart."""
+    wanted, last = asked.query.get("bizType"), asked.query.get("lastId")
+    facts = [one for one in asked.account.log if one.market == "spot" and (one.fill or one.delta)]
+    entries = [
+        entry
+        for fact in reversed(within(asked, facts, lambda fact: fact.time_ms, _LEDGER_SPAN_MS))
+        for entry in rows.ledger_entries(fact)
+        if wanted in (None, entry["bizType"]) and (not last or int(entry["id"]) < int(last))
+    ]
+    return entries[: number_in(asked, "limit", 100, 200)]
 
 
 def _spot_order(asked: Asked) -> object:
@@ -264,6 +280,7 @@ _ROUTES: Mapping[Product, Mapping[str, Route]] = {
         "/api/v1/hf/orders/client-order/*": Route(SPOT, 2, _spot_client_order),
         "/api/v1/hf/orders/*": Route(SPOT, 2, _spot_order),
         "/api/v1/hf/fills": Route(SPOT, 2, _spot_fills),
+        "/api/v1/hf/accounts/ledgers": Route(SPOT, 2, _ledger),
     },
     "futures": {
         "/api/v1/account-overview": Route(FUTURES, 5, _overview),

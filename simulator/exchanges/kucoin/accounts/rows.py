@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
 from simulator.accounts.account import Account
-from simulator.accounts.model import Balance, Fill, Order, rounded
+from simulator.accounts.model import Balance, Fact, Fill, Order, rounded
 from simulator.exchanges.kucoin.accounts.pushes import margins
 from simulator.exchanges.kucoin.accounts.words import (
     NOTHING,
@@ -100,6 +102,48 @@ def spot_fill(fill: Fill, order: Order) -> Fields:
         "tax": "0",
         "type": order.type.lower(),
         "createdAt": fill.time_ms,
+    }
+
+
+def ledger_entries(fact: Fact) -> list[Fields]:
+    """What moved on spot: of a trade what was paid and what was got, of a transfer the one coin.
+
+    The fee is told beside the amount that it was taken from.
+    """
+    fill = fact.fill
+    if fill is None:
+        balance = fact.balances[0]
+        return [_entry(fact, 0, balance, fact.delta, NOTHING, "TRANSFER", "")]
+    about = {
+        "symbol": symbol_of(fill.listing),
+        "orderId": order_of_fill(fill),
+        "tradeId": str(trade_id(fill)),
+    }
+    context = msgspec.json.encode(about).decode()
+    sign = 1 if fill.side == "BUY" else -1
+    moved = {fill.listing.base: sign * fill.quantity, fill.listing.quote: -sign * fill.value}
+    return [
+        _entry(fact, nth, balance, moved[balance.asset] - fee, fee, "TRADE_EXCHANGE", context)
+        for nth, balance in enumerate(fact.balances)
+        for fee in [fill.fee if balance.asset == fill.fee_asset else NOTHING]
+    ]
+
+
+def _entry(
+    fact: Fact, nth: int, balance: Balance, moved: Decimal, fee: Decimal, kind: str, context: str
+) -> Fields:
+    return {
+        "id": str(fact.number * 2 - nth),
+        "currency": balance.asset,
+        "amount": plain(abs(moved)),
+        "fee": plain(fee),
+        "tax": "0",
+        "balance": plain(balance.total),
+        "accountType": "TRADE_HF",
+        "bizType": kind,
+        "direction": "in" if moved > 0 else "out",
+        "createdAt": str(fact.time_ms),
+        "context": context,
     }
 
 
