@@ -146,7 +146,7 @@ class AccountLife:
 
     async def _wait_for_catalog(self) -> None:
         """Sizes are counted in contracts whose size the instrument list tells."""
-        while not self._means.catalog(self._record.exchange, self._record.market):  # noqa: ASYNC110
+        while not self._means.listings.known(self._record.exchange, self._record.market):  # noqa: ASYNC110
             await asyncio.sleep(1.0)
 
     async def _until_opened(self, line: Line) -> list[Told]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct, field
 
 from common.clocks import wall_ms
+from common.exchanges.listings import Listings
 from common.exchanges.private import Private
 from common.exchanges.registry import EXCHANGES, PRIVATE
 from common.fleet.accounts import AccountRecord
 from common.fleet.breaker import Breaker
 from common.fleet.ledgers import Ledgers
 from common.fleet.vault import Vault
-from common.model.instruments import Catalog
-from common.model.streams import Market
 from common.recovery.inquiring import Clocks, Inquirer
 from common.session.sockets import Sockets
 from common.session.venue import Venue
@@ -33,7 +32,7 @@ class Means(Struct, frozen=True):
     """Shared by all accounts here.
 
     Attributes:
-        catalog: gives a market's instruments as they are known now.
+        listings: the instruments of all markets.
         reconcile_s: how often a live account is compared with REST (machine seconds).
         speed: the exchanges' seconds in one of ours; 1 but for tests.
         mirror: tells older backends; None: there are none.
@@ -47,7 +46,7 @@ class Means(Struct, frozen=True):
     inquirer: Inquirer
     clocks: Clocks
     sockets: Sockets
-    catalog: Callable[[str, Market], Catalog]
+    listings: Listings
     reconcile_s: float
     speed: float = 1.0
     mirror: Mirror | None = None

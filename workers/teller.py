@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TypeVar
 
 from loguru import logger
 
+from common.exchanges.listings import Unlisted
 from common.exchanges.private import Credentials, InquiryFailed, Known, Trouble
 from common.exchanges.protocol import Reason, RestRequest
 from common.exchanges.told import FillTold, OrderTold, Told
 from common.fleet.accounts import AccountRecord
 from common.model.account import AccountEvent, Balance, ExecutionReport, Fill
+from common.model.instruments import Catalog
 from common.model.streams import Origin
 from common.recovery.book import Book
 from common.recovery.inquiring import Asker
@@ -88,6 +90,27 @@ class Teller:
         asker = Asker(venue.exchange, venue.private, self._record.market, self._credentials, urgent)
         return await self._means.inquirer.ask(asker, inquiry)
 
+    async def _find_out(
+        self,
+        inquiry: Callable[[Catalog], Generator[RestRequest, bytes, _T]],
+        *,
+        urgent: bool = True,
+    ) -> _T:
+        """The same of an inquiry that needs instruments: of those that it does not know it learns first.
+
+        Raises:
+            InquiryFailed: see ``ask``.
+        """
+        listings, place = self._means.listings, (self._record.exchange, self._record.market)
+        while True:
+            try:
+                return await self.ask(inquiry(listings.strict(*place)), urgent=urgent)
+            except Unlisted as unlisted:
+                await listings.learn(*place, unlisted.symbol)
+
+    def _catalog(self) -> Catalog:
+        return self._means.listings.known(self._record.exchange, self._record.market)
+
     # --- what goes out --------------------------------------------------------------------------
 
     async def take(
@@ -148,7 +171,7 @@ class Teller:
         if self._rules.asked:
             held = await self._compare(now_ms, entire=entire)
             self.compared += 1
-        catalog = self._means.catalog(self._record.exchange, self._record.market)
+        catalog = self._catalog()
         unlisted = frozenset[str]()
         if held is not None and not self._rules.lists_all:
             unlisted = self.book.unlisted(held, catalog)
@@ -160,19 +183,20 @@ class Teller:
     async def _compare(self, asked_ms: int, *, entire: bool) -> Mapping[str, Balance]:
         """What was held when the histories began to be asked: they tell all that led to it."""
         private, market, book = self._venue.private, self._record.market, self.book
-        catalog = self._means.catalog(self._record.exchange, market)
         before = book.orders.open
-        inquiry = private.snapshot(market, self._credentials, catalog)
-        told = await self.ask(inquiry, urgent=entire)
+        told = await self._find_out(
+            lambda catalog: private.snapshot(market, self._credentials, catalog), urgent=entire
+        )
         listed = [one for one in told if isinstance(one, OrderTold | FillTold)]
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self.take(rest, asked_ms, entire=entire)
-        symbols = self._asked_of(book.symbols(listed, catalog, entire=entire))
+        symbols = self._asked_of(book.symbols(listed, self._catalog(), entire=entire))
         held = dict(book.holdings.amounts())
         # To the very now: what the snapshot has seen moved by is not to be seen to move the next time.
         known = Known(book.orders.again_ms, self.now_ms, symbols)
-        history = private.since(market, self._credentials, catalog, known)
-        happened = await self.ask(history, urgent=entire)
+        happened = await self._find_out(
+            lambda catalog: private.since(market, self._credentials, catalog, known), urgent=entire
+        )
         news = [one for one in happened if isinstance(one, FillTold) and not book.orders.knows(one)]
         await self.take([*happened, *listed], origin="reconcile")
         if entire:
@@ -211,13 +235,13 @@ class Teller:
         Raises:
             InquiryFailed: not because of this order.
         """
-        about, market = order.about, self._record.market
-        catalog = self._means.catalog(self._record.exchange, market)
-        inquiry = self._venue.private.order(
-            market, self._credentials, catalog, about.symbol, about.order_id
-        )
+        about, market, ask = order.about, self._record.market, self._venue.private.order
         try:
-            told = await self.ask(inquiry)
+            told = await self._find_out(
+                lambda catalog: ask(
+                    market, self._credentials, catalog, about.symbol, about.order_id
+                )
+            )
         except InquiryFailed as failed:
             if failed.failure.reason not in OF_THE_ORDER or failed.trouble not in OF_NO_ACCOUNT:
                 raise

@@ -17,6 +17,7 @@ from common.exchanges.spending import Spending
 from common.fleet.accounts import Accounts
 from common.fleet.breaker import Breaker
 from common.fleet.client import RedisAway, keep_flushed
+from common.fleet.learning import Learning
 from common.fleet.leases import Lease
 from common.fleet.ledgers import Ledgers
 from common.fleet.patience import Patient
@@ -67,7 +68,8 @@ class UserWorker(Worker[OwnedAccount]):
             "websocket": to_exchanges(self._addresses, dial, self._spending),
             "socket.io": beside_us(dial_events),
         }
-        self._sockets = Sockets(ways, self._catalog, clocks.now_ms)
+        listings = Learning(self._directory)
+        self._sockets = Sockets(ways, listings, clocks.now_ms)
         self._means = (
             None
             if self._vault is None
@@ -78,7 +80,7 @@ class UserWorker(Worker[OwnedAccount]):
                 Inquirer(self._rest, clocks),
                 clocks,
                 self._sockets,
-                self._catalog,
+                listings,
                 settings.account_reconcile_s,
                 settings.market_clock.speed,
                 self._mirror,

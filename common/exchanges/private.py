@@ -92,7 +92,8 @@ class Turn(NamedTuple):
 class Conversation(Protocol):
     """One socket's side of the protocol, from its opening to its end. Knows its accounts by name.
 
-    Never raises, whatever the bytes. Texts it hands out may hold signatures: they are sent, not logged.
+    Never raises, whatever the bytes; but where the catalog says ``Unlisted``, so does it, and nothing has
+    changed. Texts it hands out may hold signatures: they are sent, not logged.
     """
 
     def join(self, account: str, credentials: Credentials, now_ms: int) -> Sequence[str]:

@@ -140,6 +140,11 @@ class Directory:
         known = self._known.get((exchange, market))
         return known.catalog if known else None
 
+    def version(self, exchange: str, market: Market) -> int:
+        """Which list was read last; 0: none yet."""
+        known = self._known.get((exchange, market))
+        return known.version if known else 0
+
     async def catalog(self, exchange: str, market: Market) -> Catalog | None:
         """The list in use; None as long as nobody could fetch one.
 
@@ -167,8 +172,10 @@ class Directory:
                 await self._read(place, line)
         return {place: self.known(*place) for place in wanted}
 
-    async def refresh(self, exchange: str, market: Market) -> bool:
+    async def refresh(self, exchange: str, market: Market, *, beyond: int | None = None) -> bool:
         """Fetch the list if it is missing or old and nobody else does; whether it was replaced.
+
+        ``beyond``: that version is old, whenever it was fetched.
 
         Raises:
             RedisAway: nothing was fetched, or it could not be stored.
@@ -177,7 +184,7 @@ class Directory:
         lock, token = self._keys.instruments_lock(*place), secrets.token_hex(8)
         async with answered():
             line = await self._redis.get(self._keys.instruments_version(*place))
-            if line is not None and not self._is_old(line):
+            if line is not None and _version(line) != beyond and not self._is_old(line):
                 self._mended(place)
                 return False
             if not await self._redis.set(lock, token, nx=True, px=_ms(LOCK_S)):

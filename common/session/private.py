@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import msgspec
 
 from common.clocks import machine_s
+from common.exchanges.listings import Unlisted
 from common.exchanges.private import (
     Alive,
     Conversation,
@@ -24,6 +25,7 @@ from common.exchanges.private import (
     PrivateRules,
     Said,
 )
+from common.exchanges.private import Turn as Answer
 from common.exchanges.protocol import Notice, Unreadable
 from common.exchanges.signing import BadKey
 from common.model.instruments import Catalog
@@ -54,7 +56,8 @@ class PrivateConnection:
         conversation: the exchange's protocol, new.
         ping: the exchange's own ping, given a number; None for WebSocket pings.
         address, dial: the way there.
-        catalog: gives the market's instruments as they are known now.
+        catalog: gives the market's instruments as they are known now; it may say ``Unlisted``.
+        learn: renews them for the sake of one.
         now_ms: the exchange's time.
         turn: waits until an account may be joined.
         unreadable: is told of frames that could not be read.
@@ -68,6 +71,7 @@ class PrivateConnection:
         address: Address,
         dial: Dial,
         catalog: Callable[[], Catalog],
+        learn: Callable[[str], Awaitable[None]],
         now_ms: Callable[[], int],
         turn: Turn,
         unreadable: Callable[[Unreadable], None],
@@ -78,6 +82,7 @@ class PrivateConnection:
         self._address = address
         self._dial = dial
         self._catalog = catalog
+        self._learn = learn
         self._now_ms = now_ms
         self._turn = turn
         self._unreadable = unreadable
@@ -171,14 +176,14 @@ class PrivateConnection:
                 if len(frame) > LARGEST_FRAME_BYTES:
                     self._unreadable(Unreadable("too_large", f"{len(frame)} bytes"))
                     continue
-                self._take(frame)
+                await self._take(frame)
         except SocketClosed as closed:
             reason = self._rules.close_codes.get(closed.code, "transient")
             self._end = self._end or Outcome("closed", reason, str(closed))
 
-    def _take(self, frame: bytes) -> None:
+    async def _take(self, frame: bytes) -> None:
         try:
-            turn = self._conversation.receive(frame, self._catalog(), self._now_ms())
+            turn = await self._understood(frame)
         except Exception as error:  # noqa: BLE001 - whatever it is, it costs this frame and no other
             self._unreadable(Unreadable("defect", f"{type(error).__name__}: {error}"))
             return
@@ -187,6 +192,14 @@ class PrivateConnection:
             self._hear(said)
         if turn.send:
             self._wake.set()
+
+    async def _understood(self, frame: bytes) -> Answer:
+        """What a frame says; nothing of it counts until all instruments that it needs are known."""
+        while True:
+            try:
+                return self._conversation.receive(frame, self._catalog(), self._now_ms())
+            except Unlisted as unlisted:
+                await self._learn(unlisted.symbol)
 
     def _hear(self, said: Said) -> None:
         account, what = said

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 
 from loguru import logger
 
+from common.exchanges.listings import Listings
 from common.exchanges.private import Credentials, Transport
 from common.exchanges.protocol import Exchange, Unreadable
-from common.model.instruments import Catalog
 from common.model.streams import Market
 from common.session.line import Line
 from common.session.private import PrivateConnection
@@ -29,18 +29,18 @@ class Sockets:
 
     Args:
         ways: how places are reached, by what is spoken there.
-        catalog: gives a market's instruments as they are known now.
+        listings: the instruments of all markets.
         now_ms: gives an exchange's time.
     """
 
     def __init__(
         self,
         ways: Mapping[Transport, Ways],
-        catalog: Callable[[str, Market], Catalog],
+        listings: Listings,
         now_ms: Callable[[Exchange, Market], int],
     ) -> None:
         self._ways = ways
-        self._catalog = catalog
+        self._listings = listings
         self._now_ms = now_ms
         self._open: defaultdict[tuple[str, str], list[PrivateConnection]] = defaultdict(list)
         self._tasks: dict[PrivateConnection, asyncio.Task[None]] = {}
@@ -88,7 +88,8 @@ class Sockets:
             private.ping,
             way.address,
             way.dial,
-            lambda: self._catalog(exchange.name, market),
+            lambda: self._listings.strict(exchange.name, market),
+            lambda symbol: self._listings.learn(exchange.name, market, symbol),
             lambda: self._now_ms(exchange, market),
             way.turn,
             lambda problem: self._unreadable(venue, problem),

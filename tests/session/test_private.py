@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from common.clocks import machine_s
+from common.exchanges.listings import Strict
 from common.exchanges.private import (
     Alive,
     Credentials,
@@ -28,6 +30,7 @@ from common.session.line import Line, LineEnded
 from common.session.outcome import Outcome
 from common.session.private import EXPIRED, LEFT, UNOPENED, PrivateConnection
 from common.session.transport import DialFailed, Socket, SocketClosed
+from tests.fleet.test_sharding import instrument
 from tests.support.virtual_time import virtual_time
 
 KEY = Credentials(Secret("k" * 8), Secret("s" * 8))
@@ -108,6 +111,10 @@ class Protocol:
                 return Turn()
             case "challenge":
                 return Turn(send=("answer",))
+            case "contracts":
+                size = catalog.get("NEW")
+                delta = "?" if size is None else size.contract_size or ""
+                return Turn((Said(account, replace(TOLD, delta=delta)),))
             case "strange":
                 return Turn((Said(None, Unreadable("wrong_shape", "")),))
         raise ZeroDivisionError
@@ -123,12 +130,24 @@ class Stage:
         self.wire = Wire()
         self.problems: list[Unreadable] = []
         self.turn: Outcome | None = None
+        self.catalog = self.newer = Strict({})
+        self.learned: list[str] = []
+        self.listed = asyncio.Event()
         self.it = PrivateConnection(
-            RULES, Protocol(), None, self._address, self._dial, dict, lambda: 7, self._turn,
-            self.problems.append,
+            RULES, Protocol(), None, self._address, self._dial, self._catalog, self._learn,
+            lambda: 7, self._turn, self.problems.append,
         )  # fmt: skip
         self.task: asyncio.Task[Outcome] | None = None
         self.refuses: DialFailed | None = None
+
+    def _catalog(self) -> Catalog:
+        return self.catalog
+
+    async def _learn(self, symbol: str) -> None:
+        self.learned.append(symbol)
+        await self.listed.wait()
+        # The account's name, so that the frame is told to it.
+        self.catalog = self.newer
 
     async def _address(self) -> str:
         return "wss://socket"
@@ -199,6 +218,28 @@ async def test_each_hears_its_own_and_all_hear_what_is_about_all() -> None:
         assert isinstance(await a.next(1.0), Unreadable)
         assert isinstance(await b.next(1.0), Unreadable)
         assert [problem.kind for problem in stage.problems] == ["wrong_shape"]
+
+
+@pytest.mark.parametrize(
+    ("newer", "size"),
+    [(Strict({"NEW": replace(instrument("NEW", "linear"), contract_size="10")}), "10"),
+     (Strict({}, {"NEW"}), "?")],
+    ids=["listed since", "not listed anywhere"],
+)  # fmt: skip
+@virtual_time
+async def test_what_needs_an_instrument_that_is_not_listed_waits_until_the_list_is_renewed(
+    newer: Strict, size: str
+) -> None:
+    """It is told with its size, and what came after it stays behind it."""
+    async with open_stage("a") as (stage, (a,)):
+        stage.newer = newer
+        stage.wire.say(b"contracts a", b"told a")
+        assert await a.next(3.0) is None
+        assert stage.learned == ["NEW"]
+        stage.listed.set()
+        assert await a.next(1.0) == replace(TOLD, delta=size)
+        assert await a.next(1.0) == TOLD
+        assert stage.learned == ["NEW"]
 
 
 @virtual_time

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pytest
 from loguru import logger
 
+from common.exchanges.listings import Strict
 from common.exchanges.private import (
     Credentials,
     InquiryFailed,
@@ -22,12 +23,14 @@ from common.exchanges.registry import EXCHANGES
 from common.exchanges.told import PositionsTold, Told
 from common.fleet.accounts import AccountRecord
 from common.model.account import AccountEvent, ExecutionReport, Fill, PositionUpdate
+from common.model.instruments import Catalog
 from common.model.secret import Secret
-from common.model.streams import Origin
+from common.model.streams import Market, Origin
 from common.recovery.book import KEPT_MS, Book, Pieces
 from common.recovery.orders import APART_MS, OVERLAP_MS
 from common.recovery.unheard import MOST_SYMBOLS
 from common.session.venue import Venue
+from tests.fleet.test_sharding import instrument
 from tests.recovery.test_orders import ME, T0, fill, state
 from workers.teller import Teller
 
@@ -44,6 +47,7 @@ class Exchange:
         now_ms: its time.
         listed, happened: what is open, and what its histories tell.
         orders: what it answers to an order's id; nothing: it does not know it.
+        needs: an instrument that its histories cannot be read without.
         refuses, takes_ms: what it refuses, and how long it takes, by what is asked.
         asked: ``snapshot``, ``since`` and the ids of orders, one after another.
         known: what the histories were asked with.
@@ -51,6 +55,7 @@ class Exchange:
 
     def __init__(self, now_ms: int = T0, **rules: Any) -> None:
         self.now_ms = now_ms
+        self.needs = ""
         self.listed: list[Told] = []
         self.happened: list[Told] = []
         self.orders: dict[str, list[Told]] = {}
@@ -77,10 +82,13 @@ class Exchange:
         )
 
     def _since(
-        self, _market: Any, _credentials: Any, _catalog: Any, known: Known
+        self, _market: Any, _credentials: Any, catalog: Catalog, known: Known
     ) -> Generator[RestRequest, bytes, Sequence[Told]]:
         self.known.append(known)
-        return self._answer("since", self.happened)
+        told = yield from self._answer("since", self.happened)
+        if self.needs:
+            catalog.get(self.needs)
+        return told
 
     def _answer(
         self, what: str, told: Sequence[Told]
@@ -101,7 +109,9 @@ class Means:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.clocks = self.inquirer = self
+        self.clocks = self.inquirer = self.listings = self
+        self.instruments = Strict({})
+        self.learned: list[str] = []
 
     def now_ms(self, *_: object) -> int:
         return self.exchange.now_ms
@@ -109,8 +119,14 @@ class Means:
     def venue(self, _record: AccountRecord) -> Venue:
         return Venue(EXCHANGES[ME.exchange], self.exchange.private, ME.market)
 
-    def catalog(self, *_: object) -> Mapping[str, Any]:
-        return {}
+    def known(self, *_: object) -> Strict:
+        return self.instruments
+
+    strict = known
+
+    async def learn(self, _exchange: str, market: Market, symbol: str) -> None:
+        self.learned.append(symbol)
+        self.instruments = Strict({symbol: instrument(symbol, market)})
 
     async def ask(self, _asker: object, inquiry: Generator[RestRequest, bytes, _T]) -> _T:
         next(inquiry)
@@ -176,6 +192,15 @@ def a_teller(exchange: Exchange, speaker: Speaker) -> Teller:
     record = AccountRecord(ME.account_id, ME.exchange, ME.market, "", "")
     anyone: Any = speaker
     return Teller(record, CREDENTIALS, Book(ME, speaker.kept), means, anyone)
+
+
+async def test_what_needs_an_instrument_that_is_not_listed_is_asked_again_when_it_is() -> None:
+    exchange, speaker = Exchange(), Speaker()
+    exchange.needs = "NEW-USDT-SWAP"
+    teller = a_teller(exchange, speaker)
+    await teller.reconcile(entire=True)
+    assert teller._means.learned == ["NEW-USDT-SWAP"]  # type: ignore[attr-defined]
+    assert exchange.asked == ["snapshot", "since", "since"]
 
 
 # --- since when ---------------------------------------------------------------------------------
