@@ -105,3 +105,35 @@ async def test_a_clock_that_is_set_is_not_taken_for_a_wrong_key(
         await it.exchange.control("fault", kind="cut", where={"exchange": exchange})
         await it.live(row["account"], times=2)
         assert "parked" not in it.states(row["account"])
+
+
+@pytest.mark.parametrize("exchange", [name for name in SERVED if "linear" in PRIVATE[name].markets])
+async def test_a_contract_that_was_listed_a_moment_ago_is_told_with_its_size(
+    redis_url: str, rabbit_url: str, exchange: str
+) -> None:
+    async with accounts(redis_url, rabbit_url) as it:
+        await it.worker("user-0")
+        [row] = (await it.exchange.control("accounts", exchange=exchange))["accounts"]
+        await it.open(row, exchange, "linear")
+        await it.live(row["account"])
+        new = {"exchange": exchange, "market": "linear", "base": "NEW", "quote": "USDT"}
+        symbol = (await it.exchange.control("symbol", action="list", **new))["symbol"]
+        assert await all_trade(it, [Trader(it.exchange, row, "linear", symbol)]) == []
+
+
+async def test_what_was_bought_and_sold_again_unheard_is_found_by_the_ledger(
+    redis_url: str, rabbit_url: str
+) -> None:
+    """In a symbol that the account had never traded: its balances are as they were."""
+    async with accounts(redis_url, rabbit_url, ACCOUNT_RECONCILE_S="10") as it:
+        await it.worker("user-0")
+        [row] = (await it.exchange.control("accounts", exchange="kucoin"))["accounts"]
+        await it.open(row, "kucoin", "spot")
+        await it.live(row["account"])
+        fault = {"exchange": "kucoin", "account": row["account"]}
+        await it.exchange.control("account/fault", kind="missEvents", events=100, **fault)
+        trader = Trader(it.exchange, row, "spot", "SOL-USDT")
+        for side in ("BUY", "SELL"):
+            placed = await trader.do("place", symbol=trader.symbol, side=side, quantity="2")
+            await trader.do("fill", order=placed["order"], price="100")
+        assert await disagreement(it, trader) == []
