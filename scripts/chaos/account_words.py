@@ -5,7 +5,7 @@ The counts, and when each is not zero:
 - accountsUnsaid: a fill was told more than ``LATE_S`` after it happened, and the account had not said by
   then that it is behind (``stale``, ``gap``, ``parked``), although it could have.
 - notParked: an account whose key was taken away was not said to be parked, for that reason, before its
-  owner gave another.
+  owner gave another, although the key was shown meanwhile, or the account was said to flow all the while.
 - parkedForNothing: one was parked whose key nobody has touched.
 - askedWhileParked: a key that was taken away was shown again after all that it opens was parked.
 """
@@ -104,10 +104,22 @@ def _parked_ms(
         if _parks(fault, word):
             at_ms: int = word["eventMs"]
             return at_ms
+    if _untried(fault, said.get(one.account_id, ())):
+        return None
     lasted_s = (fault.to_ms - fault.from_ms) / 1000
     reason = f"{one.account_id}: no word of it within {lasted_s:.0f} s: {fault.fault}"
     verdict.blame("not_parked", _place(one), reason)
     return None
+
+
+def _untried(fault: Carried, said: Sequence[Body]) -> bool:
+    """Whether nobody could know that the key is worth nothing: under other faults none came to show it.
+
+    What was said to flow for so long has to have been compared, and with that the key shown.
+    """
+    if fault.shown_ms >= fault.from_ms:
+        return False
+    return Statements(said, ()).longest_flow_ms(fault.from_ms, fault.to_ms) < LATE_S * 1000
 
 
 def _judge_asked(verdict: AccountVerdict, fault: Carried, one: Opened, parked_ms: float) -> None:

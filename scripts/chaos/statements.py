@@ -49,6 +49,15 @@ class Statements:
         gaps = [state for state in states if state in ("gap", "recovered")]
         return gaps[-1:] == ["gap"]
 
+    def longest_flow_ms(self, from_ms: float, to_ms: float) -> float:
+        """For how long at most, of a stretch, its last word was that it flows."""
+        longest = 0.0
+        ends_ms = [*self._at_ms[1:], to_ms]
+        for body, since_ms, until_ms in zip(self._said, self._at_ms, ends_ms, strict=False):
+            if body["state"] in FLOWS:
+                longest = max(longest, min(until_ms, to_ms) - max(since_ms, from_ms))
+        return longest
+
     @property
     def rejected_since_ms(self) -> int | None:
         """Since when it has not flowed, if its last word is that it is rejected or parked."""

@@ -278,6 +278,25 @@ def test_whose_key_is_revoked_is_said_to_be_parked_for_that_before_another_is_gi
 
 
 @pytest.mark.parametrize(
+    ("words", "shown_s", "blamed"),
+    [
+        # It was never let near the exchange, and said so.
+        ((said("live", 0), said("stale", 12), said("gap", 40)), 9, False),
+        ((said("live", 0), said("stale", 12), said("gap", 40)), 11, True),
+        # It should have been compared, and was not.
+        ((said("live", 0),), 9, True),
+        ((said("gap", 0), said("live", 15), said("stale", 76)), 9, True),
+        ((said("gap", 0), said("live", 15), said("stale", 70)), 9, False),
+    ],
+)
+def test_whose_key_nobody_could_show_cannot_be_known_to_be_refused(
+    words: tuple[Delivery, ...], shown_s: float, blamed: bool
+) -> None:
+    fault = carried("revoke_key", 10, 80, account="mine", shown_s=shown_s)
+    assert counts(judged(*words, faults=(fault,))) == ({"notParked": 1} if blamed else {})
+
+
+@pytest.mark.parametrize(
     ("kind", "code"),
     [("take_permission", "permission"), ("take_address", "address"), ("take_permission", "key")],
 )
