@@ -134,7 +134,8 @@ class AccountLife:
 
     async def _load(self) -> Book:
         record = self._record
-        account = Account(record.exchange, record.market, record.account_id)
+        apart = self._rules.fills_apart
+        account = Account(record.exchange, record.market, record.account_id, fills_apart=apart)
         # What was confirmed in the life before is known in this one.
         await self._speaker.keep()
         pieces = await self._means.ledgers.take(record.ledger, self._speaker.epoch)

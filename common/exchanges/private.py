@@ -174,6 +174,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
             order did, and on a beat.
         lists_all: whether orders and trades are listed of all symbols at once; where not, an order in a
             symbol that nobody knows of may never be found.
+        fills_apart: whether fills come on another channel than what is filled in all.
         streams_fees: whether the socket tells what a trade cost; where not, only fills that were found
             by asking have a fee.
         dates_orders: whether REST tells when an order changed last as the socket does; where not, the times
@@ -197,6 +198,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
     keep_s: float | None = None
     streams_balances: bool = True
     lists_all: bool = True
+    fills_apart: bool = False
     streams_fees: bool = True
     dates_orders: bool = True
     asked: bool = True

@@ -53,7 +53,8 @@ class Order(Struct):
         totals: those that fills were made of, where none are told.
         end: the end that was told and not said.
         first_ms, last_ms: of the first and of the last word on it, by the exchange's time.
-        owed_ms: since when fills are missing, by the exchange's time; 0 while none are.
+        owed_ms: since when fills are missing, or the state that they led to, by the exchange's time; 0
+            while none are.
         missed_ms: since when it is not found where it should be, or only with the same status that nobody
             documents, by the exchange's time; 0 while it is.
         inferred: its end was concluded, not told.

@@ -2,7 +2,7 @@
 
 Whatever the order in which it is told, and however often: NEW, then a report for every fill with what is
 filled in all, then exactly one end. What an order's state says is filled, its fills have to add up to;
-until they do nothing of it goes out, and whoever owns this fetches them (``owed``). So a fill is never
+until they do nothing of it goes out, and whoever owns this fetches what is missing (``owed``). So a fill is never
 lost between two channels, a total never falls, and nothing follows an end.
 
 An order is kept as long as something may still be told of it, so that a late or repeated frame, or a

@@ -16,11 +16,16 @@ OF_ITS_ORDER = ("client_order_id", "position_side", "liquidation")
 
 
 class Account(Struct, frozen=True):
-    """Whose orders they are."""
+    """Whose orders they are.
+
+    ``fills_apart``: what is filled in all is told on another channel than the fills are
+    (``PrivateRules``).
+    """
 
     exchange: str
     market: Market
     account_id: str
+    fills_apart: bool = False
 
 
 class Reports:
@@ -46,7 +51,7 @@ class Reports:
         if not (order.described or inferred):
             order.owed_ms = order.owed_ms or order.last_ms
             return []
-        if number(order.reached) < number(order.target):
+        if number(order.reached) < number(order.target) or self._is_ahead(order):
             order.owed_ms = order.owed_ms or order.last_ms
             # Of an order that has ended, what its fills are asked for with tells of it better.
             return [] if order.end is not None else self._say_new(order)
@@ -55,6 +60,19 @@ class Reports:
         for fill in fills:
             out += self._say_fill(order, fill)
         return out + self._say_state(order, inferred=inferred)
+
+    def _is_ahead(self, order: Order) -> bool:
+        """Whether fills have come before the state that they led to: it says whether they are all.
+
+        Else one that was not heard would be told behind a later one, with a total that never was.
+        """
+        about = order.about
+        if not (self._account.fills_apart and order.waiting and order.end is None):
+            return False
+        tells = about.filled is not UNSET or about.filled_contracts is not UNSET
+        # Of an order by its worth not every state can say it.
+        by_size = about.quantity is not UNSET or about.contracts is not UNSET
+        return tells and by_size and number(order.reached) > number(order.target)
 
     def _say_new(self, order: Order) -> list[ExecutionReport | Fill]:
         """The first word on every order, but for one that never was."""

@@ -71,6 +71,37 @@ def test_an_order_is_told_from_its_beginning_to_its_end() -> None:
     assert said[1].message_id == "fill:binance:spot:acc:ETHUSDT:1:1"
 
 
+APART = Account("bybit", "spot", "acc", fills_apart=True)
+
+
+def test_a_fill_waits_for_the_state_that_says_whether_it_is_the_next() -> None:
+    """What was not heard before it is told before it, though it is found later."""
+    orders = Orders(APART)
+    said = orders.take([state("NEW")])
+    said += orders.take([fill(1, "0.3", 1)])
+    assert path(said) == [("NEW", "0")]
+    said += orders.take([state("PARTIALLY_FILLED", "0.3", 1)])
+    assert path(said)[1:] == [("fill", "0.3"), ("PARTIALLY_FILLED", "0.3")]
+    # The second was missed with its state.
+    assert orders.take([fill(3, "0.2", 3)]) == []
+    assert [order.about.order_id for order in orders.owed] == ["1"]
+    assert orders.take([state("PARTIALLY_FILLED", "0.6", 3)]) == []
+    said = orders.take([fill(2, "0.1", 2)])
+    assert path(said) == [
+        ("fill", "0.1"),
+        ("PARTIALLY_FILLED", "0.4"),
+        ("fill", "0.2"),
+        ("PARTIALLY_FILLED", "0.6"),
+    ]
+    assert orders.owed == []
+
+
+def test_where_fills_tell_the_total_themselves_or_nobody_does_none_waits() -> None:
+    assert len(Orders(ME).take([state("NEW"), fill(1, "0.3", 1)])) == 3
+    by_worth = state("NEW", filled=UNSET, quantity=UNSET)
+    assert len(Orders(APART).take([by_worth, fill(1, "0.3", 1)])) == 3
+
+
 def test_an_order_that_is_met_in_the_middle_has_a_beginning_all_the_same() -> None:
     said = Orders(ME).take([fill(1, "1.0", 5), state("FILLED", "1.0", 5)])
     assert path(said) == [("NEW", "0"), ("fill", "1.0"), ("FILLED", "1.0")]

@@ -37,6 +37,7 @@ _RULES = PrivateRules(
     lifetime_s=23.5 * 3600,
     # A ping is wanted every 30 s; without any for two minutes it ends the connection.
     ping_s=25.0,
+    fills_apart=True,
     # A probe is two requests of the 240 subscribes that a connection has in an hour.
     probe_s=60.0,
     # Histories go back 90 days. Reserve: a day, for what lies at their end.

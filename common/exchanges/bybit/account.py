@@ -66,6 +66,8 @@ _RULES = PrivateRules(
     hosts=HOSTS,
     # A ping every 20 s is asked for.
     ping_s=18.0,
+    # Executions have a topic of their own.
+    fills_apart=True,
     # What was cancelled without a fill is forgotten after a day.
     remembers_s=24 * 3600.0,
 )

@@ -54,6 +54,8 @@ def _rules(
         lifetime_s=23.5 * 3600,
         # Reserve: pingInterval is 18 s, and 10 s more are granted.
         ping_s=15.0,
+        # Of unified accounts; in classic ones the last fill and the end it led to are two pushes.
+        fills_apart=True,
         # That of classic accounts does not.
         streams_fees=False,
         remembers_s=remembers_s,
