@@ -79,11 +79,6 @@ class AccountLife:
         if self._line is not None:
             self._line.end(UNDELIVERED)
 
-    @property
-    def reconciles(self) -> int:
-        """How often it was compared with REST."""
-        return 0 if self._teller is None else self._teller.compared
-
     async def run(self) -> None:
         """Stay open until cancelled, or until a newer owner has it."""
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from msgspec import Struct, field
@@ -37,6 +37,7 @@ class Means(Struct, frozen=True):
         speed: the exchanges' seconds in one of ours; 1 but for tests.
         mirror: tells older backends; None: there are none.
         gates: who may be opened now, by place.
+        counts: what all of them have done: events sent, comparisons with REST, fills that came too late.
         paper: what is traded on paper, by the exchange whose prices are followed; empty: nothing is.
     """
 
@@ -51,6 +52,7 @@ class Means(Struct, frozen=True):
     speed: float = 1.0
     mirror: Mirror | None = None
     paper: Mapping[str, Private] = {}
+    counts: Counter[str] = field(default_factory=Counter)
     gates: defaultdict[str, asyncio.Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(OPENED_AT_ONCE))
     )

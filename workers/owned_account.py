@@ -48,7 +48,13 @@ class OwnedAccount:
         self._is_superseded = False
         stream = Stream(shard.exchange, shard.market, "account", str(shard.index))
         self.speaker = Speaker(
-            stream, lease.epoch, pipeline, means.ledgers, self._is_certain, means.mirror
+            stream,
+            lease.epoch,
+            pipeline,
+            means.ledgers,
+            self._is_certain,
+            means.counts,
+            means.mirror,
         )
         self._record: AccountRecord | None = None
         self.life: AccountLife | None = None
@@ -78,8 +84,8 @@ class OwnedAccount:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """See ``Owned``."""
-        return {} if self.life is None else {"reconciles": self.life.reconciles}
+        """See ``Owned``: what accounts do is counted for all of them together (``Means.counts``)."""
+        return {}
 
     # --- what it carries ----------------------------------------------------------------------
 

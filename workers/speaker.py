@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from common.fleet.ledgers import Ledgers, Superseded
@@ -34,11 +35,11 @@ class Speaker:
         pipeline: where it goes.
         ledgers: where what is confirmed is kept.
         is_certain: whether the account is certainly ours now.
+        counts: what is sent is counted there.
         mirror: tells older backends; None: there are none.
 
     Attributes:
         epoch: of the lease now.
-        events: how many were sent.
         on_paper: the account is traded on paper: older backends have other words for that.
         is_undelivered: no queue took an event; nothing goes out until ``begin``.
     """
@@ -50,16 +51,17 @@ class Speaker:
         pipeline: Pipeline,
         ledgers: Ledgers,
         is_certain: Callable[[], bool],
+        counts: Counter[str],
         mirror: Mirror | None = None,
     ) -> None:
         self.epoch = epoch
-        self.events = 0
         self.on_paper = False
         self.is_undelivered = False
         self._stream = stream
         self._pipeline = pipeline
         self._ledgers = ledgers
         self._is_certain = is_certain
+        self._counts = counts
         self._mirror = mirror
         self._confirms = Confirms()
         self._ledger = ""
@@ -118,7 +120,7 @@ class Speaker:
                 break
             self._confirms.unpublished(event)
             await asyncio.sleep(LOOK_S)
-        self.events += 1
+        self._counts["account_events"] += 1
         if self._mirror is not None:
             self._mirror.account(OnPaper(event) if self.on_paper else event)
 

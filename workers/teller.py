@@ -48,7 +48,6 @@ class Teller:
     Attributes:
         telling: held while something is folded and sent.
         last_ms: the exchange's time of the last word on it.
-        compared: how often it was compared with REST.
     """
 
     def __init__(
@@ -69,7 +68,6 @@ class Teller:
         self.book = book
         self.telling = asyncio.Lock()
         self.last_ms = 0
-        self.compared = 0
         if self._rules.asked and book.from_ms is None:
             # Kept before anything is asked: it may take longer than the look back until it can be.
             book.begin(self.now_ms - means.open_for_ms(record), lost=record.restored)
@@ -135,6 +133,7 @@ class Teller:
             await self._publish(self.book.take(told, at_ms, entire=entire), origin, at_ms)
         if self.book.orders.late > late:
             fills = self.book.orders.late - late
+            self._means.counts["account_fills_late"] += fills
             logger.bind(place=self._venue.name, fills=fills, late=self.book.orders.late).error(
                 "fills came after an end that was concluded: they are not told"
             )
@@ -170,7 +169,7 @@ class Teller:
         held: Mapping[str, Balance] | None = None
         if self._rules.asked:
             held = await self._compare(now_ms, entire=entire)
-            self.compared += 1
+            self._means.counts["account_comparisons"] += 1
         catalog = self._catalog()
         unlisted = frozenset[str]()
         if held is not None and not self._rules.lists_all:

@@ -200,7 +200,7 @@ class UserWorker(Worker[OwnedAccount]):
             self._stats,
             returned,
             accounts=tuple(_accounts_records(owned)),
-            counts={**counts, "account_events": sum(one.speaker.events for one in owned)},
+            counts={**counts, **({} if self._means is None else self._means.counts)},
         )
 
 

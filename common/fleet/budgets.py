@@ -36,8 +36,10 @@ from common.fleet.turns import (
     most_ahead_us,
 )
 
-# What is not urgent, and has waited for so long, has become so: nothing waits for ever.
+# What is not urgent, and has waited for so long, has become so: nothing waits for ever. It leaves a share
+# of the queue to what always was: where more is asked for than there is, that is served.
 PATIENCE_S = 5.0
+LEFT = 0.5
 # A turn that is taken so late (the process was stopped) is lost.
 LATE_S = 1.0
 # What asks again does so a bit later than told: many may have been told the same.
@@ -115,13 +117,16 @@ class Budgets:
         owed, waited = cost, False
         while True:
             patience_s = 0.0 if urgent else PATIENCE_S - (machine_s() - begun_s)
-            turn = await self._turn(exchange, owed, wait, urgent=patience_s <= 0)
+            horizon_s = self._horizon_s * (1.0 if urgent else LEFT)
+            turn = await self._turn(
+                exchange, owed, wait, urgent=patience_s <= 0, horizon_s=horizon_s
+            )
             if turn.kind == "banned":
                 return Pause("banned", turn.detail, turn.wait_s)
             if turn.kind == "full":
                 self.counts["budget_refusals"] += 1
                 # The queue is to be shorter by then; all of those who were refused come again.
-                wait_s = turn.wait_s - self._horizon_s * random.random()
+                wait_s = turn.wait_s - horizon_s * random.random()
                 return Pause("full", f"{what}: too many wait", wait_s)
             if turn.wait_s <= 0:
                 return None
@@ -133,7 +138,9 @@ class Budgets:
             elif await _slept_until(machine_s() + turn.wait_s):
                 owed = {}  # it is paid; only a ban can have come in between
 
-    async def _turn(self, exchange: Exchange, cost: Cost, wait: Wait, *, urgent: bool) -> Turn:
+    async def _turn(
+        self, exchange: Exchange, cost: Cost, wait: Wait, *, urgent: bool, horizon_s: float
+    ) -> Turn:
         name = exchange.name
         known = self._bans.get(name)
         if known is not None and not known.told:
@@ -141,13 +148,13 @@ class Budgets:
         banned = self._banned(name)
         if banned is not None:
             return banned
-        turn = await self._shared_turn(exchange, cost, wait, urgent=urgent)
+        turn = await self._shared_turn(exchange, cost, wait, urgent=urgent, horizon_s=horizon_s)
         if turn is None:
             self._alone = self._alone or Alone()
             turn = self._alone.take(
                 name, exchange.budgets, cost,
                 urgent=urgent, sharers=max(1, self.sharers), now_s=machine_s(),
-                horizon_s=self._horizon_s,
+                horizon_s=horizon_s,
             )  # fmt: skip
         # Another request of this process may have been told meanwhile.
         banned = self._banned(name)
@@ -163,7 +170,7 @@ class Budgets:
         return Turn("banned", known.until_s - now_s, _detail(known.ban))
 
     async def _shared_turn(
-        self, exchange: Exchange, cost: Cost, wait: Wait, *, urgent: bool
+        self, exchange: Exchange, cost: Cost, wait: Wait, *, urgent: bool, horizon_s: float
     ) -> Turn | None:
         """What Redis answers; None while it is away."""
         if machine_s() < self._away_until_s:
@@ -171,7 +178,7 @@ class Budgets:
         keys, address = self._keys, (exchange.name, self._egress)
         names = [keys.budget(*address), keys.ban(*address), keys.waits(*address)]
         note = msgspec.json.encode(wait)
-        how: list[Argument] = [int(urgent), round(self._horizon_s * MICRO), note]
+        how: list[Argument] = [int(urgent), round(horizon_s * MICRO), note]
         try:
             kind, wait_us, ban = await self._take(names, [*how, *asked(exchange.budgets, cost)])
         except RedisAway as away:

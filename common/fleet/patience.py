@@ -1,8 +1,8 @@
 """Waiting where too many wait: for whom a place in the queue is worth more than an early answer.
 
 A budget's queue is short (``common.fleet.turns``), so that who asks for a candle learns soon whether it comes
-in time. A thousand accounts that are opened at once, or compared, would be told to come again, having spent
-part of what they need; what each of them has found out so far would be asked for again and again.
+in time. A thousand accounts that are opened at once would be told to come again, having spent part of what
+they need; what each of them has found out so far would be asked for again and again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEAST_S = 1.0
 
 
 class Patient:
-    """``Spending`` that waits, instead of saying that too many do.
+    """``Spending`` that waits for what is urgent, instead of saying that too many do.
 
     Args:
         spending: the budgets.
@@ -39,7 +39,7 @@ class Patient:
         until_s = machine_s() + self._most_s
         while True:
             pause = await self._spending.spend(exchange, cost, what, urgent=urgent)
-            if pause is None or pause.kind != "full":
+            if pause is None or pause.kind != "full" or not urgent:
                 return pause
             wait_s = max(pause.wait_s, LEAST_S) * random.uniform(0.5, 1.0)
             if machine_s() + wait_s > until_s:

@@ -149,6 +149,30 @@ async def test_what_is_not_urgent_waits_for_the_rest_and_not_for_ever(
     assert served.index("other") < 12, "but not all of it"
 
 
+async def test_where_too_much_is_asked_for_what_was_always_urgent_is_served(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.0)
+    one = Budgets(redis, KEYS, "here", "one", horizon_s=4.0)
+    waiting: list[asyncio.Task[Pause | None]] = []
+
+    async def ask(*, urgent: bool) -> Pause | None:
+        """What was answered; None: it waits."""
+        task = asyncio.create_task(one.spend(EXCHANGE, SLOWLY, "test", urgent=urgent))
+        waiting.append(task)
+        done, _ = await asyncio.wait({task}, timeout=0.1)
+        return task.result() if done else None
+
+    while await ask(urgent=False) is None:
+        assert len(waiting) < 1000, "somebody is refused"
+    assert await ask(urgent=True) is None
+    while await ask(urgent=True) is None:
+        assert len(waiting) < 1000, "in the end everybody is"
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_a_turn_that_is_taken_too_late_has_to_be_asked_for_again(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,12 +35,11 @@ class Budgets:
         raise AssertionError
 
 
-@pytest.mark.parametrize("urgent", [True, False])
 @virtual_time
-async def test_it_asks_again_until_there_is_room(urgent: bool) -> None:
+async def test_it_asks_again_until_there_is_room() -> None:
     budgets = Budgets(FULL, FULL, FULL)
     began_s = machine_s()
-    assert await Patient(budgets).spend(BINANCE, {"spot": 1}, "x", urgent=urgent) is None
+    assert await Patient(budgets).spend(BINANCE, {"spot": 1}, "x") is None
     assert budgets.asked == 4
     assert 15.0 <= machine_s() - began_s <= 30.0
 
@@ -53,10 +52,11 @@ async def test_it_does_not_wait_for_ever() -> None:
     assert machine_s() - began_s <= 60.0
 
 
-@pytest.mark.parametrize("urgent", [True, False])
+@pytest.mark.parametrize(
+    ("pause", "urgent"), [(FULL, False), (Pause("banned", "HTTP 418", 60.0), True)]
+)
 @virtual_time
-async def test_what_is_forbidden_is_told_at_once(urgent: bool) -> None:
-    pause = Pause("banned", "HTTP 418", 60.0)
+async def test_what_is_not_urgent_or_forbidden_is_told_at_once(pause: Pause, urgent: bool) -> None:
     budgets = Budgets(pause)
     assert await Patient(budgets).spend(BINANCE, {"spot": 1}, "x", urgent=urgent) == pause
     assert budgets.asked == 1

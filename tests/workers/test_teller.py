@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -112,6 +113,7 @@ class Means:
         self.clocks = self.inquirer = self.listings = self
         self.instruments = Strict({})
         self.learned: list[str] = []
+        self.counts: Counter[str] = Counter()
 
     def now_ms(self, *_: object) -> int:
         return self.exchange.now_ms
