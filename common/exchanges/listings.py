@@ -7,7 +7,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, TypeVar, overload
 
 from common.model.instruments import Catalog, Instrument
@@ -31,12 +31,14 @@ class Strict(Mapping[str, Instrument]):
 
     Args:
         catalog: the list.
-        unlisted: known not to be in any list; of these nothing can be known.
+        is_unlisted: whether a symbol is known not to be in any list; of these nothing can be known.
     """
 
-    def __init__(self, catalog: Catalog, unlisted: Collection[str] = ()) -> None:
+    def __init__(
+        self, catalog: Catalog, is_unlisted: Callable[[str], bool] = lambda _symbol: False
+    ) -> None:
         self._catalog = catalog
-        self._unlisted = unlisted
+        self._is_unlisted = is_unlisted
 
     def __getitem__(self, symbol: str) -> Instrument:
         return self._catalog[symbol]
@@ -61,7 +63,7 @@ class Strict(Mapping[str, Instrument]):
             Unlisted: it may be in a newer list.
         """
         found = self._catalog.get(key)
-        if found is None and key not in self._unlisted:
+        if found is None and not self._is_unlisted(key):
             raise Unlisted(key)
         return default if found is None else found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from functools import partial
 
 from loguru import logger
 
@@ -43,11 +44,11 @@ class Learning:
 
     def strict(self, exchange: str, market: Market) -> Catalog:
         """See ``Listings``."""
-        place = (exchange, market)
-        unlisted, now_s = self._unlisted[place], machine_s()
-        for symbol in [one for one, until_s in unlisted.items() if until_s < now_s]:
-            del unlisted[symbol]
-        return Strict(self.known(*place), unlisted)
+        is_unlisted = partial(self._is_unlisted, (exchange, market))
+        return Strict(self.known(exchange, market), is_unlisted)
+
+    def _is_unlisted(self, place: MarketPlace, symbol: str) -> bool:
+        return self._unlisted[place].get(symbol, 0.0) > machine_s()
 
     async def learn(self, exchange: str, market: Market, symbol: str) -> None:
         """See ``Listings``. Those who ask at the same time are served by one fetch."""
@@ -64,5 +65,8 @@ class Learning:
             log = logger.bind(exchange=exchange, market=market, error=f"{type(error).__name__}")
             log.warning("an instrument list could not be renewed out of turn")
             believed_s = UNKNOWN_S
+        unlisted = self._unlisted[place]
+        for outdated in [one for one in unlisted if not self._is_unlisted(place, one)]:
+            del unlisted[outdated]
         if symbol not in self.known(*place):
-            self._unlisted[place][symbol] = machine_s() + believed_s
+            unlisted[symbol] = machine_s() + believed_s
