@@ -17,8 +17,8 @@ from common.model.streams import Market
 
 # For so long whoever reads is stopped, at most. A socket that is not read meanwhile may be given up: what
 # it has told is then asked for.
-LEARN_S = 30.0
-AGAIN_S = 0.25
+LEARN_S = 60.0
+AGAIN_S = 0.5
 # What was in no list is looked for again after so long, as often as lists are renewed by themselves; what
 # could not be looked for, sooner.
 UNLISTED_S = MAX_AGE_S
@@ -47,6 +47,16 @@ class Learning:
         is_unlisted = partial(self._is_unlisted, (exchange, market))
         return Strict(self.known(exchange, market), is_unlisted)
 
+    async def _is_renewed(self, place: MarketPlace, before: int) -> bool:
+        """Whether there is a newer list than that; fetched by us, if nobody else does."""
+        if self._directory.version(*place) == before:
+            try:
+                await self._directory.refresh(*place, beyond=before)
+                await self._directory.catalog(*place)
+            except RedisAway as away:
+                logger.bind(error=str(away)).debug("an instrument list is not renewed yet")
+        return self._directory.version(*place) != before
+
     def _is_unlisted(self, place: MarketPlace, symbol: str) -> bool:
         return self._unlisted[place].get(symbol, 0.0) > machine_s()
 
@@ -56,13 +66,10 @@ class Learning:
         asked_of, believed_s = self._directory.version(*place), UNLISTED_S
         try:
             async with asyncio.timeout(LEARN_S), self._locks[place]:
-                while self._directory.version(*place) == asked_of:
-                    await self._directory.refresh(*place, beyond=asked_of)
-                    await self._directory.catalog(*place)
-                    if self._directory.version(*place) == asked_of:
-                        await asyncio.sleep(jittered(AGAIN_S))
-        except (TimeoutError, RedisAway) as error:
-            log = logger.bind(exchange=exchange, market=market, error=f"{type(error).__name__}")
+                while not await self._is_renewed(place, asked_of):  # noqa: ASYNC110 - asked, not told
+                    await asyncio.sleep(jittered(AGAIN_S))
+        except TimeoutError:
+            log = logger.bind(exchange=exchange, market=market)
             log.warning("an instrument list could not be renewed out of turn")
             believed_s = UNKNOWN_S
         unlisted = self._unlisted[place]

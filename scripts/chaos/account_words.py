@@ -91,35 +91,31 @@ def judge_parking(
                 verdict.blame("parked_for_nothing", _place(one), f"{one.account_id}: {why}")
     for fault in refused:
         markets = [one for one in opened if one.name == fault.account]
-        parked_ms = [ms for one in markets if (ms := _parked_ms(verdict, fault, one, said))]
-        if len(parked_ms) == len(markets) > 0 and not _forgotten(fault, parked_ms, carried):
-            _judge_asked(verdict, fault, markets[0], max(parked_ms))
+        words = [said.get(one.account_id, ()) for one in markets]
+        parked_ms = [_parked_ms(fault, each) for each in words]
+        # Whose key it was that was shown, nobody knows: those who were parked had shown it.
+        shown = fault.shown_ms >= fault.from_ms and not any(parked_ms)
+        for one, since_ms, each in zip(markets, parked_ms, words, strict=True):
+            if since_ms is None and (shown or _flowed(fault, each)):
+                lasted_s = (fault.to_ms - fault.from_ms) / 1000
+                reason = f"{one.account_id}: no word of it within {lasted_s:.0f} s: {fault.fault}"
+                verdict.blame("not_parked", _place(one), reason)
+        known_ms = [ms for ms in parked_ms if ms is not None]
+        if len(known_ms) == len(markets) > 0 and not _forgotten(fault, known_ms, carried):
+            _judge_asked(verdict, fault, markets[0], max(known_ms))
 
 
-def _parked_ms(
-    verdict: AccountVerdict, fault: Carried, one: Opened, said: Mapping[str, Sequence[Body]]
-) -> int | None:
-    """When it was said to be parked for that, before its owner gave another key; blamed if never."""
-    for word in said.get(one.account_id, ()):
-        if _parks(fault, word):
-            at_ms: int = word["eventMs"]
-            return at_ms
-    if _untried(fault, said.get(one.account_id, ())):
-        return None
-    lasted_s = (fault.to_ms - fault.from_ms) / 1000
-    reason = f"{one.account_id}: no word of it within {lasted_s:.0f} s: {fault.fault}"
-    verdict.blame("not_parked", _place(one), reason)
-    return None
+def _parked_ms(fault: Carried, said: Sequence[Body]) -> int | None:
+    """When it was said to be parked for that, before its owner gave another key."""
+    return next((word["eventMs"] for word in said if _parks(fault, word)), None)
 
 
-def _untried(fault: Carried, said: Sequence[Body]) -> bool:
-    """Whether nobody could know that the key is worth nothing: under other faults none came to show it.
+def _flowed(fault: Carried, said: Sequence[Body]) -> bool:
+    """Whether it was said to flow for so long that it has to have been compared, and its key shown.
 
-    What was said to flow for so long has to have been compared, and with that the key shown.
+    Else nobody may have known that the key is worth nothing: under other faults none came to show it.
     """
-    if fault.shown_ms >= fault.from_ms:
-        return False
-    return Statements(said, ()).longest_flow_ms(fault.from_ms, fault.to_ms) < LATE_S * 1000
+    return Statements(said, ()).longest_flow_ms(fault.from_ms, fault.to_ms) >= LATE_S * 1000
 
 
 def _judge_asked(verdict: AccountVerdict, fault: Carried, one: Opened, parked_ms: float) -> None:
