@@ -15,11 +15,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
+from itertools import islice
 
 from msgspec import Struct
 
 from common.model.account import AccountEvent
-from common.model.events import MarketEvent
+from common.model.events import Candle, MarketEvent
 from common.publish.frames import Envelope
 from common.publish.messages import Outcome
 
@@ -52,7 +53,8 @@ class _Lane:
         self.key = key
         self.messages: deque[Message] = deque()
         self.returned = False
-        self.withdrawn = False
+        # How many of its first messages were withdrawn when they could not be taken back any more.
+        self.withdrawn = 0
 
 
 class Durable:
@@ -131,8 +133,7 @@ class Durable:
             else:
                 self.nacked += 1
                 lane.returned = False
-                if lane.withdrawn:
-                    self._drop_first(lane)
+                self._drop_withdrawn(lane)
                 self._later(random.uniform(*NACK_PAUSE_S), partial(self._ready.append, lane))
 
     def note_return(self, lane_key: Hashable) -> Message | None:
@@ -150,15 +151,18 @@ class Durable:
     def withdraw(self, lane_key: Hashable) -> int:
         """Forget what of a lane has not left yet; how many messages there were.
 
-        One that is on its way is not sent again.
+        One that is on its way is not sent again. If it is half of a word, the other half follows it:
+        whoever goes on would have to say both.
         """
         lane = self._lanes.get(lane_key)
         if lane is None:
             return 0
-        lane.withdrawn = lane in self._in_flight.values()
-        stays = 1 if lane.withdrawn else 0
-        gone = len(lane.messages) - stays
-        while len(lane.messages) > stays:
+        first, second = [*islice(lane.messages, 2), None, None][:2]
+        lane.withdrawn = 0
+        if lane in self._in_flight.values():
+            lane.withdrawn = 2 if first and second and _repeats(second, first) else 1
+        gone = len(lane.messages) - lane.withdrawn
+        while len(lane.messages) > lane.withdrawn:
             lane.messages.pop()
         self.size -= gone
         if not lane.messages:
@@ -170,21 +174,25 @@ class Durable:
         """Whether a message of a lane waits, or is on its way."""
         return lane_key in self._lanes
 
-    def _drop_first(self, lane: _Lane) -> None:
+    def _drop_withdrawn(self, lane: _Lane) -> None:
         """What was withdrawn on its way; what was submitted since leaves as always."""
+        if not lane.withdrawn:
+            return
         self._sent_s.pop(lane.key, None)
-        lane.messages.popleft()
-        lane.withdrawn = False
-        self.size -= 1
+        for _ in range(lane.withdrawn):
+            lane.messages.popleft()
+        self.size -= lane.withdrawn
+        lane.withdrawn = 0
         if not lane.messages:
             del self._lanes[lane.key]
 
     def lost(self) -> None:
         """The connection is gone: everything on its way leaves again, oldest first."""
+        for lane in list(self._ready):
+            self._drop_withdrawn(lane)
         for lane in reversed(self._in_flight.values()):
             lane.returned = False
-            if lane.withdrawn:
-                self._drop_first(lane)
+            self._drop_withdrawn(lane)
             if lane.messages:
                 self._ready.appendleft(lane)
         self._in_flight.clear()
@@ -215,10 +223,19 @@ class Durable:
         self.size -= len(settled)
         self.returned += len(settled) if lane.returned else 0
         self.confirmed += 0 if lane.returned else 1
-        lane.returned = lane.withdrawn = False
+        lane.returned = False
+        lane.withdrawn = max(0, lane.withdrawn - len(settled))
         if lane.messages:
             self._ready.append(lane)
         else:
             del self._lanes[lane.key]
         for message in settled:
             message.on_outcome(message.subject, outcome)
+
+
+def _repeats(later: Message, earlier: Message) -> bool:
+    """Whether it says the same bar once more: a bar that is doubted counts when both have arrived."""
+    said, again = earlier.subject, later.subject
+    if not (isinstance(said, Candle) and isinstance(again, Candle)):
+        return False
+    return again.start_ms == said.start_ms and again.revision > said.revision

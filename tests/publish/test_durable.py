@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from common.publish.durable import Durable, Message, OnOutcome, Subject
 from common.publish.frames import Envelope
 from common.publish.messages import Outcome
+from tests.publish.examples import candle
 
 ENVELOPE = Envelope(
     1, "market", "k", kind="candle.closed.v1", headers={}, app_id="a", persistent=True
@@ -221,6 +224,51 @@ def test_what_was_withdrawn_on_its_way_and_refused_is_waited_for_no_more() -> No
     scene.durable.withdraw("A")
     scene.durable.settle(1, multiple=False, ok=False)
     assert scene.durable.oldest_sent_s is None, "a connection would be ended as stalled"
+
+
+def said_twice(scene: Scene) -> None:
+    """A bar that is doubted, on its way, and another behind it."""
+    for minute, revision in ((0, 0), (0, 1), (1, 0)):
+        bar = candle(bar=minute, revision=revision)
+        scene.durable.submit(replace(message(f"A{minute}r{revision}", scene._told), subject=bar))
+    assert scene.take() == ["A0r0"]
+
+
+def test_of_a_word_that_is_half_on_its_way_the_other_half_follows() -> None:
+    """A bar that is doubted counts when both have arrived: else the next owner says both again."""
+    scene = Scene()
+    said_twice(scene)
+    assert scene.durable.withdraw("A") == 1
+    scene.durable.settle(1, multiple=False, ok=True)
+    assert scene.take() == ["A0r1"]
+    scene.durable.settle(2, multiple=False, ok=True)
+    assert [outcome for _, outcome in scene.outcomes] == ["confirmed"] * 2
+    assert (scene.durable.size, scene.durable.holds("A")) == (0, False)
+
+
+@pytest.mark.parametrize("confirmed", [0, 1], ids=["the first half", "the second half"])
+@pytest.mark.parametrize("how", ["nacked", "lost", "withdrawn again"])
+def test_what_was_withdrawn_and_did_not_arrive_does_not_leave_again(
+    how: str, confirmed: int
+) -> None:
+    scene = Scene()
+    said_twice(scene)
+    scene.durable.withdraw("A")
+    for tag in range(1, confirmed + 1):
+        scene.durable.settle(tag, multiple=False, ok=True)
+        if how == "nacked":
+            scene.take()
+    if how == "nacked":
+        scene.durable.settle(confirmed + 1, multiple=False, ok=False)
+        scene.fire()
+    elif how == "lost" or not confirmed:
+        scene.durable.lost()
+    else:
+        scene.durable.withdraw("A")
+    assert scene.take() == []
+    assert (scene.durable.size, scene.durable.holds("A")) == (0, False)
+    scene.submit("A9")
+    assert scene.take() == ["A9"]
 
 
 def test_a_new_connection_starts_the_wait_anew() -> None:
