@@ -45,6 +45,7 @@ class AccountRecord(Struct, frozen=True):
         fingerprint: which credentials those are.
         restarts: counts the times it was told to begin anew.
         opened_ms: since when it has been wanted, by the wall; what happened before is nobody's.
+        given_ms: since when these are its credentials.
         restored: Redis has lost it once, and what was known of it.
     """
 
@@ -56,6 +57,7 @@ class AccountRecord(Struct, frozen=True):
     paper: bool = False
     restarts: int = 0
     opened_ms: int = 0
+    given_ms: int = 0
     restored: bool = False
 
     @property
@@ -84,9 +86,9 @@ class Accounts:
         self._restore = Lua(redis, account_calls.RESTORE)
         self._version = ""
         self._life = ""
-        self._known: Mapping[str, AccountRecord] = {}
+        self._known: dict[str, AccountRecord] = {}
         # Who wanted them when that was looked up last.
-        self._wants: Mapping[str, Mapping[str, int]] = {}
+        self._wants: dict[str, Mapping[str, int]] = {}
 
     async def open(self, record: AccountRecord, who: str, lease_s: float | None = None) -> bool:
         """Somebody wants an account, for good or for a while; whether that changed anything.
@@ -105,21 +107,18 @@ class Accounts:
                 )
         if not id_fits(record.account_id):
             raise ValueError(f"an account's name has at most {LONGEST_ID_BYTES} characters")
-        kept = await self.one(record.account_id)
-        if kept is None or kept.ledger != record.ledger:
-            record = msgspec.structs.replace(record, opened_ms=wall_ms())
-        elif _is_same(kept, record):
-            record = kept
-        else:
-            record = msgspec.structs.replace(
-                record, opened_ms=kept.opened_ms, restored=kept.restored
-            )
+        record = _as_opened(record, await self.one(record.account_id))
         until_ms = 0 if lease_s is None else wall_ms() + round(lease_s * 1000)
         body = _encode(record)
         arguments: list[Argument] = [record.account_id, body, who, str(until_ms), MOST_ACCOUNTS]
         answer = int(await self._open(self._names(record.account_id), arguments))
         if answer < 0:
             raise TooManyAccounts(f"{MOST_ACCOUNTS} accounts are open")
+        # Whoever has accepted it knows it at once: Redis may lose it before anybody has read it.
+        self._known[record.account_id] = record
+        self._wants[record.account_id] = {
+            **self._wants.get(record.account_id, {}), who: until_ms,
+        }  # fmt: skip
         return bool(answer)
 
     async def close(self, account_id: str, who: str | None = None) -> bool:
@@ -129,7 +128,10 @@ class Accounts:
             RedisAway: it may be closed or not; closing again is safe.
         """
         arguments = [account_id] if who is None else [account_id, who]
-        return bool(await self._close(self._names(account_id), arguments))
+        closed = bool(await self._close(self._names(account_id), arguments))
+        if closed:
+            self._known.pop(account_id, None)
+        return closed
 
     async def restart(self, account_id: str) -> bool:
         """Let it begin anew; False if there is none.
@@ -206,17 +208,19 @@ class Accounts:
         self._life, self._version = text(life), text(version)
         if changed:
             pairs = changed[0]
-            self._known = _records(dict(zip(pairs[::2], pairs[1::2], strict=True)))
+            self._known = dict(_records(dict(zip(pairs[::2], pairs[1::2], strict=True))))
             await self._learn_wants(self._known.keys() - self._wants.keys())
         return self._known
 
     def _is_lost(self, life: str, version: str) -> bool:
         """Whether Redis has lost what we know: it has begun anew, or gone back."""
-        return bool(self._known) and (life != self._life or int(version) < int(self._version))
+        if not (self._known and self._life):
+            return False
+        return life != self._life or int(version) < int(self._version)
 
     async def _put_back(self) -> None:
         restored = 0
-        for account_id, known in self._known.items():
+        for account_id, known in list(self._known.items()):
             record = msgspec.structs.replace(known, restored=True)
             arguments: list[Argument] = [account_id, _encode(record)]
             for who, until_ms in (self._wants.get(account_id) or {UNKNOWN: 0}).items():
@@ -224,7 +228,7 @@ class Accounts:
             done = int(await self._restore(self._names(account_id), arguments))
             restored += done
             if not done:
-                await self._change(account_id, partial(_opened_before, record))
+                await self._change(account_id, partial(_known_of, record))
         logger.bind(known=len(self._known), restored=restored).warning(
             "redis has lost accounts, they are put back"
         )
@@ -251,7 +255,7 @@ class Accounts:
         """Remember who wants these. Of one that nobody wants, Redis has lost that, or the account is gone."""
         wants = await self.wants(account_ids)
         known = {name: who for name, who in self._wants.items() if name in self._known}
-        self._wants = known | {name: who for name, who in wants.items() if who}
+        self._wants = {**known, **{name: who for name, who in wants.items() if who}}
 
     async def _change(self, account_id: str, change: Change) -> bool:
         """Whether it was changed; somebody else's change in that moment is built upon."""
@@ -274,10 +278,33 @@ class Accounts:
         return [keys.accounts, keys.accounts_version, keys.accounts_ends, wanted]
 
 
-def _opened_before(record: AccountRecord, kept: AccountRecord) -> Mapping[str, str | int]:
-    """What was opened anew since Redis lost it is owed what happened since it was opened at first."""
-    is_older = kept.ledger == record.ledger and record.opened_ms < kept.opened_ms
-    return {"opened_ms": record.opened_ms, "restored": True} if is_older else {}
+def _as_opened(record: AccountRecord, kept: AccountRecord | None) -> AccountRecord:
+    """A record of what is opened now, where this is kept."""
+    now_ms = wall_ms()
+    if kept is None or kept.ledger != record.ledger:
+        return msgspec.structs.replace(record, opened_ms=now_ms, given_ms=now_ms)
+    if _is_same(kept, record):
+        return kept
+    return msgspec.structs.replace(
+        record, opened_ms=kept.opened_ms, given_ms=now_ms, restored=kept.restored
+    )
+
+
+def _known_of(record: AccountRecord, kept: AccountRecord) -> Mapping[str, str | int]:
+    """What somebody knows better of an account than what is there since Redis has lost it.
+
+    What was opened anew is owed what happened since it was opened at first; and who has put it back may not
+    have known its newest credentials.
+    """
+    if kept.ledger != record.ledger:
+        return {}
+    better: dict[str, str | int] = {}
+    if record.opened_ms < kept.opened_ms:
+        better |= {"opened_ms": record.opened_ms, "restored": True}
+    if record.given_ms > kept.given_ms:
+        names = ("sealed", "fingerprint", "given_ms")
+        better |= {name: getattr(record, name) for name in names}
+    return better
 
 
 def _is_same(kept: AccountRecord, record: AccountRecord) -> bool:
@@ -287,6 +314,7 @@ def _is_same(kept: AccountRecord, record: AccountRecord) -> bool:
         sealed=record.sealed,
         restarts=record.restarts,
         opened_ms=record.opened_ms,
+        given_ms=record.given_ms,
         restored=record.restored,
     )
 

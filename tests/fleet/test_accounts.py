@@ -11,8 +11,9 @@ from common.fleet.accounts import AccountRecord, Accounts, TooManyAccounts
 from common.fleet.keys import Keys
 
 NOW_MS = 1_795_000_000_000
-ONE = AccountRecord("one", "binance", "spot", "sealed-1", "print-1", opened_ms=NOW_MS)
-TWO = AccountRecord("two", "bybit", "linear", "sealed-2", "print-2", opened_ms=NOW_MS)
+SINCE = {"opened_ms": NOW_MS, "given_ms": NOW_MS}
+ONE = AccountRecord("one", "binance", "spot", "sealed-1", "print-1", **SINCE)
+TWO = AccountRecord("two", "bybit", "linear", "sealed-2", "print-2", **SINCE)
 
 
 @pytest.fixture
@@ -220,8 +221,39 @@ async def test_what_was_opened_since_is_not_overwritten_by_what_is_put_back(
     newer = replace(ONE, sealed="sealed-9", fingerprint="print-9")
     monkeypatch.setattr(module, "wall_ms", lambda: NOW_MS + 9)
     await Accounts(redis, keys).open(newer, "bot-9")
-    owed = replace(newer, restored=True)
+    owed = replace(newer, restored=True, given_ms=NOW_MS + 9)
     assert await accounts.all() == {"one": owed}, "and all since it was opened first"
+
+
+async def test_what_was_accepted_is_not_lost_though_nobody_had_read_it(
+    redis: Redis, keys: Keys, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another, who knows the credentials of before, may put them back first."""
+    others = Accounts(redis, keys)
+    await accounts.open(ONE, "bot-1")
+    for one in (accounts, others):
+        await one.all()
+    monkeypatch.setattr(module, "wall_ms", lambda: NOW_MS + 9)
+    newer = replace(ONE, sealed="sealed-9", fingerprint="print-9", given_ms=NOW_MS + 9)
+    assert await accounts.open(newer, "bot-1")
+    assert await accounts.open(TWO, "bot-2")
+    await redis.flushdb()
+    await others.all()
+    assert (await accounts.all())["one"] == replace(newer, restored=True)
+    assert (await others.all()).keys() == {"one", "two"}
+    assert (await others.all())["one"].sealed == "sealed-9"
+    assert await others.wanted_by("two") == {"bot-2": 0}
+
+
+async def test_what_was_closed_is_not_put_back_by_who_closed_it(
+    redis: Redis, accounts: Accounts
+) -> None:
+    await accounts.open(ONE, "bot-1")
+    await accounts.open(TWO, "bot-1")
+    await accounts.all()
+    await accounts.close("one")
+    await redis.flushdb()
+    assert (await accounts.all()).keys() == {"two"}
 
 
 async def test_a_redis_that_has_gone_back_gets_what_it_lacks(
