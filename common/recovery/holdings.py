@@ -53,10 +53,11 @@ class KeptPosition(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """What a new owner has to know."""
+    """What a new owner has to know. ``entire``: as of when all balances were said last, and how often before."""
 
     balances: tuple[KeptBalance, ...] = ()
     positions: tuple[KeptPosition, ...] = ()
+    entire: tuple[int, int] = (0, 0)
 
 
 class Holdings:
@@ -73,6 +74,7 @@ class Holdings:
         self._balances = {each.balance.asset: each for each in kept.balances}
         self._positions = {_key(each.position): each for each in kept.positions}
         self._deltas: dict[str, None] = {}
+        self._entire = kept.entire
 
     @property
     def kept(self) -> Kept:
@@ -80,6 +82,7 @@ class Holdings:
         return Kept(
             tuple(each for each in self._balances.values() if not is_none(each.balance)),
             tuple(each for each in self._positions.values() if is_open(each.position)),
+            self._entire,
         )
 
     @property
@@ -138,6 +141,8 @@ class Holdings:
                 changed.append(row)
         if entire and told.whole:
             everything = tuple(self.amounts().values())
+            as_of_ms, times = self._entire
+            self._entire = named_ms, times + 1 if as_of_ms == named_ms else 0
             return [self._balances_event(everything, "all", named_ms)]
         if not changed:
             return []
@@ -148,11 +153,15 @@ class Holdings:
     def _balances_event(
         self, rows: tuple[Balance, ...], word: str, updated_ms: int
     ) -> AccountPosition:
-        """Balances that in one millisecond come back to what they were are another event."""
+        """Balances that in one millisecond come back to what they were are another event.
+
+        So are all of them after another connect, though the exchange names the time of their last change.
+        """
         body = crc32(_encode(rows))
         named = self._balances if word == "all" else {row.asset for row in rows}
         kept = (self._balances[asset] for asset in named)
         said = sum(each.said for each in kept if each.named_ms == updated_ms)
+        _, times = self._entire
         return AccountPosition(
             exchange=self._account.exchange,
             market=self._account.market,
@@ -162,7 +171,8 @@ class Holdings:
             whole=word == "all",
             updated_ms=updated_ms,
             message_id=f"balances:{self._prefix}:{word}:{updated_ms}:{body:08x}"
-            + (f":{said}" if said else ""),
+            + (f":{said}" if said else "")
+            + (f":again{times}" if word == "all" and times else ""),
         )
 
     def _take_delta(self, told: DeltaTold) -> list[HoldingsEvent]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from common.exchanges.told import BalancesTold, DeltaTold, Position, PositionsTold
 from common.model.account import AccountPosition, Balance, BalanceUpdate, PositionUpdate
@@ -69,8 +70,15 @@ def test_after_a_connect_a_snapshot_is_said_whole() -> None:
     assert isinstance(first, AccountPosition)
     assert first.whole
     assert said([first]) == [("BTC", "1")]
-    (again,) = holdings.take(snapshot, T0 + 9, entire=True)
-    assert again == first
+    # And after the next one once more, though nothing has changed: that is another event.
+    successor = Holdings(ME, holdings.kept)
+    for owner in (holdings, successor):
+        (again,) = owner.take(snapshot, T0 + 9, entire=True)
+        assert replace(again, message_id="") == replace(first, message_id="")
+        assert again.message_id == f"{first.message_id}:again1"
+        assert owner.take(snapshot, T0 + 9) == []
+    (later,) = holdings.take(balances(("BTC", "1"), at=2, whole=True), T0 + 9, entire=True)
+    assert "again" not in later.message_id
 
 
 def test_an_account_with_nothing_is_said_to_have_nothing() -> None:
