@@ -27,12 +27,14 @@ KEPT_MS = 24 * 3_600_000
 UNLISTED_MS = 6 * 3_600_000
 # The pieces that are no orders: those are named by symbol and id, with a space between.
 HOLDINGS, SINCE, HELD, BEGUN, PAST = "holdings", "since", "held", "begun", "past"
+UNLISTED = "unlisted"
 
 _encode = msgspec.json.Encoder().encode
 _order = msgspec.json.Decoder(Order)
 _kept = msgspec.json.Decoder(Kept)
 _held = msgspec.json.Decoder(list[Balance])
 _past = msgspec.json.Decoder(dict[str, int])
+_assets = msgspec.json.Decoder(frozenset[str])
 
 # What is kept of an account, by name; None: not any more.
 Pieces = Mapping[str, bytes | None]
@@ -71,6 +73,9 @@ class Book:
         self._held: Mapping[str, Balance] | None = (
             None if held is None else {each.asset: each for each in _held.decode(held)}
         )
+        # What had moved by then, and was in no symbol.
+        names = pieces.get(UNLISTED)
+        self._unlisted = frozenset[str]() if names is None else _assets.decode(names)
 
     def take(
         self, told: Iterable[Told], at_ms: int = 0, *, entire: bool = False
@@ -152,6 +157,9 @@ class Book:
 
         But for assets that are ``unlisted``: for so long as something may come to light, it is asked for.
         """
+        if unlisted != self._unlisted:
+            self._unlisted = unlisted
+            self._changed.add(UNLISTED)
         held = dict(self.holdings.amounts() if held is None else held)
         before = self._held or {}
         if unlisted and self.from_ms is not None and at_ms - self.from_ms <= UNLISTED_MS:
@@ -188,6 +196,8 @@ class Book:
             pieces[BEGUN] = None if self.begun_ms is None else str(self.begun_ms).encode()
         if HELD in self._changed:
             pieces[HELD] = None if self._held is None else _encode(list(self._held.values()))
+        if UNLISTED in self._changed:
+            pieces[UNLISTED] = _encode(self._unlisted) if self._unlisted else None
         if PAST in self._changed or self.orders.past.changed:
             pieces[PAST] = _encode(self.orders.past.known)
             self.orders.past.changed = False
@@ -197,7 +207,7 @@ class Book:
     def everything(self) -> Pieces:
         """All that a new owner has to know: Redis has lost it."""
         self.orders.touch()
-        self._changed |= {HOLDINGS, HELD, PAST}
+        self._changed |= {HOLDINGS, HELD, PAST, UNLISTED}
         if self.since_ms is not None:
             self._changed.add(SINCE)
         if self.begun_ms is not None:
@@ -232,5 +242,6 @@ class Book:
             standing={symbol for symbol, _ in listed | known} | self.holdings.symbols,
             before=self._held,
             after=self.holdings.amounts(),
+            new=self._unlisted,
         )
         return likeliest(signs, catalog, entire=entire)

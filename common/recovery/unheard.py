@@ -48,6 +48,7 @@ class Signs(Struct, frozen=True):
         traded: those of all orders that were ever told of, as far as is remembered, the latest first.
         standing: those of orders and positions that are open.
         before, after: what was held then, and is now, by asset.
+        new: assets that had moved by then, and were in no symbol: what they were traded for is not known.
     """
 
     differing: Collection[str]
@@ -56,6 +57,7 @@ class Signs(Struct, frozen=True):
     standing: Collection[str]
     before: Mapping[str, Balance]
     after: Mapping[str, Balance]
+    new: Collection[str] = ()
 
 
 def likeliest(signs: Signs, catalog: Catalog, *, entire: bool) -> Sequence[str]:
@@ -63,7 +65,8 @@ def likeliest(signs: Signs, catalog: Catalog, *, entire: bool) -> Sequence[str]:
 
     Where much happens, some of it may have been missed; and what has moved, something has moved. Where
     the account has traded before, one of the two assets is enough: what was bought and sold again leaves
-    the other as it was. ``entire`` (nobody has listened): wherever it has traded.
+    the other as it was. So it is where an asset has moved before anybody knew what it is traded for: the other
+    one has been looked at since. ``entire`` (nobody has listened): wherever it has traded.
     """
     return list(dict.fromkeys(_in_turn(signs, catalog, entire=entire)))
 
@@ -81,6 +84,8 @@ def _in_turn(signs: Signs, catalog: Catalog, *, entire: bool) -> Iterator[str]:
     explained = {asset for symbol in signs.told for asset in assets.get(symbol, ())}
     odd = moved if entire else moved - explained
     yield from (symbol for symbol in signs.traded if odd.intersection(assets.get(symbol, ())))
+    new = moved.intersection(signs.new)
+    yield from (symbol for symbol, (base, _) in assets.items() if base in new)
     yield from (symbol for symbol, pair in assets.items() if moved.issuperset(pair))
     if entire:
         # What is not listed any more cannot be asked for.

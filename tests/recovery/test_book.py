@@ -343,3 +343,19 @@ def test_where_an_asset_has_moved_that_nothing_is_listed_of_all_is_not_told_yet(
     book.told_until(T0 + UNLISTED_MS + 1, now, book.unlisted(now, CATALOG))
     assert book.since_ms == T0 + UNLISTED_MS + 1
     assert book.unlisted(now, CATALOG) == frozenset()
+
+
+def test_what_was_not_listed_is_asked_for_when_it_is_whatever_it_was_traded_for() -> None:
+    """The other asset has been looked at since, and has not moved again."""
+    first = Book(ME)
+    first.take([holds(ETH="1", USDT="100")], T0)
+    first.told_until(T0)
+    first.take([holds(ETH="1", NEWS="5", USDT="90")], T0 + 1)
+    now = dict(first.holdings.amounts())
+    first.told_until(T0 + 2, now, first.unlisted(now, CATALOG))
+    assert "NEWSUSDT" not in first.symbols([], CATALOG, entire=False)
+    renewed = {**CATALOG, "NEWSUSDT": listed("NEWSUSDT", "NEWS", "USDT")}
+    for book in (first, Book(ME, pieces(first))):
+        assert book.symbols([], renewed, entire=False) == ["NEWSUSDT"]
+        book.told_until(T0 + 3, now, book.unlisted(now, renewed))
+        assert book.symbols([], renewed, entire=False) == []
