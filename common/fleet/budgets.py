@@ -36,10 +36,10 @@ from common.fleet.turns import (
     most_ahead_us,
 )
 
-# What is not urgent, and has waited for so long, has become so: nothing waits for ever. It leaves a share
-# of the queue to what always was: where more is asked for than there is, that is served.
+# What is not urgent, and has waited for so long, has become so. It has the nearest share of the queue
+# alone: where more is asked for than there is, what always was urgent is served, and soon.
 PATIENCE_S = 5.0
-LEFT = 0.5
+LEFT = 0.2
 # A turn that is taken so late (the process was stopped) is lost.
 LATE_S = 1.0
 # What asks again does so a bit later than told: many may have been told the same.

@@ -9,7 +9,8 @@ is explained if one fault fits in every respect:
   longer ago has long been checkpointed), nor later than shortly after it was healed, or, where
   RabbitMQ held then what it was sent, after it let go of it;
 - *when, the copy that came again*: after the fault began, at most ``after_s`` after it was healed, or
-  after whoever was hit could have a successor (``ownerless``);
+  after whoever was hit could have a successor (``ownerless``); later only if nothing new has been said
+  since the earlier copy: the next owner goes on where that one was, as late as it can;
 - *whose*: where a worker was hit, it owned the stream when it published the earlier copy, or, where
   it was only paused, it published the later one when it woke. Who owned a stream under an epoch is
   sampled from the fleet's records; an epoch too short-lived to be seen is not held against it;
@@ -19,6 +20,7 @@ is explained if one fault fits in every respect:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -134,10 +136,12 @@ def explained(
     carried: Sequence[Carried],
     owners: Owners,
     gaps: Stretches,
+    *,
+    new_ms: float = inf,
 ) -> str | None:
     """The cause of a duplicate, for people; None if there is none. ``before``: its earlier copies.
 
-    Of one of them a checkpoint or a confirm was lost; there may have been others before it. ``gaps``:
+    ``new_ms``: when something new was said last of the stream. Of one of them a checkpoint or a confirm was lost; there may have been others before it. ``gaps``:
     see ``ownerless``.
     """
     for one in carried:
@@ -147,6 +151,8 @@ def explained(
         arrived_by_ms = _arrived_by_ms(one, cause, carried)
         suspects = (copy for copy in before if copy.arrived_ms <= arrived_by_ms)
         over_ms = _succeeded_ms(one, cause, gaps) + cause.after_s * 1000
+        if cause.by_another and new_ms <= before[-1].arrived_ms + cause.reach_s * 1000:
+            over_ms = inf
         if not one.from_ms <= again.arrived_ms <= over_ms:
             continue
         if any(_fits(cause, one, copy, again, owners) for copy in suspects):

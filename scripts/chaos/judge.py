@@ -107,16 +107,20 @@ class _StreamJudge:
     def _firsts(self, copies: Sequence[Delivery]) -> list[Delivery]:
         """The first copy of each message, in the order of arrival; the others are judged."""
         by_id: dict[str, list[Delivery]] = {}
+        new_ms = 0
         for one in copies:
             if one.message_id != candle_id(one.body):
                 self._verdict.blame("wrong", f"{one.message_id}: the id of {candle_id(one.body)}")
             before = by_id.setdefault(one.message_id, [])
             if before:
-                self._check_again(before, one)
+                self._check_again(before, one, new_ms)
+            else:
+                new_ms = one.arrived_ms
             before.append(one)
         return [same[0] for same in by_id.values()]
 
-    def _check_again(self, before: Sequence[Delivery], again: Delivery) -> None:
+    def _check_again(self, before: Sequence[Delivery], again: Delivery, new_ms: int) -> None:
+        """``new_ms``: when something new was said last of the stream."""
         self._verdict.duplicated += 1
         name, at_s = again.message_id, self._at_s(again.arrived_ms)
         first, last = before[0], before[-1]
@@ -125,7 +129,8 @@ class _StreamJudge:
             reason = f"{name} came at {at_s:.1f} s with another body, {told}"
             self._otherwise.append((again.body["startMs"], reason))
         evidence = self._evidence
-        if explained(before, again, evidence.carried, evidence.owners, self._gaps) is None:
+        causes = (evidence.carried, evidence.owners, self._gaps)
+        if explained(before, again, *causes, new_ms=new_ms) is None:
             after_s = (again.arrived_ms - last.arrived_ms) / 1000
             epochs = f"epoch {last.epoch} {last.origin}, then {again.epoch} {again.origin}"
             reason = f"{name} came again at {at_s:.1f} s, after {after_s:.1f} s ({epochs})"

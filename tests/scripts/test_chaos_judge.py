@@ -284,6 +284,20 @@ def test_another_owner_may_say_again_what_was_not_checkpointed(kind: str) -> Non
     assert (verdict.duplicated, verdict.duplicated_unexplained) == (1, 0)
 
 
+@pytest.mark.parametrize(("goes_on", "unexplained"), [(False, 0), (True, 1)])
+def test_the_next_owner_goes_on_where_the_one_before_was_however_late(
+    goes_on: bool, unexplained: int
+) -> None:
+    """Other faults may keep it from that for minutes; who has gone on has nothing to say again."""
+    run = Run(without=tuple(range(8, BARS))).fault("kill", end_s(7) + 0.3)
+    if goes_on:
+        run.came(8, end_s(BARS - 2), epoch=2)
+    run.came(7, end_s(BARS - 1) - 1, epoch=2)
+    for minute in range(8 + goes_on, BARS):
+        run.came(minute, end_s(BARS - 1), epoch=2)
+    assert run.judge().duplicated_unexplained == unexplained
+
+
 @pytest.mark.parametrize("kind", ["rabbit_kill", "rabbit_restart", "rabbit_close", "rabbit_cut"])
 def test_the_same_owner_may_say_again_what_was_not_confirmed(kind: str) -> None:
     run = Run().fault(kind, end_s(7) + 0.3, end_s(7) + 4).came(7, end_s(7) + 9)
