@@ -70,8 +70,11 @@ class Teller:
         self.last_ms = 0
         if self._rules.asked and book.from_ms is None:
             # Kept before anything is asked: it may take longer than the look back until it can be.
-            book.begin(self.now_ms - means.open_for_ms(record), lost=record.restored)
-            speaker.changed(book.changes())
+            book.begin(self.now_ms - means.open_for_ms(record))
+        if record.restored:
+            book.was_lost()
+        if changes := book.changes():
+            speaker.changed(changes)
 
     @property
     def now_ms(self) -> int:
@@ -191,8 +194,10 @@ class Teller:
         await self.take(rest, asked_ms, entire=entire)
         symbols = self._asked_of(book.symbols(listed, self._catalog(), entire=entire))
         held = dict(book.holdings.amounts())
-        # To the very now: what the snapshot has seen moved by is not to be seen to move the next time.
-        known = Known(book.orders.again_ms, self.now_ms, symbols)
+        # To the very now, and as late as the snapshot says: what moved what it shows will not be seen to have
+        # moved anything the next time, however the exchange's clock stands to what is known of it.
+        until_ms = max([self.now_ms, *(one.time_ms + 1 for one in told)])
+        known = Known(book.orders.again_ms, until_ms, symbols)
         happened = await self._find_out(
             lambda catalog: private.since(market, self._credentials, catalog, known), urgent=entire
         )

@@ -122,17 +122,20 @@ class Book:
         """From when on something may not have been told; None: nobody has begun."""
         return self.begun_ms if self.since_ms is None else self.since_ms
 
-    def begin(self, at_ms: int, *, lost: bool) -> None:
-        """Where nothing is known, all since then is to be told, however late it can be asked for.
-
-        ``lost``: more was known once, so that what is held now may all have come since then.
-        """
+    def begin(self, at_ms: int) -> None:
+        """Where nothing is known, all since then is to be told, however late it can be asked for."""
         if self.from_ms is not None:
             return
         self.begun_ms = at_ms
         self._look_back()
         self._changed.add(BEGUN)
-        if lost:
+
+    def was_lost(self) -> None:
+        """More was known once: what is held now may all have come since then, if that is all that is known.
+
+        Somebody may have kept what has changed since it was lost, and died before he kept the rest.
+        """
+        if self._held is None:
             self._held = {}
             self._changed.add(HELD)
 

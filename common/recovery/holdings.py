@@ -45,11 +45,12 @@ class KeptBalance(Struct, frozen=True):
 
 
 class KeptPosition(Struct, frozen=True):
-    """The newest word on a position; ``said``: how many others of its time went out before it."""
+    """The newest word on a position; ``said``, ``named_ms``: see ``KeptBalance``."""
 
     position: Position
     time_ms: int
     said: int = 0
+    named_ms: int = 0
 
 
 class Kept(Struct, frozen=True):
@@ -200,6 +201,7 @@ class Holdings:
         self, told: PositionsTold, at_ms: int, *, entire: bool
     ) -> list[HoldingsEvent]:
         time_ms = _as_of(told, at_ms)
+        named_ms = told.time_ms or time_ms
         rows = list(told.positions)
         named = {_key(row) for row in rows}
         if told.whole:
@@ -219,9 +221,9 @@ class Holdings:
                 says = differs(kept.position, row, STANDS)
             else:
                 says = kept.position != row
-            before = kept.said if kept is not None and kept.time_ms == time_ms else -1
+            before = kept.said if kept is not None and kept.named_ms == named_ms else -1
             said = before + 1 if says or entire else max(before, 0)
-            self._positions[_key(row)] = KeptPosition(row, time_ms, said)
+            self._positions[_key(row)] = KeptPosition(row, time_ms, said, named_ms)
             if says or entire:
                 gone_ms = kept.time_ms if kept is not None and _key(row) not in named else None
                 out.append(self._position_event(row, told, time_ms, said, gone_ms))
@@ -244,7 +246,7 @@ class Holdings:
                 continue
             row = Position(symbol=symbol, position_side=side, quantity="0")
             told = PositionsTold(positions=(row,), time_ms=0, whole=True)
-            self._positions[_key(row)] = KeptPosition(row, at_ms)
+            self._positions[_key(row)] = KeptPosition(row, at_ms, named_ms=at_ms)
             out.append(self._position_event(row, told, at_ms, 0, traded_ms))
         return out
 

@@ -80,7 +80,7 @@ def test_orders_go_out_before_what_they_led_to() -> None:
 def test_what_happened_since_all_was_told_or_shortly_before_may_be_told_again() -> None:
     book = Book(ME)
     assert book.orders.again_ms == 0, "nobody knows since when"
-    book.begin(T0, lost=False)
+    book.begin(T0)
     assert book.orders.again_ms == T0 - OVERLAP_MS
     book.told_until(T0 + 7)
     assert book.orders.again_ms == T0 + 7 - OVERLAP_MS
@@ -135,7 +135,8 @@ def test_what_a_dead_owner_said_of_a_snapshot_has_moved_unheard_still() -> None:
 
 def test_where_what_was_known_is_lost_whatever_is_held_may_have_been_traded() -> None:
     book = Book(ME)
-    book.begin(T0, lost=True)
+    book.begin(T0)
+    book.was_lost()
     book.take([holds(ETH="2", USDT="50")], T0 + 1)
     successor = Book(ME, pieces(book))
     assert set(successor.symbols([], CATALOG, entire=True)) == {"ETHUSDT"}
@@ -143,7 +144,7 @@ def test_where_what_was_known_is_lost_whatever_is_held_may_have_been_traded() ->
 
 def test_what_a_new_account_holds_at_the_first_look_was_not_traded_since() -> None:
     book = Book(ME)
-    book.begin(T0, lost=False)
+    book.begin(T0)
     book.take([holds(ETH="2", USDT="50")], T0 + 1)
     assert set(book.symbols([], CATALOG, entire=True)) == set()
     book.take([holds(ETH="3", USDT="0")], T0 + 2)
@@ -359,3 +360,17 @@ def test_what_was_not_listed_is_asked_for_when_it_is_whatever_it_was_traded_for(
         assert book.symbols([], renewed, entire=False) == ["NEWSUSDT"]
         book.told_until(T0 + 3, now, book.unlisted(now, renewed))
         assert book.symbols([], renewed, entire=False) == []
+
+
+def test_of_a_ledger_that_lacks_what_was_held_all_may_have_moved() -> None:
+    """Redis had lost it, and its owner died before he had kept all of it again."""
+    kept = {SINCE: str(T0).encode()}
+    for was_lost, asked in ((False, []), (True, ["ETHUSDT"])):
+        book = Book(ME, kept)
+        if was_lost:
+            book.was_lost()
+        book.take([holds(ETH="1", USDT="90")], T0 + 1)
+        assert book.symbols([], CATALOG, entire=True) == asked
+    whole = Book(ME, {**kept, HELD: b"[]"})
+    whole.was_lost()
+    assert whole.changes() == {}

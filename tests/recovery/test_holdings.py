@@ -332,3 +332,13 @@ def test_the_newest_word_wins_whatever_the_order(words: Any, data: Any) -> None:
         for asset, _ in newest
     }
     assert last == truth
+
+
+def test_positions_after_another_connect_are_another_event_though_nothing_has_changed() -> None:
+    holdings = Holdings(ME)
+    snapshot = positions(("ETHUSDT", "2"), at=1, whole=True)
+    (first,) = holdings.take(snapshot, T0 + 5, entire=True)
+    for owner in (holdings, Holdings(ME, holdings.kept)):
+        (again,) = owner.take(snapshot, T0 + 9, entire=True)
+        assert again.message_id != first.message_id
+        assert replace(again, message_id="") == replace(first, message_id="")

@@ -21,7 +21,7 @@ from common.exchanges.private import (
 )
 from common.exchanges.protocol import Reason, RestFailure, RestRequest
 from common.exchanges.registry import EXCHANGES
-from common.exchanges.told import PositionsTold, Told
+from common.exchanges.told import BalancesTold, PositionsTold, Told
 from common.fleet.accounts import AccountRecord
 from common.model.account import AccountEvent, ExecutionReport, Fill, PositionUpdate
 from common.model.instruments import Catalog
@@ -249,6 +249,16 @@ async def test_what_was_told_is_asked_for_once_more_only_where_rest_may_have_lag
     exchange.now_ms += HOUR
     await a_teller(exchange, speaker).reconcile(entire=True)
     assert exchange.known[2].since_ms == T0 + HOUR - OVERLAP_MS
+
+
+async def test_histories_are_asked_for_as_late_as_the_snapshot_says_whatever_its_clock_says() -> (
+    None
+):
+    """Behind by a little, it would leave out the very trade that the snapshot shows."""
+    exchange, speaker = Exchange(), Speaker()
+    exchange.listed = [BalancesTold(balances=(), time_ms=T0 + MINUTE, whole=True)]
+    await a_teller(exchange, speaker).reconcile(entire=True)
+    assert exchange.known[0].until_ms == T0 + MINUTE + 1
 
 
 async def test_what_a_snapshot_may_have_seen_already_is_asked_for_and_asked_for_again() -> None:
