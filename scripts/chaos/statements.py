@@ -37,7 +37,10 @@ class Statements:
         """
         unheard_ms = (to_ms for from_ms, to_ms in self._mute if from_ms <= was_late_ms <= to_ms)
         by_ms = max(unheard_ms, default=was_late_ms)
-        return arrived_ms <= by_ms or self._behind(ended_ms, by_ms)
+        # What was said by then was said, though it is taken back before anything else could be.
+        return arrived_ms <= by_ms or any(
+            self._behind(ended_ms, until_ms) for until_ms in (was_late_ms, by_ms)
+        )
 
     def _behind(self, from_ms: float, to_ms: float) -> bool:
         """Whether its words were at any time in this stretch that it is behind."""

@@ -14,6 +14,7 @@ from scripts.chaos.evidence import CLOSED, STATUS, Evidence, Verdict
 from scripts.chaos.judge import LATE_S, judge
 from scripts.chaos.kinds import KINDS
 from scripts.chaos.schedule import Fault
+from scripts.chaos.statements import Statements
 from scripts.quick.compare import Body, candle_id
 from tests.scripts.bars import T0, bar
 
@@ -508,6 +509,14 @@ def test_who_could_not_speak_when_it_was_late_has_to_speak_as_soon_as_it_can() -
 @pytest.mark.parametrize("state", ["gap", "stale", "parked", "rejected"])
 def test_who_has_said_before_that_it_is_behind_need_not_say_it_again(state: str) -> None:
     assert late().said(state, end_s(5)).judge().unsaid == 0
+
+
+def test_what_was_said_in_time_may_be_taken_back_as_the_candle_comes() -> None:
+    """Though nothing else could be said between."""
+    said = [{"eventMs": 1_000, "state": "gap"}, {"eventMs": 39_900, "state": "recovered"}]
+    mute = [(10_000.0, 40_000.0)]
+    assert Statements(said, mute).so(5_000, 25_000, 40_050)
+    assert not Statements(said[1:], mute).so(5_000, 25_000, 40_050)
 
 
 @pytest.mark.parametrize("state", ["live", "recovered"])
