@@ -204,10 +204,14 @@ async def test_interrupted_it_tells_how_far_it_came(own_rabbit: RabbitServer) ->
     with own_rabbit.vhost() as url:
         await publish(url, [candle(f"S{n}", bar) for bar in range(10) for n in range(1000)])
         arguments = ("replay", "--from", minute(0), "--queue", "mine", "--create")
+        # Nothing is taken meanwhile: it cannot be through before it is told to stop.
+        watermark = "set_vm_memory_high_watermark"
+        await asyncio.to_thread(own_rabbit.ctl, watermark, "absolute", "1MB")
         async with running("scripts.fleet", *arguments, env={"RABBIT_URL": url}) as process:
             await until_there(url, "mine")
             process.signal(signal.SIGINT)
             assert await process.ended() == 130
+        await asyncio.to_thread(own_rabbit.ctl, watermark, "0.4")
         assert process.text[-1].startswith("interrupted: ")
         assert "Traceback" not in "\n".join(process.text)
         again = ("--from", minute(0), "--queue", "whole", "--create", "--json")
