@@ -80,5 +80,5 @@ class Listings(Protocol):
     async def learn(self, exchange: str, market: Market, symbol: str) -> None:
         """Renew the list for the sake of an instrument; after that ``strict`` does not raise for it.
 
-        Takes seconds at most: what cannot be learned is known not to be listed, for a while.
+        Takes a minute at most: what cannot be learned is taken not to be listed, for a while.
         """

@@ -15,7 +15,6 @@ import random
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
-from itertools import islice
 
 from msgspec import Struct
 
@@ -157,10 +156,8 @@ class Durable:
         lane = self._lanes.get(lane_key)
         if lane is None:
             return 0
-        first, second = [*islice(lane.messages, 2), None, None][:2]
-        lane.withdrawn = 0
-        if lane in self._in_flight.values():
-            lane.withdrawn = 2 if first and second and _repeats(second, first) else 1
+        is_on_its_way = lane in self._in_flight.values()
+        lane.withdrawn = _halves(lane.messages) if is_on_its_way else 0
         gone = len(lane.messages) - lane.withdrawn
         while len(lane.messages) > lane.withdrawn:
             lane.messages.pop()
@@ -233,9 +230,11 @@ class Durable:
             message.on_outcome(message.subject, outcome)
 
 
-def _repeats(later: Message, earlier: Message) -> bool:
-    """Whether it says the same bar once more: a bar that is doubted counts when both have arrived."""
-    said, again = earlier.subject, later.subject
+def _halves(messages: deque[Message]) -> int:
+    """How many of the first messages are one word: a bar that is doubted is said twice, and counts then."""
+    if len(messages) < 2:
+        return 1
+    said, again = messages[0].subject, messages[1].subject
     if not (isinstance(said, Candle) and isinstance(again, Candle)):
-        return False
-    return again.start_ms == said.start_ms and again.revision > said.revision
+        return 1
+    return 2 if again.start_ms == said.start_ms and again.revision > said.revision else 1

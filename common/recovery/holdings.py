@@ -54,7 +54,10 @@ class KeptPosition(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """What a new owner has to know. ``entire``: as of when all balances were said last, and how often before."""
+    """What a new owner has to know.
+
+    ``entire``: as of when all balances were said last, and how often they were before.
+    """
 
     balances: tuple[KeptBalance, ...] = ()
     positions: tuple[KeptPosition, ...] = ()

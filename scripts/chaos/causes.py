@@ -141,8 +141,8 @@ def explained(
 ) -> str | None:
     """The cause of a duplicate, for people; None if there is none. ``before``: its earlier copies.
 
-    ``new_ms``: when something new was said last of the stream. Of one of them a checkpoint or a confirm was lost; there may have been others before it. ``gaps``:
-    see ``ownerless``.
+    Of one of them a checkpoint or a confirm was lost; there may have been others before it. ``gaps``:
+    see ``ownerless``. ``new_ms``: when something new was said last of the stream.
     """
     for one in carried:
         cause = CAUSES.get(one.fault.kind)

@@ -200,13 +200,13 @@ class Account:
         position, realized = fill_position(before, signed, price, time_ms)
         rate = self.rates.maker if maker else self.rates.taker
         fee = (value * rate).quantize(UNIT)
+        wallet = self.wallets.balance(order.market, listing.settle)
+        if wallet.total + realized < fee and not order.reduce_only:
+            raise Impossible(f"not enough {listing.settle} for this trade")
         fill = self._fill_of(
             after, order, price, maker, fee=fee, fee_asset=listing.settle, realized=realized
         )  # fmt: skip
         locked = after.held - order.held + position.margin - before.margin
-        wallet = self.wallets.balance(order.market, listing.settle)
-        if wallet.total + realized < fee and not order.reduce_only:
-            raise Impossible(f"not enough {listing.settle} for this trade")
         self.wallets.pay(order.market, listing.settle, realized - fee, locked, time_ms)
         self.positions[listing.key, order.position_side] = position
         self.orders[order.market, order.number] = after

@@ -1,7 +1,8 @@
 """What KuCoin's REST knows of a classic account: balances, positions, orders and fills. Pure.
 
-Spot's histories are asked by symbol (the ledger tells which), newest first, each page by the last id of the one before; those
-of futures are asked for all symbols at once, by the number of the page. Both reach a week at a time.
+Spot's histories are asked by symbol (the ledger tells which), newest first, each page by the last id of the
+one before; those of futures are asked for all symbols at once, by the number of the page. Both reach a week
+at a time.
 The fills of futures come late: a call of its own has the newest at once, of one day.
 """
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from common.model.intervals import DAY_MS
 from simulator.accounts.account import Account
 from simulator.accounts.model import Balance, Fill, Order
-from simulator.exchanges.common import Refused
+from simulator.exchanges.common import Refused, integer_in
 from simulator.exchanges.kucoin.accounts import rows, unified_calls
 from simulator.exchanges.kucoin.accounts.asking import (
     Asked,
@@ -120,13 +120,14 @@ def _spot_fills(asked: Asked) -> object:
 
 def _ledger(asked: Asked) -> object:
     """Of a trade both sides, newest first: what comes before ``lastId``. Deposits are told apart."""
-    wanted, last = asked.query.get("bizType"), asked.query.get("lastId")
+    wanted = asked.query.get("bizType")
+    last = integer_in(asked.query, "lastId", refused("lastId is invalid"))
     facts = [one for one in asked.account.log if one.market == "spot" and (one.fill or one.delta)]
     entries = [
         entry
         for fact in reversed(within(asked, facts, lambda fact: fact.time_ms, _LEDGER_SPAN_MS))
         for entry in rows.ledger_entries(fact)
-        if wanted in (None, entry["bizType"]) and (not last or int(entry["id"]) < int(last))
+        if wanted in (None, entry["bizType"]) and (not last or int(entry["id"]) < last)
     ]
     return entries[: number_in(asked, "limit", 100, 200)]
 
