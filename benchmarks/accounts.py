@@ -28,7 +28,8 @@ from common.clocks import MarketClock, wall_ms
 from common.exchanges.budget import Cost
 from common.exchanges.private import Credentials
 from common.exchanges.registry import EXCHANGES, PRIVATE
-from common.fleet.accounts import AccountRecord, Accounts
+from common.fleet.account_record import AccountRecord
+from common.fleet.accounts import Accounts
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.vault import Vault

@@ -17,7 +17,7 @@ from common.clocks import machine_s
 from common.exchanges.private import Credentials, Heard, InquiryFailed, Opened, Trouble
 from common.exchanges.protocol import Unreadable
 from common.exchanges.told import FillTold, OrderTold, Told
-from common.fleet.accounts import AccountRecord
+from common.fleet.account_record import AccountRecord
 from common.fleet.breaker import TRIPS
 from common.fleet.client import RedisAway
 from common.fleet.ledgers import Superseded

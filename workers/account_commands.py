@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from common.exchanges.private import Credentials, Private, PrivateRules
 from common.exchanges.registry import PRIVATE
-from common.fleet.accounts import AccountRecord, Accounts, TooManyAccounts
+from common.fleet.account_record import AccountRecord
+from common.fleet.accounts import Accounts, TooManyAccounts
 from common.fleet.vault import CannotOpen, Vault
 from common.publish.account_answers import (
     AccountAnswer,

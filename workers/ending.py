@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from common.exchanges.private import Denied, InquiryFailed, Trouble
 from common.exchanges.protocol import Reason
-from common.fleet.accounts import AccountRecord
+from common.fleet.account_record import AccountRecord
 from common.fleet.breaker import TRIPS, Breaker
 from common.fleet.client import RedisAway
 from common.session.line import LineEnded

@@ -12,7 +12,7 @@ from common.clocks import wall_ms
 from common.exchanges.listings import Listings
 from common.exchanges.private import Private
 from common.exchanges.registry import EXCHANGES, PRIVATE
-from common.fleet.accounts import AccountRecord
+from common.fleet.account_record import AccountRecord
 from common.fleet.breaker import Breaker
 from common.fleet.ledgers import Ledgers
 from common.fleet.vault import Vault

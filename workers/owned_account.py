@@ -9,7 +9,7 @@ import msgspec
 from loguru import logger
 
 from common.clocks import machine_s
-from common.fleet.accounts import AccountRecord
+from common.fleet.account_record import AccountRecord
 from common.fleet.checkpoints import Taken
 from common.fleet.leases import Lease
 from common.fleet.ledgers import Superseded

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from common.exchanges.registry import EXCHANGES
-from common.fleet.accounts import AccountRecord
+from common.fleet.account_record import AccountRecord
 from common.fleet.members import Member
 from common.fleet.plan import Plan
 from common.fleet.sharding import Problem

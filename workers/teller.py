@@ -12,7 +12,7 @@ from common.exchanges.listings import Unlisted
 from common.exchanges.private import Credentials, InquiryFailed, Known, Trouble
 from common.exchanges.protocol import Reason, RestRequest
 from common.exchanges.told import FillTold, OrderTold, Told
-from common.fleet.accounts import AccountRecord
+from common.fleet.account_record import AccountRecord
 from common.model.account import AccountEvent, Balance, ExecutionReport, Fill
 from common.model.instruments import Catalog
 from common.model.streams import Origin

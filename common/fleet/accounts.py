@@ -13,16 +13,14 @@ from typing import Any
 
 import msgspec
 from loguru import logger
-from msgspec import Struct
 from redis.asyncio import Redis
 
 from common.clocks import wall_ms
 from common.fleet import account_calls
+from common.fleet.account_record import AccountRecord, as_opened, better_known
 from common.fleet.client import Argument, Lua, answered, text
 from common.fleet.keys import Keys
-from common.fleet.ledgers import ledger_name
 from common.model.account import LONGEST_ID_BYTES, id_fits
-from common.model.streams import Market
 
 MOST_ACCOUNTS = 100_000
 # Who wants an account that was put back, where nobody knows who had wanted it.
@@ -34,36 +32,6 @@ _TRIES = 10
 
 class TooManyAccounts(Exception):  # noqa: N818 - it says what there is
     """The limit of accounts is reached; one has to be closed before another is opened."""
-
-
-class AccountRecord(Struct, frozen=True):
-    """One account as it is kept.
-
-    Attributes:
-        paper: it is traded on paper; its prices are the exchange's.
-        sealed: its credentials (``common.fleet.vault``).
-        fingerprint: which credentials those are.
-        restarts: counts the times it was told to begin anew.
-        opened_ms: since when it has been wanted, by the wall; what happened before is nobody's.
-        given_ms: since when these are its credentials.
-        restored: Redis has lost it once, and what was known of it.
-    """
-
-    account_id: str
-    exchange: str
-    market: Market
-    sealed: str
-    fingerprint: str
-    paper: bool = False
-    restarts: int = 0
-    opened_ms: int = 0
-    given_ms: int = 0
-    restored: bool = False
-
-    @property
-    def ledger(self) -> str:
-        """Under which name it is known what has happened in it."""
-        return ledger_name(self.exchange, self.market, self.account_id, paper=self.paper)
 
 
 # What becomes different in a record; nothing where it stays as it is.
@@ -107,7 +75,7 @@ class Accounts:
                 )
         if not id_fits(record.account_id):
             raise ValueError(f"an account's name has at most {LONGEST_ID_BYTES} characters")
-        record = _as_opened(record, await self.one(record.account_id))
+        record = as_opened(record, await self.one(record.account_id), wall_ms())
         until_ms = 0 if lease_s is None else wall_ms() + round(lease_s * 1000)
         body = _encode(record)
         arguments: list[Argument] = [record.account_id, body, who, str(until_ms), MOST_ACCOUNTS]
@@ -228,7 +196,7 @@ class Accounts:
             done = int(await self._restore(self._names(account_id), arguments))
             restored += done
             if not done:
-                await self._change(account_id, partial(_known_of, record))
+                await self._change(account_id, partial(better_known, record))
         logger.bind(known=len(self._known), restored=restored).warning(
             "redis has lost accounts, they are put back"
         )
@@ -276,47 +244,6 @@ class Accounts:
         keys = self._keys
         wanted = keys.account_wanted(account_id)
         return [keys.accounts, keys.accounts_version, keys.accounts_ends, wanted]
-
-
-def _as_opened(record: AccountRecord, kept: AccountRecord | None) -> AccountRecord:
-    """A record of what is opened now, where this is kept."""
-    now_ms = wall_ms()
-    if kept is None or kept.ledger != record.ledger:
-        return msgspec.structs.replace(record, opened_ms=now_ms, given_ms=now_ms)
-    if _is_same(kept, record):
-        return kept
-    return msgspec.structs.replace(
-        record, opened_ms=kept.opened_ms, given_ms=now_ms, restored=kept.restored
-    )
-
-
-def _known_of(record: AccountRecord, kept: AccountRecord) -> Mapping[str, str | int]:
-    """What somebody knows better of an account than what is there since Redis has lost it.
-
-    What was opened anew is owed what happened since it was opened at first; and who has put it back may not
-    have known its newest credentials.
-    """
-    if kept.ledger != record.ledger:
-        return {}
-    better: dict[str, str | int] = {}
-    if record.opened_ms < kept.opened_ms:
-        better |= {"opened_ms": record.opened_ms, "restored": True}
-    if record.given_ms > kept.given_ms:
-        names = ("sealed", "fingerprint", "given_ms")
-        better |= {name: getattr(record, name) for name in names}
-    return better
-
-
-def _is_same(kept: AccountRecord, record: AccountRecord) -> bool:
-    """Whether they are the same but for since when, how often begun, and what it was sealed with."""
-    return record == msgspec.structs.replace(
-        kept,
-        sealed=record.sealed,
-        restarts=record.restarts,
-        opened_ms=record.opened_ms,
-        given_ms=record.given_ms,
-        restored=record.restored,
-    )
 
 
 def _records(pairs: Mapping[bytes, bytes]) -> Mapping[str, AccountRecord]:

@@ -28,7 +28,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from common.clocks import wall_ms
-from common.fleet.client import CLOCK_LUA, Argument, Lua, RedisAway, answered, jittered
+from common.fleet import directory_calls
+from common.fleet.client import Argument, Lua, RedisAway, answered, jittered
 from common.fleet.keys import Keys
 from common.model.instruments import Catalog, Instrument
 from common.model.streams import Market
@@ -48,46 +49,6 @@ LAST_WAIT_S = 60.0
 # How often each market's list is looked at. A missing one is looked at more often.
 LOOK_S = 15.0
 LOOK_MISSING_S = 1.0
-
-# KEYS: list, version, lock   ARGV: token, list, fetched ms
-# Only by the holder of the lock: who was slower than it must not put an older list back.
-_STORE = (
-    CLOCK_LUA
-    + """
-if redis.call('GET', KEYS[3]) ~= ARGV[1] then
-  return 0
-end
-local old = redis.call('GET', KEYS[2])
-local version = above(old and string.match(old, '^%d+') or 0)
-redis.call('SET', KEYS[1], ARGV[2])
-redis.call('SET', KEYS[2], digits(version) .. ' ' .. ARGV[3])
-redis.call('DEL', KEYS[3])
-return version
-"""
-)
-
-# KEYS: list, version   ARGV: list, fetched ms
-# Answers 0 where there is one again.
-_PUT_BACK = (
-    CLOCK_LUA
-    + """
-if redis.call('EXISTS', KEYS[2]) == 1 then
-  return 0
-end
-local version = above(0)
-redis.call('SET', KEYS[1], ARGV[1])
-redis.call('SET', KEYS[2], digits(version) .. ' ' .. ARGV[2])
-return version
-"""
-)
-
-# KEYS: lock   ARGV: token, ms that it is to stand from now
-_HOLD_OFF = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
-return 0
-"""
 
 
 class FetchFailed(Exception):  # noqa: N818 - what happened, as Fetch's callers read it
@@ -123,9 +84,9 @@ class Directory:
         self._fetch = fetch
         self._max_age_s = max_age_s
         self._fetch_s = fetch_s
-        self._store = Lua(redis, _STORE)
-        self._put_back = Lua(redis, _PUT_BACK)
-        self._hold_off = Lua(redis, _HOLD_OFF)
+        self._store = Lua(redis, directory_calls.STORE)
+        self._put_back = Lua(redis, directory_calls.PUT_BACK)
+        self._hold_off = Lua(redis, directory_calls.HOLD_OFF)
         self._known: dict[MarketPlace, _Known] = {}
         self._problems: dict[MarketPlace, str] = {}
         self._failures: dict[MarketPlace, int] = {}

@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from common.clocks import wall_ms
 from common.exchanges.registry import PRIVATE
-from common.fleet.accounts import AccountRecord, Accounts
+from common.fleet.account_record import AccountRecord
+from common.fleet.accounts import Accounts
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Leases

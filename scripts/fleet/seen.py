@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
-from common.fleet.accounts import AccountRecord, Accounts
+from common.fleet.account_record import AccountRecord
+from common.fleet.accounts import Accounts
 from common.fleet.buckets import Buckets
 from common.fleet.client import connect
 from common.fleet.desired import Desired, Want

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from common.fleet import accounts as module
-from common.fleet.accounts import AccountRecord, Accounts, TooManyAccounts
+from common.fleet.account_record import AccountRecord
+from common.fleet.accounts import Accounts, TooManyAccounts
 from common.fleet.keys import Keys
 
 NOW_MS = 1_795_000_000_000

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from common.fleet.accounts import AccountRecord, Accounts
+from common.fleet.account_record import AccountRecord
+from common.fleet.accounts import Accounts
 from common.fleet.client import connect
 from common.fleet.keys import Keys
 from common.fleet.leases import Leases

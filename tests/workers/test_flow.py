@@ -13,7 +13,7 @@ from common.exchanges.private import Credentials, InquiryFailed
 from common.exchanges.protocol import RestFailure, Unreadable
 from common.exchanges.registry import EXCHANGES, PRIVATE
 from common.exchanges.told import OrderTold, Told
-from common.fleet.accounts import AccountRecord
+from common.fleet.account_record import AccountRecord
 from common.model.secret import Secret
 from common.session.line import Line, LineEnded
 from common.session.outcome import Outcome

@@ -22,16 +22,17 @@ from common.exchanges.private import (
 from common.exchanges.protocol import Reason, RestFailure, RestRequest
 from common.exchanges.registry import EXCHANGES
 from common.exchanges.told import BalancesTold, PositionsTold, Told
-from common.fleet.accounts import AccountRecord
-from common.model.account import AccountEvent, ExecutionReport, Fill, PositionUpdate
+from common.fleet.account_record import AccountRecord
+from common.model.account import AccountEvent, Balance, ExecutionReport, Fill, PositionUpdate
 from common.model.instruments import Catalog
 from common.model.secret import Secret
 from common.model.streams import Market, Origin
-from common.recovery.book import KEPT_MS, Book, Pieces
+from common.recovery.book import KEPT_MS, SINCE, Book, Pieces
 from common.recovery.orders import APART_MS, OVERLAP_MS
 from common.recovery.unheard import MOST_SYMBOLS
 from common.session.venue import Venue
 from tests.fleet.test_sharding import instrument
+from tests.recovery.test_book import listed as an_instrument
 from tests.recovery.test_orders import ME, T0, fill, state
 from workers.teller import Teller
 
@@ -48,6 +49,7 @@ class Exchange:
         now_ms: its time.
         listed, happened: what is open, and what its histories tell.
         orders: what it answers to an order's id; nothing: it does not know it.
+        instruments: what it lists.
         needs: an instrument that its histories cannot be read without.
         refuses, takes_ms: what it refuses, and how long it takes, by what is asked.
         asked: ``snapshot``, ``since`` and the ids of orders, one after another.
@@ -57,6 +59,7 @@ class Exchange:
     def __init__(self, now_ms: int = T0, **rules: Any) -> None:
         self.now_ms = now_ms
         self.needs = ""
+        self.instruments: Catalog = {}
         self.listed: list[Told] = []
         self.happened: list[Told] = []
         self.orders: dict[str, list[Told]] = {}
@@ -111,7 +114,7 @@ class Means:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.clocks = self.inquirer = self.listings = self
-        self.instruments = Strict({})
+        self.instruments = Strict(exchange.instruments)
         self.learned: list[str] = []
         self.counts: Counter[str] = Counter()
 
@@ -188,10 +191,10 @@ def refusal(trouble: Trouble, reason: Reason = "transient") -> InquiryFailed:
     return InquiryFailed(RestFailure(reason, "refused"), trouble)
 
 
-def a_teller(exchange: Exchange, speaker: Speaker) -> Teller:
+def a_teller(exchange: Exchange, speaker: Speaker, *, restored: bool = False) -> Teller:
     """As the next owner begins: with what is kept."""
     means: Any = Means(exchange)
-    record = AccountRecord(ME.account_id, ME.exchange, ME.market, "", "")
+    record = AccountRecord(ME.account_id, ME.exchange, ME.market, "", "", restored=restored)
     anyone: Any = speaker
     return Teller(record, CREDENTIALS, Book(ME, speaker.kept), means, anyone)
 
@@ -237,6 +240,20 @@ async def test_an_account_that_cannot_be_opened_at_first_looks_back_from_then_on
     exchange.now_ms += HOUR
     await a_teller(exchange, speaker).reconcile(entire=True)
     assert exchange.known[0].since_ms == T0 - LOOK_BACK_MS - OVERLAP_MS
+
+
+@pytest.mark.parametrize("restored", [False, True])
+async def test_of_an_account_that_redis_had_lost_all_that_it_holds_may_have_moved(
+    restored: bool,
+) -> None:
+    """Though something of it was kept again, by an owner that died before he had kept the rest."""
+    exchange, speaker = Exchange(lists_all=False), Speaker()
+    exchange.instruments = {"ETHUSDT": an_instrument("ETHUSDT", "ETH", "USDT")}
+    holds = tuple(Balance(asset, "5", "0", "5") for asset in ("ETH", "USDT"))
+    exchange.listed = [BalancesTold(balances=holds, time_ms=T0, whole=True)]
+    speaker.kept = {SINCE: str(T0).encode()}
+    await a_teller(exchange, speaker, restored=restored).reconcile(entire=True)
+    assert list(exchange.known[0].symbols) == (["ETHUSDT"] if restored else [])
 
 
 async def test_what_was_told_is_asked_for_once_more_only_where_rest_may_have_lagged() -> None:
