@@ -24,7 +24,7 @@ from loguru import logger
 from msgspec import Struct
 
 from common.clocks import machine_s, wall_ms
-from common.publish.connection import Link, transport_of
+from common.publish.connection import Link, transport_of, within
 from common.publish.letters import Letters, NotNow, Post, Reply
 from common.publish.queues import CommandQueue
 from common.publish.topology import Mode, declare
@@ -125,9 +125,8 @@ class Commands:
 
     async def _consume(self, connection: AbstractConnection) -> None:
         """Until the broker ends it; returns if there is a consumer already, and may be only one."""
-        channel = await transport_of(connection).channel(
-            publisher_confirms=False, timeout=RPC_TIMEOUT_S
-        )
+        opening = transport_of(connection).channel(publisher_confirms=False)
+        channel = await within(RPC_TIMEOUT_S, opening)
         # A queue that is deleted ends its consumers without ending anything else.
         cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         channel.on_consumer_cancel_callbacks.add(
@@ -135,13 +134,13 @@ class Commands:
         )
         closing = channel.closing
         try:
-            await channel.basic_qos(prefetch_count=self._prefetch, timeout=RPC_TIMEOUT_S)
-            consuming = await channel.basic_consume(
+            await within(RPC_TIMEOUT_S, channel.basic_qos(prefetch_count=self._prefetch))
+            asking = channel.basic_consume(
                 self._queue.name,
                 partial(self._on_message, channel),
                 exclusive=self._queue.in_order,
-                timeout=RPC_TIMEOUT_S,
             )
+            consuming = await within(RPC_TIMEOUT_S, asking)
             self._consuming = True
             self._link.up()
             try:
@@ -168,7 +167,7 @@ class Commands:
             return
         try:
             async with asyncio.timeout(DRAIN_S):
-                await channel.basic_cancel(consumer_tag, timeout=DRAIN_S)
+                await channel.basic_cancel(consumer_tag)
                 if self._running:
                     await asyncio.wait(self._running)
         except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError) as error:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -42,6 +42,7 @@ class NotReady(Exception):  # noqa: N818 - it says what the broker is
     """The broker is there but cannot be used yet; the text says why."""
 
 
+T = TypeVar("T")
 Life = Callable[[AbstractConnection], Awaitable[None]]
 
 
@@ -180,6 +181,20 @@ def transport_of(connection: AbstractConnection) -> Transport:
     if connection.transport is None:
         raise ConnectionError("not connected")
     return connection.transport.connection
+
+
+async def within(limit_s: float, call: Awaitable[T]) -> T:
+    """What ``call`` to the library returns.
+
+    A limit of time that is given to the library is kept by ``asyncio.wait_for``, which on Python
+    3.11 loses a cancellation that comes in the same moment as the end: who is told to stop then
+    goes on, and who waits for that waits for ever.
+
+    Raises:
+        TimeoutError: it takes longer.
+    """
+    async with asyncio.timeout(limit_s):
+        return await call
 
 
 async def watch_blocked(transport: Transport, on_change: Callable[[bool], None]) -> None:

@@ -24,7 +24,7 @@ from loguru import logger
 from pamqp.commands import Basic
 
 from common.clocks import machine_s
-from common.publish.connection import Life, Link, transport_of, watch_blocked
+from common.publish.connection import Life, Link, transport_of, watch_blocked, within
 from common.publish.durable import Durable
 from common.publish.frames import DEFAULT_BODY_BYTES
 from common.publish.latest import Latest, Slot, Value
@@ -288,6 +288,5 @@ async def _open(
 ) -> _ConfirmChannel:
     channel = _ConfirmChannel(transport, number, on_confirm, on_return)
     transport.channels[number] = channel
-    async with asyncio.timeout(OPEN_TIMEOUT_S):
-        await channel.open(timeout=OPEN_TIMEOUT_S)
+    await within(OPEN_TIMEOUT_S, channel.open())
     return channel

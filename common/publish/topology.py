@@ -8,7 +8,6 @@ is in ``candles.replay`` as long as that reaches back.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from typing import Any, Literal
 
@@ -22,7 +21,7 @@ from aiormq.exceptions import (
 from loguru import logger
 from msgspec import Struct
 
-from common.publish.connection import NotReady
+from common.publish.connection import NotReady, within
 from common.publish.messages import (
     ACCOUNT_EXCHANGE,
     DEAD_EXCHANGE,
@@ -195,22 +194,21 @@ class _Session:
             transport = self._connection.transport
             if transport is None:
                 raise ConnectionError("connection closed while declaring")
-            self._channel = await transport.connection.channel(
-                DECLARE_CHANNEL, publisher_confirms=False, timeout=DECLARE_TIMEOUT_S
-            )
+            opening = transport.connection.channel(DECLARE_CHANNEL, publisher_confirms=False)
+            self._channel = await within(DECLARE_TIMEOUT_S, opening)
         return self._channel
 
     async def close(self) -> None:
         if self._channel is not None and not self._channel.is_closed:
-            async with asyncio.timeout(DECLARE_TIMEOUT_S):
-                await self._channel.close(None)
+            await within(DECLARE_TIMEOUT_S, self._channel.close(None))
 
 
 async def _declare_exchange(session: _Session, exchange: AmqpExchange) -> None:
     channel = await session.channel()
     try:
-        await channel.exchange_declare(
-            exchange.name, exchange_type=exchange.kind, durable=True, timeout=DECLARE_TIMEOUT_S
+        await within(
+            DECLARE_TIMEOUT_S,
+            channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=True),
         )
     except ChannelPreconditionFailed as error:
         raise TopologyError(f"exchange {exchange.name!r} is not ours: {error}") from error
@@ -220,31 +218,27 @@ async def _declare_queue(session: _Session, queue: Queue) -> None:
     channel = await session.channel()
     arguments: dict[str, Any] = dict(queue.arguments)
     try:
-        await channel.queue_declare(
-            queue.name, durable=True, arguments=arguments or None, timeout=DECLARE_TIMEOUT_S
+        await within(
+            DECLARE_TIMEOUT_S,
+            channel.queue_declare(queue.name, durable=True, arguments=arguments or None),
         )
     except (ChannelPreconditionFailed, ChannelLockedResource) as error:
         logger.bind(queue=queue.name, reason=str(error)).warning("queue differs, used as it is")
         channel = await session.channel()
     for binding in queue.bindings:
-        await channel.queue_bind(
-            queue.name, binding.amqp_exchange, binding.key, timeout=DECLARE_TIMEOUT_S
-        )
+        binds = channel.queue_bind(queue.name, binding.amqp_exchange, binding.key)
+        await within(DECLARE_TIMEOUT_S, binds)
 
 
 async def _check(session: _Session, topology: Topology) -> None:
     missing = []
     for exchange in topology.exchanges:
         channel = await session.channel()
-        if not await _answers(
-            channel.exchange_declare(exchange.name, passive=True, timeout=DECLARE_TIMEOUT_S)
-        ):
+        if not await _answers(channel.exchange_declare(exchange.name, passive=True)):
             missing.append(f"exchange {exchange.name!r} ({exchange.kind})")
     for queue in topology.queues:
         channel = await session.channel()
-        if not await _answers(
-            channel.queue_declare(queue.name, passive=True, timeout=DECLARE_TIMEOUT_S)
-        ):
+        if not await _answers(channel.queue_declare(queue.name, passive=True)):
             missing.append(f"queue {queue.name!r}")
     if missing:
         raise TopologyError(f"missing on the broker: {', '.join(missing)}")
@@ -252,7 +246,7 @@ async def _check(session: _Session, topology: Topology) -> None:
 
 async def _answers(look: Awaitable[object]) -> bool:
     try:
-        await look
+        await within(DECLARE_TIMEOUT_S, look)
     except ChannelNotFoundEntity:
         return False
     return True

@@ -113,7 +113,10 @@ async def dial_events(url: str) -> Socket:
     )
     socket = EventSocket(client)
     try:
-        await client.connect(url, transports=["websocket"], namespaces="/", wait_timeout=OPEN_S)
+        async with asyncio.timeout(OPEN_S):
+            # None: the library would keep a limit by ``asyncio.wait_for``, which on Python 3.11
+            # loses a cancellation that comes in the same moment as the end.
+            await client.connect(url, transports=["websocket"], namespaces="/", wait_timeout=None)
     except Exception as error:  # who answers otherwise than the protocol says is no such service
         await client.disconnect()
         raise DialFailed(f"{type(error).__name__}: {error}") from error

@@ -25,7 +25,7 @@ from msgspec import Struct
 from yarl import URL
 
 from common.clocks import wall_ms
-from common.publish.connection import transport_of
+from common.publish.connection import transport_of, within
 
 QUEUE = "chaos"
 BINDINGS = (("market", "candle.closed.#"), ("account", "#"), ("fleet", "stream.#"))
@@ -93,30 +93,27 @@ class Consumer:
     async def _one_connection(self) -> None:
         connection = aio_pika.Connection(URL(self._url).update_query(heartbeat=str(HEARTBEAT_S)))
         try:
-            await connection.connect(timeout=TIMEOUT_S)
-            channel = await transport_of(connection).channel(
-                publisher_confirms=False, timeout=TIMEOUT_S
-            )
+            await within(TIMEOUT_S, connection.connect())
+            opening = transport_of(connection).channel(publisher_confirms=False)
+            channel = await within(TIMEOUT_S, opening)
             closing = (transport_of(connection).closing, channel.closing)
             await self._consume(channel)
             # A dead broker is noticed by the heartbeats.
             await asyncio.wait(closing, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            async with asyncio.timeout(TIMEOUT_S):
-                await connection.close(ConnectionError)
+            # Whatever becomes of it: who was told to end meanwhile is not to go on.
+            with contextlib.suppress(AMQPError, OSError, TimeoutError):
+                await within(TIMEOUT_S, connection.close(ConnectionError))
 
     async def _consume(self, channel: AbstractChannel) -> None:
-        await channel.basic_qos(prefetch_count=PREFETCH, timeout=TIMEOUT_S)
-        await channel.queue_declare(
-            QUEUE, durable=True, arguments={"x-queue-type": "quorum"}, timeout=TIMEOUT_S
-        )
-        for amqp_exchange, key in BINDINGS:
-            await channel.exchange_declare(
-                amqp_exchange, exchange_type="topic", durable=True, timeout=TIMEOUT_S
-            )
-            await channel.queue_bind(QUEUE, amqp_exchange, key, timeout=TIMEOUT_S)
-        self.connects += 1
-        await channel.basic_consume(QUEUE, partial(self._take, channel), timeout=TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            await channel.basic_qos(prefetch_count=PREFETCH)
+            await channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+            for amqp_exchange, key in BINDINGS:
+                await channel.exchange_declare(amqp_exchange, exchange_type="topic", durable=True)
+                await channel.queue_bind(QUEUE, amqp_exchange, key)
+            self.connects += 1
+            await channel.basic_consume(QUEUE, partial(self._take, channel))
         self.connected = True
         self._ready.set()
 
@@ -124,8 +121,7 @@ class Consumer:
         self._keep(message)
         # Where the connection has ended meanwhile, the message comes again.
         with contextlib.suppress(AMQPError, OSError, TimeoutError, ChannelInvalidStateError):
-            async with asyncio.timeout(TIMEOUT_S):
-                await channel.basic_ack(message.delivery_tag or 0)
+            await within(TIMEOUT_S, channel.basic_ack(message.delivery_tag or 0))
 
     def _keep(self, message: DeliveredMessage) -> None:
         properties = message.header.properties

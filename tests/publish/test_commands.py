@@ -19,6 +19,7 @@ from common.publish.queues import CANDLE_REQUESTS
 from common.publish.requests import Answer, Wanted
 from tests.publish.broker import backend, depth, read
 from tests.publish.test_pipeline import running
+from tests.support.limits import losing_cancellations
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.engines
@@ -283,3 +284,14 @@ async def test_a_queue_that_is_deleted_is_made_again_and_consumed(rabbit_url: st
         await ask(channel, {"payload": ASKED})
         await until(lambda: desired.wanted)
         assert commands.stats["accepted"] == 1
+
+
+async def test_being_told_to_end_is_never_lost(
+    rabbit_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the declarations to the goodbye no limit of time is left to the library."""
+    lost = losing_cancellations(monkeypatch)
+    async with serving(rabbit_url, Desired()):
+        async with serving(rabbit_url, Desired(), topology="passive"):
+            pass
+    assert lost == []

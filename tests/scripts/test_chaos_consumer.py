@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractExchange
 
 from scripts.chaos.consumer import Consumer
 from scripts.engines import RabbitServer
+from tests.support.limits import losing_cancellations
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.engines
@@ -113,3 +114,13 @@ async def test_all_connections_closed_costs_no_message_and_repeats_none(
         await until(lambda: consumer.connects >= 2, timeout_s=30)
         await until(lambda: len(ids(consumer)) >= 20)
         assert ids(consumer) == [f"before {number}" for number in range(20)]
+
+
+async def test_being_told_to_end_is_never_lost(
+    rabbit_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = losing_cancellations(monkeypatch)
+    async with consuming(rabbit_url) as consumer, market(rabbit_url) as amqp_exchange:
+        await say(amqp_exchange, "m1")
+        await until(lambda: consumer.deliveries)
+    assert lost == []

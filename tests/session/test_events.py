@@ -17,6 +17,7 @@ from aiohttp import web
 from common.session.events import MOST_WAITING, EventSocket, dial_events
 from common.session.transport import DialFailed, Socket, SocketClosed
 from tests.simulator.paper_accounts import SUBSCRIBED, Owner, an_owner
+from tests.support.limits import losing_cancellations
 from tests.support.simulator import RunningSimulator, simulator
 from tests.support.waiting import until
 
@@ -141,6 +142,13 @@ async def test_another_service_is_told_as_a_dial_that_failed(answer: str) -> Non
             await dial_events(f"ws://127.0.0.1:{port}")
     finally:
         await runner.cleanup()
+
+
+async def test_being_told_to_end_is_never_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = losing_cancellations(monkeypatch)
+    async with simulator() as exchange, opened(exchange):
+        pass
+    assert lost == []
 
 
 async def test_no_transport_but_websocket_is_used() -> None:
