@@ -92,6 +92,31 @@ async def test_what_is_told_is_the_truth_whatever_was_not_heard(
         assert await all_trade(it, traders, killed=True) == []
 
 
+@pytest.mark.parametrize("exchange", SERVED)
+async def test_one_frame_of_a_fill_that_was_not_heard_makes_nothing_up(
+    redis_url: str, rabbit_url: str, exchange: str
+) -> None:
+    """Neither a total that never was nor a fill before its time, whichever frame it is."""
+    async with accounts(redis_url, rabbit_url, ACCOUNT_RECONCILE_S="10") as it:
+        await it.worker("user-0")
+        traders = await opened(it, exchange)
+        await all_live(it, traders)
+        for missed in (1, 2):
+            told = await asyncio.gather(*(missing(it, trader, missed) for trader in traders))
+            assert [reason for reasons in told for reason in reasons] == []
+
+
+async def missing(it: Accounts, trader: Trader, events: int) -> list[str]:
+    """Of an order that is filled in three parts so many frames of the second are not heard."""
+    order = await trader.place("60000")
+    await trader.do("fill", order=order, quantity=trader.part)
+    fault = {"exchange": trader.row["exchange"], "account": trader.name}
+    await it.exchange.control("account/fault", kind="missEvents", events=events, **fault)
+    await trader.do("fill", order=order, quantity=trader.part)
+    await trader.do("fill", order=order)
+    return await disagreement(it, trader)
+
+
 @pytest.mark.parametrize("exchange", ["binance", "coinbase"])
 async def test_a_clock_that_is_set_is_not_taken_for_a_wrong_key(
     redis_url: str, rabbit_url: str, exchange: str
