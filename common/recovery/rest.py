@@ -8,8 +8,11 @@ budget, and every call during a ban makes the ban longer.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -20,6 +23,9 @@ from common.gateway import through
 
 CONNECT_S = 5.0
 ANSWER_S = 20.0
+# So many requests of one host are on their way together; the others wait for their turn. An exchange
+# that does not answer takes nothing from another.
+AT_ONCE = 20
 # The largest answer there is (a full instrument list) is below 20 MB.
 ANSWER_BYTES = 64 * 1024 * 1024
 
@@ -58,7 +64,12 @@ class Rest:
         self._spending = spending
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
-            limits=httpx.Limits(max_connections=20, max_keepalive_connections=5),
+            # Nobody waits within the library: who is given up there in the moment of getting a
+            # connection leaves that one taken for good.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE),
+        )
+        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            partial(asyncio.Semaphore, AT_ONCE)
         )
 
     async def ask(
@@ -101,28 +112,29 @@ class Rest:
         pause = await self._spending.spend(exchange, request.cost, request.url, urgent=urgent)
         if pause is not None:
             raise RestError(RestFailure("rate", pause.detail, pause.wait_s))
-        sent = request if ready is None else ready(request)
         try:
-            async with (
-                asyncio.timeout(ANSWER_S),
-                self._client.stream(
-                    sent.method,
-                    through(self._gateway, sent.url),
-                    # None: a query that is in the address stays as it was signed.
-                    params=dict(sent.params) or None,
-                    headers=dict(sent.headers),
-                    content=sent.body or None,
-                ) as response,
-            ):
-                body = await _read(response)
+            async with asyncio.timeout(ANSWER_S), self._turns[urlsplit(request.url).netloc]:
+                answer = await self._exchanged(request if ready is None else ready(request))
         except (httpx.HTTPError, TimeoutError) as problem:
             # Of a request that was made ready nothing may be told but what it was before.
             detail = f"{request.url}: {type(problem).__name__} {problem}".strip()
             raise RestError(RestFailure("transient", detail)) from problem
-        used = exchange.used(request, response.headers)
+        used = exchange.used(request, answer.headers)
         if used is not None:
             await self._spending.learn(exchange, used)
-        return Answer(response.status_code, response.headers, body)
+        return answer
+
+    async def _exchanged(self, request: RestRequest) -> Answer:
+        async with self._client.stream(
+            request.method,
+            through(self._gateway, request.url),
+            # None: a query that is in the address stays as it was signed.
+            params=dict(request.params) or None,
+            headers=dict(request.headers),
+            content=request.body or None,
+        ) as response:
+            body = await _read(response)
+            return Answer(response.status_code, response.headers, body)
 
     async def refused(self, exchange: Exchange, failure: RestFailure) -> RestFailure:
         """A failure, of which all processes on the address learn if it is for a limit of it."""

@@ -1,5 +1,6 @@
 """REST over a real socket: answers, refusals, and peers that are slow, gone or endless."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from common.exchanges.registry import EXCHANGES
 from common.recovery import rest
 from common.recovery.rest import Rest, RestError
 from tests.support.spending import Unlimited
+from tests.support.waiting import until
 
 BINANCE = EXCHANGES["binance"]
 TIME = BINANCE.time_request("spot")
@@ -161,6 +163,62 @@ async def test_a_peer_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyP
         with pytest.raises(RestError) as error:
             await client.ask(BINANCE, TIME)
         assert error.value.failure.reason == "transient"
+
+
+class Frozen:
+    """An exchange that takes requests and answers none until it is thawed."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self.thawed = asyncio.Event()
+        self.taken = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if request.path.startswith(f"/{self._host}/"):
+            self.taken += 1
+            await self.thawed.wait()
+        return web.json_response({"serverTime": 1})
+
+
+def many_ask(client: Rest) -> list[asyncio.Task[bytes]]:
+    """More than may be on their way together."""
+    return [asyncio.create_task(client.ask(BINANCE, TIME)) for _ in range(3 * rest.AT_ONCE)]
+
+
+@pytest.mark.parametrize("end", ["too slow", "told to stop"])
+async def test_whoever_was_given_up_together_takes_nothing_from_those_who_come_later(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a process was paused: all limits are over in the same moment."""
+    frozen = Frozen("api.binance.com")
+    async with asked(frozen.answer) as client:
+        for _ in range(5):
+            frozen.taken = 0
+            monkeypatch.setattr(rest, "ANSWER_S", 0.2 if end == "too slow" else 20.0)
+            asking = many_ask(client)
+            if end == "told to stop":
+                await until(lambda: frozen.taken)
+                for task in asking:
+                    task.cancel()
+            outcomes = await asyncio.gather(*asking, return_exceptions=True)
+            assert not any(isinstance(outcome, bytes) for outcome in outcomes)
+        frozen.thawed.set()
+        monkeypatch.setattr(rest, "ANSWER_S", 20.0)
+        async with asyncio.timeout(5):
+            await client.ask(BINANCE, TIME)
+
+
+async def test_an_exchange_that_does_not_answer_keeps_no_other_waiting() -> None:
+    frozen = Frozen("api.binance.com")
+    async with asked(frozen.answer) as client:
+        asking = many_ask(client)
+        await until(lambda: frozen.taken >= rest.AT_ONCE)
+        okx = EXCHANGES["okx"]
+        async with asyncio.timeout(5):
+            await client.ask(okx, okx.time_request("spot"))
+        assert frozen.taken == rest.AT_ONCE
+        frozen.thawed.set()
+        await asyncio.gather(*asking)
 
 
 async def test_nobody_there_is_transient_and_names_the_address() -> None:
