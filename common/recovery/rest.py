@@ -14,6 +14,7 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 
 from common.exchanges.budget import refused_s
@@ -23,6 +24,7 @@ from common.gateway import through
 
 CONNECT_S = 5.0
 ANSWER_S = 20.0
+CLOSE_S = 2.0
 # So many requests of one host are on their way together; the others wait for their turn. An exchange
 # that does not answer takes nothing from another.
 AT_ONCE = 20
@@ -36,6 +38,10 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+# Makes a request as it is sent.
+Ready = Callable[[RestRequest], RestRequest]
 
 
 class RestError(Exception):
@@ -71,6 +77,7 @@ class Rest:
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(
             partial(asyncio.Semaphore, AT_ONCE)
         )
+        self._exchanges: set[asyncio.Task[Answer]] = set()
 
     async def ask(
         self,
@@ -78,7 +85,7 @@ class Rest:
         request: RestRequest,
         *,
         urgent: bool = True,
-        ready: Callable[[RestRequest], RestRequest] | None = None,
+        ready: Ready | None = None,
     ) -> bytes:
         """The body of a successful answer, as soon as it is the request's turn.
 
@@ -100,7 +107,7 @@ class Rest:
         request: RestRequest,
         *,
         urgent: bool = True,
-        ready: Callable[[RestRequest], RestRequest] | None = None,
+        ready: Ready | None = None,
     ) -> Answer:
         """What was answered, whatever it means.
 
@@ -113,8 +120,7 @@ class Rest:
         if pause is not None:
             raise RestError(RestFailure("rate", pause.detail, pause.wait_s))
         try:
-            async with asyncio.timeout(ANSWER_S), self._turns[urlsplit(request.url).netloc]:
-                answer = await self._exchanged(request if ready is None else ready(request))
+            answer = await self._in_turn(request, ready or _as_it_is)
         except (httpx.HTTPError, TimeoutError) as problem:
             # Of a request that was made ready nothing may be told but what it was before.
             detail = f"{request.url}: {type(problem).__name__} {problem}".strip()
@@ -124,17 +130,46 @@ class Rest:
             await self._spending.learn(exchange, used)
         return answer
 
-    async def _exchanged(self, request: RestRequest) -> Answer:
-        async with self._client.stream(
-            request.method,
-            through(self._gateway, request.url),
-            # None: a query that is in the address stays as it was signed.
-            params=dict(request.params) or None,
-            headers=dict(request.headers),
-            content=request.body or None,
-        ) as response:
-            body = await _read(response)
-            return Answer(response.status_code, response.headers, body)
+    async def _in_turn(self, request: RestRequest, ready: Ready) -> Answer:
+        """Sent in a task of its own, which ends by its scope alone.
+
+        The library cleans up within it. A task that is cancelled while it does keeps a connection.
+        """
+        turn = self._turns[urlsplit(request.url).netloc]
+        async with asyncio.timeout(ANSWER_S):
+            await turn.acquire()
+        scope = anyio.CancelScope(deadline=anyio.current_time() + ANSWER_S)
+        exchange = asyncio.create_task(self._exchanged(request, ready, scope), name=request.url)
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(partial(self._ended, turn))
+        try:
+            return await asyncio.shield(exchange)
+        except asyncio.CancelledError:
+            scope.cancel()
+            raise
+
+    def _ended(self, turn: asyncio.Semaphore, exchange: asyncio.Task[Answer]) -> None:
+        turn.release()
+        self._exchanges.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()  # who asked has it; where nobody asks any more it is of no use
+
+    async def _exchanged(
+        self, request: RestRequest, ready: Ready, scope: anyio.CancelScope
+    ) -> Answer:
+        sent = ready(request)
+        with scope:
+            async with self._client.stream(
+                sent.method,
+                through(self._gateway, sent.url),
+                # None: a query that is in the address stays as it was signed.
+                params=dict(sent.params) or None,
+                headers=dict(sent.headers),
+                content=sent.body or None,
+            ) as response:
+                body = await _read(response)
+                return Answer(response.status_code, response.headers, body)
+        raise TimeoutError
 
     async def refused(self, exchange: Exchange, failure: RestFailure) -> RestFailure:
         """A failure, of which all processes on the address learn if it is for a limit of it."""
@@ -153,7 +188,15 @@ class Rest:
 
     async def close(self) -> None:
         """Close the connections."""
+        for exchange in self._exchanges:
+            exchange.cancel()
+        if self._exchanges:
+            await asyncio.wait(self._exchanges, timeout=CLOSE_S)
         await self._client.aclose()
+
+
+def _as_it_is(request: RestRequest) -> RestRequest:
+    return request
 
 
 async def _read(response: httpx.Response) -> bytes:

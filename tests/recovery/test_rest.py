@@ -1,6 +1,7 @@
 """REST over a real socket: answers, refusals, and peers that are slow, gone or endless."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -206,6 +207,32 @@ async def test_whoever_was_given_up_together_takes_nothing_from_those_who_come_l
         monkeypatch.setattr(rest, "ANSWER_S", 20.0)
         async with asyncio.timeout(5):
             await client.ask(BINANCE, TIME)
+
+
+async def test_whoever_is_given_up_in_whatever_moment_leaves_no_connection_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sockets: set[asyncio.BaseTransport] = set()
+    dice = random.Random(1)
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        sockets.add(request.transport)
+        await asyncio.sleep(dice.choice([0, 0, 0.001, 0.01]))
+        return web.json_response({"serverTime": 1})
+
+    monkeypatch.setattr(rest, "AT_ONCE", 4)
+    async with asked(answer) as client:
+        for _ in range(300):
+            monkeypatch.setattr(rest, "ANSWER_S", dice.choice([20.0, 0.005, 0.02]))
+            asking = many_ask(client)
+            for _ in range(20):
+                await asyncio.sleep(0)
+                dice.choice(asking).cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        await until(lambda: sum(not one.is_closing() for one in sockets) <= rest.AT_ONCE)
+        monkeypatch.setattr(rest, "ANSWER_S", 20.0)
+        assert len(await asyncio.gather(*many_ask(client))) == 3 * rest.AT_ONCE
 
 
 async def test_an_exchange_that_does_not_answer_keeps_no_other_waiting() -> None:
