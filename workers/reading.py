@@ -81,7 +81,8 @@ class _Trouble(Struct):
 def _final_part(lane: CandleLane, final_ms: int, rules: RestRules) -> Hole | None:
     """Of the missing bars one page that REST is final about; what it hands on goes out at once.
 
-    With bars before, where the first one may be empty and the close before it is not known.
+    With bars before, where the first one may be empty and the close before it is not known, or only
+    guessed.
     """
     missing, interval = lane.missing, lane.source.interval or ""
     if missing is None:
@@ -92,9 +93,9 @@ def _final_part(lane: CandleLane, final_ms: int, rules: RestRules) -> Hole | Non
     page = Hole(missing.from_ms, min(missing.to_ms, most_ms))
     if page.from_ms >= page.to_ms:
         return None
-    if lane.succession.last is not None:
-        return page
-    return _with_bars_before(page, interval, 1 if rules.tells_flat else BARS_BEFORE)
+    if rules.tells_flat:
+        return page if lane.succession.last is not None else _with_bars_before(page, interval, 1)
+    return page if lane.knows_before else _with_bars_before(page, interval, BARS_BEFORE)
 
 
 def _with_bars_before(stretch: Hole, interval: str, bars: int) -> Hole:

@@ -139,6 +139,14 @@ class CandleLane:
         """What of ``source`` has to be fetched before anything else goes out."""
         return self.succession.missing
 
+    @property
+    def knows_before(self) -> bool:
+        """Whether the close before what is missing is known, and not only guessed."""
+        last = self.succession.last
+        if last is None:
+            return False
+        return not self.settling.awaits(start_of(self.stream.interval or "", last.start_ms))
+
     def traded(self, stretch: Hole) -> set[int]:
         """The starts of missing bars in which trades were seen: an answer without them is none yet."""
         seen = () if self._closing is None else self._closing.traded

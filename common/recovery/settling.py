@@ -135,6 +135,10 @@ class Settling:
         candle = self._pending.get(start_ms)
         return candle is not None and not has_trades(candle)
 
+    def awaits(self, start_ms: int) -> bool:
+        """Whether the candle that begins there is still to be compared."""
+        return start_ms in self._pending
+
     def corrected(self, candle: Candle) -> None:
         """A correction was published."""
         if candle.start_ms in self._pending:

@@ -131,14 +131,15 @@ class Succession:
         """The bars that go out now that everything of a stretch has been fetched.
 
         What the exchange leaves out had no trades. Bars from before the beginning are welcome:
-        the first bar may be one without trades, and repeats the close before it.
+        the first bar may be one without trades, and repeats the close before it, which they know
+        better than whoever guessed it.
         """
         if stretch.from_ms > self._next_ms:  # rewound since it was asked for
             return []
         known = {bar.start_ms: bar for bar in bars}
         earlier = [start_ms for start_ms in known if start_ms < self._next_ms]
-        if self.last is None and earlier:
-            self.last = known[max(earlier)]
+        if earlier:
+            self._learn_before(known[max(earlier)])
         steps: list[Step] = []
         while self._next_ms < stretch.to_ms:
             start_ms = self._next_ms
@@ -149,6 +150,12 @@ class Succession:
             else:  # before the first bar there is nothing to be
                 self._next_ms = end_of(self._interval, start_ms)
         return steps + self._drain()
+
+    def _learn_before(self, newest: Candle) -> None:
+        last = self.last
+        # A last bar with trades that is not among them: REST does not know it yet.
+        if last is None or not has_trades(last) or newest.start_ms >= last.start_ms:
+            self.last = newest
 
     def skip(self, to_ms: int) -> list[Step]:
         """Go on behind what cannot be fetched: what goes out now."""

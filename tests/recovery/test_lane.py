@@ -55,6 +55,17 @@ def test_an_empty_first_bar_repeats_the_close_of_the_owner_before() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("interval", "last"), [("1m", bar(5, "9")), ("3m", bar(3, "9", minutes=3))]
+)
+def test_a_close_that_the_owner_before_had_guessed_is_not_known(
+    interval: str, last: Candle
+) -> None:
+    guessed = lane("coinbase", interval, begins=Checkpoint(at(6), last, (last,)), now=9.5)
+    settled = lane("coinbase", interval, begins=Checkpoint(at(6), last), now=9.5)
+    assert (guessed.knows_before, settled.knows_before) == (False, True)
+
+
 def test_a_built_stream_begins_with_a_whole_candle_of_its_own() -> None:
     before = replace(bar(0, "9", minutes=3), volume="5")
     one = lane("bitget", "3m", begins=Checkpoint(at(3), before), now=5.5)

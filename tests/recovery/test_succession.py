@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.model.events import Candle
-from common.recovery.steps import Hole, Step
+from common.recovery.steps import Hole, Step, flat
 from common.recovery.succession import MOST_HELD, Succession
 from tests.recovery.bars import at, bar
 
@@ -101,6 +102,24 @@ def test_a_first_bar_without_trades_repeats_the_close_of_the_owner_before() -> N
     succession.overdue(at(10))
     (step,) = succession.fetched([], Hole(at(9), at(10)))
     assert (step.origin, step.candle.open, step.candle.volume) == ("filled", "7", "0")
+
+
+@pytest.mark.parametrize(
+    ("last", "bars", "close"),
+    [
+        (flat(bar(7, "5"), at(8)), [bar(4, "6", volume="1")], "6"),
+        (bar(8, "7", volume="2"), [bar(8, "9", volume="3")], "9"),
+        (bar(8, "7", volume="2"), [bar(4, "6", volume="1")], "7"),
+    ],
+    ids=["was guessed to be empty", "had more trades", "is not all there yet"],
+)
+def test_an_empty_bar_repeats_the_close_that_rest_knows(
+    last: Candle, bars: list[Candle], close: str
+) -> None:
+    succession = Succession("1m", at(9), last=last)
+    succession.overdue(at(10))
+    (step,) = succession.fetched(bars, Hole(at(2), at(10)))
+    assert (step.origin, step.candle.close) == ("filled", close)
 
 
 def test_a_running_bar_beyond_the_next_tells_that_a_close_was_missed() -> None:

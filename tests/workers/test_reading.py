@@ -250,6 +250,22 @@ async def test_where_no_close_before_is_known_it_is_looked_for_further_back() ->
 
 
 @virtual_time
+async def test_where_the_close_before_was_guessed_it_is_read_again() -> None:
+    """Said once more with that guess, a correction would be none."""
+    for tells_flat, before in ((True, 0), (False, BARS_BEFORE)):
+        shard = Shard("A", rules=structs.replace(RULES, tells_flat=tells_flat))
+        guessed = flat(bar(3), at(4))
+        stream, place = shard.lanes[0].stream, Place("coinbase", "spot", "candle")
+        begins = Checkpoint(at(5), guessed, (guessed,))
+        shard.lanes = [CandleLane(stream, place, begins, at(7), 1.0, at(7))]
+        shard.reader.bars = [bar(1, "9", volume="1")]
+        async with working(shard):
+            await asyncio.sleep(1)
+        (_, _, read, urgent) = shard.reader.asked[0]
+        assert (read.from_ms, read.to_ms, urgent) == (at(5 - before), at(7), True)
+
+
+@virtual_time
 async def test_what_never_traded_is_asked_for_seldom_until_it_trades() -> None:
     shard = Shard("A")
     succession = shard.lanes[0].succession
@@ -358,7 +374,7 @@ async def test_an_outage_is_no_answer_that_trades_are_left_out() -> None:
         await asyncio.sleep(BELIEVED_S - 60)
         assert "fetched" not in [what for _, what, _ in shard.said]
         await asyncio.sleep(200)
-    assert ("A", "fetched", Hole(at(2), at(3))) in shard.said
+    assert [stretch.to_ms for _, what, stretch in shard.said if what == "fetched"] == [at(3)]
 
 
 # --- one page at a time, and only while it may go out ------------------------------------------
