@@ -23,7 +23,7 @@ from common.fleet.client import RedisAway
 from common.fleet.ledgers import Superseded
 from common.fleet.patience import MOST_S
 from common.fleet.vault import CannotOpen
-from common.recovery.book import Book
+from common.recovery.book import HELD, Book
 from common.recovery.reports import Account
 from common.session.line import Line, LineEnded
 from common.session.outcome import Outcome
@@ -134,11 +134,21 @@ class AccountLife:
         # What was confirmed in the life before is known in this one.
         await self._speaker.keep()
         pieces = await self._means.ledgers.take(record.ledger, self._speaker.epoch)
+        if HELD not in pieces and await self._was_lost():
+            self._record = msgspec.structs.replace(record, restored=True)
         try:
             return Book(account, pieces)
         except msgspec.DecodeError as error:
             logger.bind(reason=str(error)[:200]).error("an account's ledger is not readable")
             return Book(account)
+
+    async def _was_lost(self) -> bool:
+        """Whether Redis has lost the account since we read of it, and with it what it held.
+
+        Put back already, or not yet.
+        """
+        kept = await self._means.accounts.one(self._record.account_id)
+        return kept is None or kept.restored
 
     async def _wait_for_catalog(self) -> None:
         """Sizes are counted in contracts whose size the instrument list tells."""

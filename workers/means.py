@@ -13,6 +13,7 @@ from common.exchanges.listings import Listings
 from common.exchanges.private import Private
 from common.exchanges.registry import EXCHANGES, PRIVATE
 from common.fleet.account_record import AccountRecord
+from common.fleet.accounts import Accounts
 from common.fleet.breaker import Breaker
 from common.fleet.ledgers import Ledgers
 from common.fleet.vault import Vault
@@ -41,6 +42,7 @@ class Means(Struct, frozen=True):
         paper: what is traded on paper, by the exchange whose prices are followed; empty: nothing is.
     """
 
+    accounts: Accounts
     vault: Vault
     breaker: Breaker
     ledgers: Ledgers

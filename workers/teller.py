@@ -170,20 +170,22 @@ class Teller:
         now_ms = self.now_ms
         self.book.forget(now_ms)
         held: Mapping[str, Balance] | None = None
-        if self._rules.asked:
-            held = await self._compare(now_ms, entire=entire)
-            self._means.counts["account_comparisons"] += 1
-        catalog = self._catalog()
         unlisted = frozenset[str]()
-        if held is not None and not self._rules.lists_all:
-            unlisted = self.book.unlisted(held, catalog)
+        if self._rules.asked:
+            held, unlisted = await self._compare(now_ms, entire=entire)
+            self._means.counts["account_comparisons"] += 1
         async with self.telling:
             self.book.told_until(now_ms, held, unlisted)
             self.last_ms = max(self.last_ms, now_ms)
             self._speaker.changed(self.book.changes())
 
-    async def _compare(self, asked_ms: int, *, entire: bool) -> Mapping[str, Balance]:
-        """What was held when the histories began to be asked: they tell all that led to it."""
+    async def _compare(
+        self, asked_ms: int, *, entire: bool
+    ) -> tuple[Mapping[str, Balance], frozenset[str]]:
+        """What was held when the histories began to be asked: they tell all that led to it.
+
+        But for assets that were in no symbol then.
+        """
         private, market, book = self._venue.private, self._record.market, self.book
         before = book.orders.open
         told = await self._find_out(
@@ -192,8 +194,11 @@ class Teller:
         listed = [one for one in told if isinstance(one, OrderTold | FillTold)]
         rest = [one for one in told if not isinstance(one, OrderTold | FillTold)]
         await self.take(rest, asked_ms, entire=entire)
-        symbols = self._asked_of(book.symbols(listed, self._catalog(), entire=entire))
+        # What is listed only after that has been asked for in no symbol yet.
+        catalog = self._catalog()
+        symbols = self._asked_of(book.symbols(listed, catalog, entire=entire))
         held = dict(book.holdings.amounts())
+        unlisted = frozenset() if self._rules.lists_all else book.unlisted(held, catalog)
         # To the very now, and as late as the snapshot says: what moved what it shows will not be seen to have
         # moved anything the next time, however the exchange's clock stands to what is known of it.
         until_ms = max([self.now_ms, *(one.time_ms + 1 for one in told)])
@@ -211,7 +216,7 @@ class Teller:
         for order in book.vanished(listed, before):
             await self._resolve(order, asked_ms)
         await self.settle_owed()
-        return held
+        return held, unlisted
 
     def _asked_of(self, symbols: Sequence[str]) -> Sequence[str]:
         left_out = len(symbols) - MOST_SYMBOLS

@@ -74,6 +74,7 @@ class UserWorker(Worker[OwnedAccount]):
             None
             if self._vault is None
             else Means(
+                self._accounts,
                 self._vault,
                 Breaker(self._redis, self._keys),
                 Ledgers(self._redis, self._keys),

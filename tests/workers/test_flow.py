@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
+from msgspec.structs import replace
 
 from common.clocks import machine_s
 from common.exchanges.private import Credentials, InquiryFailed
@@ -15,6 +17,7 @@ from common.exchanges.registry import EXCHANGES, PRIVATE
 from common.exchanges.told import OrderTold, Told
 from common.fleet.account_record import AccountRecord
 from common.model.secret import Secret
+from common.recovery.book import HELD
 from common.session.line import Line, LineEnded
 from common.session.outcome import Outcome
 from common.session.venue import Venue
@@ -74,6 +77,31 @@ async def test_what_is_heard_does_not_wait_for_an_answer_of_rest() -> None:
     line.end(CUT)
     with pytest.raises(LineEnded):
         await task
+
+
+@pytest.mark.parametrize(
+    ("pieces", "kept", "lost"),
+    [
+        ({}, RECORD, False),
+        ({}, None, True),
+        ({}, replace(RECORD, restored=True), True),
+        ({HELD: b"[]"}, None, False),
+    ],
+    ids=["new", "not put back yet", "put back already", "known"],
+)
+async def test_an_account_of_which_nothing_is_kept_may_have_been_lost_since_it_was_read(
+    pieces: dict[str, bytes], kept: AccountRecord | None, *, lost: bool
+) -> None:
+    means: Any = SimpleNamespace(
+        venue=lambda _: VENUE,
+        breaker=None,
+        ledgers=SimpleNamespace(take=AsyncMock(return_value=pieces)),
+        accounts=SimpleNamespace(one=AsyncMock(return_value=kept)),
+    )
+    speaker: Any = SimpleNamespace(keep=AsyncMock(), epoch=1)
+    life = AccountLife(RECORD, means, speaker)
+    await life._load()
+    assert life._record.restored is lost
 
 
 @virtual_time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -54,6 +54,7 @@ class Exchange:
         refuses, takes_ms: what it refuses, and how long it takes, by what is asked.
         asked: ``snapshot``, ``since`` and the ids of orders, one after another.
         known: what the histories were asked with.
+        meanwhile: what happens when they are asked.
     """
 
     def __init__(self, now_ms: int = T0, **rules: Any) -> None:
@@ -67,6 +68,7 @@ class Exchange:
         self.takes_ms: dict[str, int] = {}
         self.asked: list[str] = []
         self.known: list[Known] = []
+        self.meanwhile: Callable[[], object] = lambda: None
         self.rules = PrivateRules(hosts={}, **rules)
 
     @property
@@ -89,6 +91,7 @@ class Exchange:
         self, _market: Any, _credentials: Any, catalog: Catalog, known: Known
     ) -> Generator[RestRequest, bytes, Sequence[Told]]:
         self.known.append(known)
+        self.meanwhile()
         told = yield from self._answer("since", self.happened)
         if self.needs:
             catalog.get(self.needs)
@@ -254,6 +257,22 @@ async def test_of_an_account_that_redis_had_lost_all_that_it_holds_may_have_move
     speaker.kept = {SINCE: str(T0).encode()}
     await a_teller(exchange, speaker, restored=restored).reconcile(entire=True)
     assert list(exchange.known[0].symbols) == (["ETHUSDT"] if restored else [])
+
+
+async def test_what_was_listed_while_its_histories_were_asked_is_asked_for_the_next_time() -> None:
+    exchange, speaker = Exchange(lists_all=False), Speaker()
+    exchange.listed = [BalancesTold(balances=(), time_ms=T0, whole=True)]
+    teller = a_teller(exchange, speaker)
+    await teller.reconcile(entire=True)
+    holds = (Balance("NEW", "5", "0", "5"),)
+    exchange.listed = [BalancesTold(balances=holds, time_ms=T0 + MINUTE, whole=True)]
+    instruments = {"NEWUSDT": an_instrument("NEWUSDT", "NEW", "USDT")}
+    means: Any = teller._means
+    exchange.meanwhile = lambda: setattr(means, "instruments", Strict(instruments))
+    for asked in ([], ["NEWUSDT"]):
+        exchange.now_ms += MINUTE
+        await teller.reconcile(entire=False)
+        assert list(exchange.known[-1].symbols) == asked
 
 
 async def test_what_was_told_is_asked_for_once_more_only_where_rest_may_have_lagged() -> None:
