@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -18,6 +19,8 @@ WORKER_S = 10.0
 LOOK_S = 0.1
 # supervisord gives a worker so long to stop, and then kills it (stopwaitsecs).
 STOP_WAIT_S = 50.0
+# A RabbitMQ that is stopped in the moment in which it has come up may never find its streams again.
+BOOTED_S = 5.0
 # RabbitMQ's own share of the memory, as it is without an alarm.
 WATERMARK = "0.4"
 
@@ -28,6 +31,8 @@ class OnProcesses:
     def __init__(self, workers: Workers, rabbit: RabbitServer, redis: RedisServer) -> None:
         self._workers = workers
         self._rabbit, self._redis = rabbit, redis
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._booted_s: defaultdict[str, float] = defaultdict(float)
         self.carry: Mapping[str, Carry] = {
             "kill": self._kill,
             "pause_long": self._pause,
@@ -87,12 +92,16 @@ class OnProcesses:
     async def _engine(
         self, engine: RabbitServer | RedisServer, end: Callable[[], None], fault: Fault
     ) -> Hit:
-        await asyncio.to_thread(end)
-        try:
-            await asyncio.sleep(fault.lasts_s)
-        finally:
-            await asyncio.to_thread(engine.start)
-        return Hit(fault.family)
+        name = fault.family
+        async with self._turns[name]:
+            await asyncio.sleep(max(0.0, self._booted_s[name] - machine_s()))
+            await asyncio.to_thread(end)
+            try:
+                await asyncio.sleep(fault.lasts_s)
+            finally:
+                await asyncio.to_thread(engine.start)
+                self._booted_s[name] = machine_s() + BOOTED_S
+        return Hit(name)
 
     async def _wipe(self, fault: Fault) -> Hit:
         def end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -10,6 +11,7 @@ from unittest.mock import Mock
 import aiohttp
 import pytest
 
+from scripts.chaos import on_processes
 from scripts.chaos.carried import NOTHING, Carried, Hit, ended
 from scripts.chaos.on_exchanges import OnExchanges
 from scripts.chaos.on_processes import OnProcesses
@@ -79,3 +81,21 @@ def test_who_was_only_paused_has_to_live_on() -> None:
 
     kinds = ("kill", "restart", "pause_long", "pause_short")
     assert ended(carried(kind, pid) for pid, kind in enumerate(kinds)) == [0, 1]
+
+
+async def test_an_engine_goes_down_again_only_when_it_has_been_up_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One fault after the other: a broker that is stopped while it boots may never be whole again."""
+    monkeypatch.setattr(on_processes, "BOOTED_S", SHORT_S)
+    done: list[tuple[str, float]] = []
+
+    def note(what: str) -> None:
+        done.append((what, time.monotonic()))
+
+    rabbit = Mock(kill=lambda: note("kill"), stop=lambda: note("stop"), start=lambda: note("up"))
+    on = OnProcesses(Mock(), rabbit, Mock())
+    kinds = ("rabbit_kill", "rabbit_restart")
+    await asyncio.gather(*(on.carry[kind](fault(kind, "rabbit")) for kind in kinds))
+    assert [what for what, _ in done] == ["kill", "up", "stop", "up"]
+    assert done[2][1] - done[1][1] >= SHORT_S
