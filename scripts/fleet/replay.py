@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -18,7 +19,7 @@ from common.publish.connection import CONNECT_TIMEOUT_S
 from config.settings import Settings
 from scripts.fleet.command import Command, NoAnswer, WrongQuestion, as_json, of_fleet
 from scripts.fleet.replaying import SOURCE, Refused, Span, Summary, copy
-from scripts.fleet.streamqueue import RPC_S, NoStream, WentSilent
+from scripts.fleet.streamqueue import LEAVE_S, NoStream, WentSilent
 from scripts.fleet.times import FORMS, iso, read_length, read_time
 
 # What our client lets through; names with amq. are RabbitMQ's own.
@@ -59,12 +60,10 @@ async def _replay(asked: Namespace, settings: Settings) -> str:
 
 
 async def _hang_up(connection: AbstractConnection) -> None:
-    try:
-        async with asyncio.timeout(RPC_S):
+    # A broker in an alarm reads nothing, not even this; the socket ends with the process.
+    with suppress(AMQPError, OSError):
+        async with asyncio.timeout(LEAVE_S):
             await connection.close()
-    except (AMQPError, OSError, TimeoutError) as error:
-        # A broker in an alarm reads nothing, not even this; the socket ends with the process.
-        sys.stderr.write(f"not closed well: {type(error).__name__} {error}\n")
 
 
 # --- words ----------------------------------------------------------------------------------

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import (
+    AMQPError,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+)
 
 from common.clocks import machine_s
 from common.publish.connection import transport_of
@@ -21,6 +26,8 @@ from common.publish.connection import transport_of
 PREFETCH = 500
 # One step of the protocol. The library's own timeouts may lose a Ctrl-C (``asyncio.wait_for``).
 RPC_S = 15.0
+# The library itself waits for two seconds.
+LEAVE_S = 3.0
 # A stream that has something begins to deliver within milliseconds.
 SILENCE_S = 5.0
 # The newest messages come together; on a busy broker with pauses.
@@ -99,8 +106,10 @@ async def reading(
         raise NoStream(f"{queue} is no stream queue: {error}") from error
     finally:
         if not channel.is_closed:
-            async with asyncio.timeout(RPC_S):
-                await channel.close(None)
+            # A broker in an alarm reads nothing, not even this: who was interrupted stays interrupted.
+            with suppress(AMQPError, ChannelInvalidStateError, OSError):
+                async with asyncio.timeout(LEAVE_S):
+                    await channel.close(None)
 
 
 async def oldest(connection: AbstractConnection, queue: str) -> DeliveredMessage | None:

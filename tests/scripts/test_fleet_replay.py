@@ -16,6 +16,8 @@ from common.model.events import Candle
 from common.publish.pipeline import Pipeline
 from common.publish.topology import EVENTS, declare
 from scripts.engines import RabbitServer
+from scripts.fleet.replaying import SOURCE
+from scripts.fleet.streamqueue import reading
 from scripts.fleet.times import iso
 from tests.publish.broker import backend, depth, read
 from tests.publish.examples import MINUTE_MS, START_MS, candle
@@ -204,11 +206,11 @@ async def test_interrupted_it_tells_how_far_it_came(own_rabbit: RabbitServer) ->
     with own_rabbit.vhost() as url:
         await publish(url, [candle(f"S{n}", bar) for bar in range(10) for n in range(1000)])
         arguments = ("replay", "--from", minute(0), "--queue", "mine", "--create")
-        # Nothing is taken meanwhile: it cannot be through before it is told to stop.
+        # Nothing is taken meanwhile, not even a goodbye: it cannot be through before it is told to stop.
         watermark = "set_vm_memory_high_watermark"
         await asyncio.to_thread(own_rabbit.ctl, watermark, "absolute", "1MB")
         async with running("scripts.fleet", *arguments, env={"RABBIT_URL": url}) as process:
-            await until_there(url, "mine")
+            await until_blocked(own_rabbit)
             process.signal(signal.SIGINT)
             assert await process.ended() == 130
         await asyncio.to_thread(own_rabbit.ctl, watermark, "0.4")
@@ -219,11 +221,39 @@ async def test_interrupted_it_tells_how_far_it_came(own_rabbit: RabbitServer) ->
         assert json.loads(told.stdout)["replayed"] == 10_000
 
 
-async def until_there(url: str, queue: str) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await depth(url, queue)
-            except aio_pika.exceptions.ChannelNotFoundEntity:
-                continue
-            return
+async def test_who_is_interrupted_while_the_broker_reads_nothing_is_interrupted(
+    own_rabbit: RabbitServer,
+) -> None:
+    """And not told that the broker is gone, when a goodbye to it is not answered."""
+    with own_rabbit.vhost() as url:
+        await publish(url, [candle("S", 0)])
+        watermark = "set_vm_memory_high_watermark"
+        await asyncio.to_thread(own_rabbit.ctl, watermark, "absolute", "1MB")
+        connection = await aio_pika.connect(url)
+        begun = asyncio.Event()
+
+        async def read() -> None:
+            async with reading(connection, SOURCE, "first"):
+                channel = await connection.channel(publisher_confirms=False)
+                await channel.default_exchange.publish(aio_pika.Message(b""), "nobody")
+                begun.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(read())
+        await begun.wait()
+        await until_blocked(own_rabbit)
+        task.cancel()
+        async with asyncio.timeout(10):
+            await asyncio.wait({task})
+        assert task.cancelled()
+        await asyncio.to_thread(own_rabbit.ctl, watermark, "0.4")
+        await connection.close()
+
+
+async def until_blocked(rabbit: RabbitServer) -> None:
+    """The broker reads nothing more of somebody who has published in an alarm."""
+    async with asyncio.timeout(40):
+        while "blocked" not in await asyncio.to_thread(
+            rabbit.ctl, "list_connections", "--no-table-headers", "state"
+        ):
+            continue
