@@ -73,20 +73,7 @@ class UserWorker(Worker[OwnedAccount]):
         self._means = (
             None
             if self._vault is None
-            else Means(
-                self._accounts,
-                self._vault,
-                Breaker(self._redis, self._keys),
-                Ledgers(self._redis, self._keys),
-                Inquirer(self._rest, clocks),
-                clocks,
-                self._sockets,
-                listings,
-                settings.account_reconcile_s,
-                settings.market_clock.speed,
-                self._mirror,
-                on_paper(settings.paper_ws),
-            )
+            else self._make_means(settings, self._vault, clocks, listings)
         )
         handler = AccountCommands(
             self._accounts,
@@ -110,6 +97,24 @@ class UserWorker(Worker[OwnedAccount]):
         self._runners: dict[Shard, OwnedAccount] = {}
         # Where an account was opened last: its name alone is asked for.
         self._places: dict[str, Shard] = {}
+
+    def _make_means(
+        self, settings: Settings, vault: Vault, clocks: Clocks, listings: Learning
+    ) -> Means:
+        return Means(
+            self._accounts,
+            vault,
+            Breaker(self._redis, self._keys),
+            Ledgers(self._redis, self._keys),
+            Inquirer(self._rest, clocks),
+            clocks,
+            self._sockets,
+            listings,
+            settings.account_reconcile_s,
+            settings.market_clock.speed,
+            self._mirror,
+            on_paper(settings.paper_ws),
+        )
 
     def _spender(self) -> Spending:
         """Accounts are opened by the thousand, and an early answer is worth nothing to them."""
