@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NoReturn, TypeVar
 
 import aio_pika
@@ -80,7 +81,9 @@ class _Remembering(TransportFactory):
 
     def abort(self) -> None:
         if self._writer is not None:
-            self._writer.transport.abort()
+            # On Python's own loop this fails for what has closed itself after it had sent the rest.
+            with suppress(AttributeError):
+                self._writer.transport.abort()
 
 
 class Link:
@@ -144,15 +147,8 @@ class Link:
             await asyncio.sleep(self._backoff.next_s())
 
     async def _one_life(self) -> NoReturn:
-        connection = aio_pika.Connection(self._url)
-        factory = _Remembering(secure=self._url.scheme == "amqps")
-        connection.kwargs["transport_factory"] = factory
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await connection.connect()
+        async with connected(self._url) as connection:
             await self._live(connection)
-        finally:
-            await _hang_up(connection, factory)
 
     async def _live(self, connection: AbstractConnection) -> NoReturn:
         ended = transport_of(connection).closing
@@ -166,6 +162,36 @@ class Link:
             # Why the life ended says more than that the connection did.
             life.result()
         raise ConnectionError(_why(ended))
+
+
+@asynccontextmanager
+async def connected(url: URL) -> AsyncIterator[AbstractConnection]:
+    """An open connection, that is closed within seconds whatever the broker does.
+
+    Raises:
+        AMQPError, OSError: it does not open; a TimeoutError within ``CONNECT_TIMEOUT_S``.
+    """
+    connection = aio_pika.Connection(url)
+    factory = _Remembering(secure=url.scheme == "amqps")
+    connection.kwargs["transport_factory"] = factory
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await connection.connect()
+        yield connection
+    finally:
+        await _hang_up(connection, factory)
+
+
+async def _hang_up(connection: AbstractConnection, factory: _Remembering) -> None:
+    # Cancelled instead, the library would still wait until the broker has read everything.
+    limit = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, factory.abort)
+    try:
+        await connection.close(ConnectionError)
+    except (AMQPError, OSError) as error:
+        logger.bind(reason=f"{type(error).__name__}: {error}").debug("broker link not closed well")
+    finally:
+        limit.cancel()
+        factory.abort()
 
 
 def _why(ended: asyncio.Future[None]) -> str:
@@ -208,13 +234,3 @@ async def watch_blocked(transport: Transport, on_change: Callable[[bool], None])
             await transport.ready()
             on_change(False)
         await asyncio.sleep(BLOCKED_POLL_S)
-
-
-async def _hang_up(connection: AbstractConnection, factory: _Remembering) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await connection.close(ConnectionError)
-    except (AMQPError, OSError, TimeoutError) as error:
-        logger.bind(reason=f"{type(error).__name__}: {error}").debug("broker link not closed well")
-    finally:
-        factory.abort()

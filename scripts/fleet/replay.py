@@ -6,20 +6,20 @@ import asyncio
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from contextlib import suppress
 
-import aio_pika
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
+from yarl import URL
 
+from common.clocks import MarketClock
 from common.exchanges.registry import EXCHANGES
 from common.model.intervals import INTERVALS
 from common.model.streams import MARKETS
-from common.publish.connection import CONNECT_TIMEOUT_S
+from common.publish.connection import connected
 from config.settings import Settings
 from scripts.fleet.command import Command, NoAnswer, WrongQuestion, as_json, of_fleet
 from scripts.fleet.replaying import SOURCE, Refused, Span, Summary, copy
-from scripts.fleet.streamqueue import LEAVE_S, NoStream, WentSilent
+from scripts.fleet.streamqueue import NoStream, WentSilent
 from scripts.fleet.times import FORMS, iso, read_length, read_time
 
 # What our client lets through; names with amq. are RabbitMQ's own.
@@ -38,32 +38,35 @@ async def _replay(asked: Namespace, settings: Settings) -> str:
     span, late_ms = _span(asked, settings.market_clock.now_ms()), _late_ms(asked)
     summary = Summary(asked.queue, span.from_ms, span.to_ms)
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            connection = await aio_pika.connect(settings.rabbit_url.reveal())
-    except (AMQPError, OSError, TimeoutError) as error:
+        async with connected(URL(settings.rabbit_url.reveal())) as connection:
+            clock = settings.market_clock
+            await _copied(connection, span, late_ms, summary, clock, create=asked.create)
+    except (AMQPError, OSError) as error:
         raise NoAnswer(
             f"RabbitMQ at {settings.rabbit_url} does not answer: {type(error).__name__} {error}"
         ) from error
-    try:
-        await copy(connection, span, late_ms, summary, settings.market_clock, create=asked.create)
-    except (AMQPError, OSError, NoStream, WentSilent, Refused) as error:
-        raise NoAnswer(_trouble(error, summary)) from error
-    except asyncio.CancelledError:
-        sys.stderr.write(f"interrupted: {summary.text()}")
-        raise
-    finally:
-        await _hang_up(connection)
     told = as_json(summary) if asked.json else summary.text()
     if not summary.replayed:
         raise NoAnswer(_nothing(summary), told if asked.json else "")
     return told
 
 
-async def _hang_up(connection: AbstractConnection) -> None:
-    # A broker in an alarm reads nothing, not even this; the socket ends with the process.
-    with suppress(AMQPError, OSError):
-        async with asyncio.timeout(LEAVE_S):
-            await connection.close()
+async def _copied(
+    connection: AbstractConnection,
+    span: Span,
+    late_ms: int | None,
+    summary: Summary,
+    clock: MarketClock,
+    *,
+    create: bool,
+) -> None:
+    try:
+        await copy(connection, span, late_ms, summary, clock, create=create)
+    except (AMQPError, OSError, NoStream, WentSilent, Refused) as error:
+        raise NoAnswer(_trouble(error, summary)) from error
+    except asyncio.CancelledError:
+        sys.stderr.write(f"interrupted: {summary.text()}")
+        raise
 
 
 # --- words ----------------------------------------------------------------------------------

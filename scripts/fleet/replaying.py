@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Collection, Iterable
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -144,22 +145,23 @@ async def copy(
     machine_ago_s = clock.machine_delay_s(clock.now_ms() - span.from_ms)
     since_s = wall_ms() / 1000 - machine_ago_s - EARLIER_S
     told_s = machine_s()
-    async for batch in batches(connection, SOURCE, since_s, last):
-        bars = [_bar(message) for message in batch]
-        chosen = [
-            (message, bar)
-            for message, bar in zip(batch, bars, strict=True)
-            if bar is not None and span.takes(bar)
-        ]
-        await _publish(target, summary.queue, [message for message, _ in chosen])
-        summary.read += len(batch)
-        summary.unreadable += bars.count(None)
-        summary.note(bar for _, bar in chosen)
-        if machine_s() - told_s > TELL_EVERY_S:
-            told_s = machine_s()
-            sys.stderr.write(f"{summary.replayed} replayed, {summary.read} read\n")
-        if late_ms is not None and any(b and b.end_ms > span.to_ms + late_ms for b in bars):
-            return
+    async with aclosing(batches(connection, SOURCE, since_s, last)) as read:
+        async for batch in read:
+            bars = [_bar(message) for message in batch]
+            chosen = [
+                (message, bar)
+                for message, bar in zip(batch, bars, strict=True)
+                if bar is not None and span.takes(bar)
+            ]
+            await _publish(target, summary.queue, [message for message, _ in chosen])
+            summary.read += len(batch)
+            summary.unreadable += bars.count(None)
+            summary.note(bar for _, bar in chosen)
+            if machine_s() - told_s > TELL_EVERY_S:
+                told_s = machine_s()
+                sys.stderr.write(f"{summary.replayed} replayed, {summary.read} read\n")
+            if late_ms is not None and any(b and b.end_ms > span.to_ms + late_ms for b in bars):
+                return
 
 
 # --- where it goes --------------------------------------------------------------------------

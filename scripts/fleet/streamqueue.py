@@ -7,7 +7,7 @@ there are RabbitMQ tells late, so the end is looked up first: the newest offset 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -134,7 +134,7 @@ async def newest_offset(connection: AbstractConnection, queue: str) -> int:
 
 async def batches(
     connection: AbstractConnection, queue: str, since_s: float, last: int
-) -> AsyncIterator[Batch]:
+) -> AsyncGenerator[Batch, None]:
     """What arrived since a time (wall seconds, by the broker's clock) up to the offset ``last``.
 
     A batch is acknowledged when the next one is asked for. Some older messages may come first.

@@ -10,6 +10,8 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from scripts.engines import RabbitServer
+
 
 @asynccontextmanager
 async def backend(url: str) -> AsyncIterator[AbstractChannel]:
@@ -59,3 +61,15 @@ async def depth(url: str, queue: str) -> int:
     async with backend(url) as channel:
         declared = await channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
+
+
+@asynccontextmanager
+async def alarm(rabbit: RabbitServer) -> AsyncIterator[None]:
+    """The broker's memory alarm: it reads nothing more of a connection that publishes."""
+    watermark = "set_vm_memory_high_watermark"
+    await asyncio.to_thread(rabbit.ctl, watermark, "absolute", "1MB")
+    try:
+        yield
+    finally:
+        # The broker is one for all tests.
+        await asyncio.to_thread(rabbit.ctl, watermark, "0.4")

@@ -6,12 +6,15 @@ import asyncio
 from collections import defaultdict
 
 import pytest
+from aio_pika import Message
+from aio_pika.abc import AbstractConnection
 
 from common.clocks import machine_s
 from common.model.events import Candle
+from common.publish.connection import Link, within
 from common.publish.pipeline import Pipeline
 from scripts.engines import RabbitServer
-from tests.publish.broker import backend, depth, read
+from tests.publish.broker import alarm, backend, depth, read
 from tests.publish.examples import candle, ticker
 from tests.publish.test_commands import ASKED, Desired, call, serving
 from tests.publish.test_pipeline import Outcomes, running
@@ -102,19 +105,18 @@ async def test_a_broker_in_a_memory_alarm_holds_nobody_up_and_nothing_grows(
         assert await pipeline.flush(10)
         market = Market(pipeline)
         life = asyncio.create_task(market.run())
-        await asyncio.to_thread(own_rabbit.ctl, "set_vm_memory_high_watermark", "absolute", "1MB")
-        try:
-            await until(lambda: pipeline.stats["blocked"])
-            await until(lambda: int(pipeline.stats["refused"] or 0) > 100)
-            stats = pipeline.stats
-            assert stats["connected"] is True
-            assert stats["unconfirmed"] == 300
-            assert int(stats["latest_pending"] or 0) <= len(SYMBOLS)
-            assert int(stats["conflated"] or 0) > 0
-        finally:
-            life.cancel()
-            await asyncio.wait((life,))
-            await asyncio.to_thread(own_rabbit.ctl, "set_vm_memory_high_watermark", "0.4")
+        async with alarm(own_rabbit):
+            try:
+                await until(lambda: pipeline.stats["blocked"])
+                await until(lambda: int(pipeline.stats["refused"] or 0) > 100)
+                stats = pipeline.stats
+                assert stats["connected"] is True
+                assert stats["unconfirmed"] == 300
+                assert int(stats["latest_pending"] or 0) <= len(SYMBOLS)
+                assert int(stats["conflated"] or 0) > 0
+            finally:
+                life.cancel()
+                await asyncio.wait((life,))
         assert await pipeline.flush(30)
         stats = pipeline.stats
         assert (stats["blocked"], stats["blocked_times"], stats["reconnects"]) == (False, 1, 0)
@@ -130,12 +132,32 @@ async def test_a_broker_in_a_memory_alarm_holds_nobody_up_and_nothing_grows(
 
 async def test_a_blocked_broker_can_be_left(own_rabbit: RabbitServer, own_rabbit_url: str) -> None:
     async with running(own_rabbit_url) as pipeline:
-        await asyncio.to_thread(own_rabbit.ctl, "set_vm_memory_high_watermark", "absolute", "1MB")
-        try:
+        async with alarm(own_rabbit):
             pipeline.publish(candle(), epoch=1, origin="live")
             await until(lambda: pipeline.stats["blocked"])
             assert not await pipeline.flush(0.1)
             async with asyncio.timeout(6):
                 await pipeline.close()
-        finally:
-            await asyncio.to_thread(own_rabbit.ctl, "set_vm_memory_high_watermark", "0.4")
+
+
+async def test_who_leaves_a_blocked_broker_does_not_wait_until_it_has_read_everything(
+    own_rabbit: RabbitServer, own_rabbit_url: str
+) -> None:
+    full = asyncio.Event()
+
+    async def life(connection: AbstractConnection) -> None:
+        channel = await connection.channel(publisher_confirms=False)
+        while True:
+            sending = channel.default_exchange.publish(Message(bytes(1_000_000)), "nobody")
+            try:
+                await within(1, sending)
+            except TimeoutError:
+                full.set()
+                await asyncio.Event().wait()
+
+    async with alarm(own_rabbit):
+        link = Link(own_rabbit_url, life, name="test")
+        link.start()
+        await full.wait()
+        async with asyncio.timeout(6):
+            await link.close()

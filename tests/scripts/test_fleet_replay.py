@@ -10,16 +10,18 @@ from typing import Any
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from yarl import URL
 
 from common.model.events import Candle
+from common.publish.connection import connected
 from common.publish.pipeline import Pipeline
 from common.publish.topology import EVENTS, declare
 from scripts.engines import RabbitServer
 from scripts.fleet.replaying import SOURCE
 from scripts.fleet.streamqueue import reading
 from scripts.fleet.times import iso
-from tests.publish.broker import backend, depth, read
+from tests.publish.broker import alarm, backend, depth, read
 from tests.publish.examples import MINUTE_MS, START_MS, candle
 from tests.scripts.test_fleet_cli import fleet
 from tests.workers.processes import running
@@ -207,13 +209,13 @@ async def test_interrupted_it_tells_how_far_it_came(own_rabbit: RabbitServer) ->
         await publish(url, [candle(f"S{n}", bar) for bar in range(10) for n in range(1000)])
         arguments = ("replay", "--from", minute(0), "--queue", "mine", "--create")
         # Nothing is taken meanwhile, not even a goodbye: it cannot be through before it is told to stop.
-        watermark = "set_vm_memory_high_watermark"
-        await asyncio.to_thread(own_rabbit.ctl, watermark, "absolute", "1MB")
-        async with running("scripts.fleet", *arguments, env={"RABBIT_URL": url}) as process:
+        async with (
+            alarm(own_rabbit),
+            running("scripts.fleet", *arguments, env={"RABBIT_URL": url}) as process,
+        ):
             await until_blocked(own_rabbit)
             process.signal(signal.SIGINT)
             assert await process.ended() == 130
-        await asyncio.to_thread(own_rabbit.ctl, watermark, "0.4")
         assert process.text[-1].startswith("interrupted: ")
         assert "Traceback" not in "\n".join(process.text)
         again = ("--from", minute(0), "--queue", "whole", "--create", "--json")
@@ -227,27 +229,23 @@ async def test_who_is_interrupted_while_the_broker_reads_nothing_is_interrupted(
     """And not told that the broker is gone, when a goodbye to it is not answered."""
     with own_rabbit.vhost() as url:
         await publish(url, [candle("S", 0)])
-        watermark = "set_vm_memory_high_watermark"
-        await asyncio.to_thread(own_rabbit.ctl, watermark, "absolute", "1MB")
-        connection = await aio_pika.connect(url)
         begun = asyncio.Event()
 
-        async def read() -> None:
+        async def read(connection: AbstractConnection) -> None:
             async with reading(connection, SOURCE, "first"):
                 channel = await connection.channel(publisher_confirms=False)
                 await channel.default_exchange.publish(aio_pika.Message(b""), "nobody")
                 begun.set()
                 await asyncio.Event().wait()
 
-        task = asyncio.create_task(read())
-        await begun.wait()
-        await until_blocked(own_rabbit)
-        task.cancel()
-        async with asyncio.timeout(10):
-            await asyncio.wait({task})
-        assert task.cancelled()
-        await asyncio.to_thread(own_rabbit.ctl, watermark, "0.4")
-        await connection.close()
+        async with alarm(own_rabbit), connected(URL(url)) as connection:
+            task = asyncio.create_task(read(connection))
+            await begun.wait()
+            await until_blocked(own_rabbit)
+            task.cancel()
+            async with asyncio.timeout(10):
+                await asyncio.wait({task})
+            assert task.cancelled()
 
 
 async def until_blocked(rabbit: RabbitServer) -> None:
