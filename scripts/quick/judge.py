@@ -13,10 +13,9 @@ from scripts.quick.compare import Body, compare_recording
 from scripts.quick.recording import read_recording
 
 INTERVALS = ("1m", "5m")
-# A candle that closed this long ago, in machine time, must have come: while it runs, and at the end.
-# (Where the exchange does not mark a close, a quiet candle is closed some seconds after its end.)
+# A candle that closed this long ago, in machine time, must have come. (Where the exchange does not mark
+# a close, a quiet candle is closed some seconds after its end, and the machine may be a busy one.)
 SETTLED_S = 15.0
-SETTLED_AT_END_S = 8.0
 
 
 class Judge:
@@ -56,9 +55,9 @@ class Judge:
                 found.setdefault((row["exchange"], row["market"]), []).append(row["symbol"])
         return found
 
-    async def judge(self, arrivals: Arrivals, settled_s: float) -> None:
+    async def judge(self, arrivals: Arrivals) -> None:
         """Hold what came against the truth, as far as it is old enough."""
-        settled_ms = self._clock.now_ms() - int(settled_s * self._clock.speed * 1000)
+        settled_ms = self._clock.now_ms() - int(SETTLED_S * self._clock.speed * 1000)
         markets = await self.markets()
         for (exchange, market), symbols in markets.items():
             place = arrivals.place(exchange, market)

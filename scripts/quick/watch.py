@@ -17,7 +17,7 @@ from scripts.quick.account_verdict import AccountVerdict
 from scripts.quick.accounts import Accounts
 from scripts.quick.arrivals import Arrivals, listening
 from scripts.quick.exchanges import Exchanges
-from scripts.quick.judge import SETTLED_AT_END_S, SETTLED_S, Judge, judge_recording
+from scripts.quick.judge import Judge, judge_recording
 from scripts.quick.screen import Screen
 from scripts.quick.stack import Stack
 
@@ -128,7 +128,7 @@ class Watch:
                 if await self._is_played(judge, lasted_s):
                     return
             elif verdict.now():
-                await judge.judge(self.arrivals, SETTLED_S)
+                await judge.judge(self.arrivals)
             if health.now():
                 await judge.ask_health()
                 if judge.up_ms is not None and not trading:
@@ -166,7 +166,7 @@ class Watch:
             place = (played["exchange"], played["market"])
             judge_recording(self.arrivals, self._plan.recording, *place)
             return
-        await judge.judge(self.arrivals, SETTLED_AT_END_S)
+        await judge.judge(self.arrivals)
         if judge.up_ms is None:
             reasons = "; ".join(judge.health.get("reasons", [])[:3])
             self.problems.append(f"the fleet never said that all of it flows: {reasons}")
