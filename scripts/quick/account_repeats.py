@@ -22,9 +22,11 @@ KNOWN_TO_SOME: Mapping[str, frozenset[str]] = {
     }),
     "fill": frozenset({"fee", "feeAsset", "quoteQuantity", "realizedPnl", "liquidation"}),
 }  # fmt: skip
-# Of an order without a limit, which may be asked for by its worth.
 TIMES = frozenset({"eventTime", "orderTime"})
+# Of an order without a limit, which may be asked for by its worth.
 SIZES = frozenset({"quantity", "contracts"})
+# Of a liquidation, whose type some call by that name.
+TYPE = frozenset({"orderType"})
 
 
 def judge_repeat(known: Body, again: Body, *, dated: bool = True) -> tuple[str, bool]:
@@ -33,8 +35,9 @@ def judge_repeat(known: Body, again: Body, *, dated: bool = True) -> tuple[str, 
     ``dated``: everybody who tells of an order knows when it changed.
     """
     optional = KNOWN_TO_SOME.get(known["eventType"], frozenset())
-    if known["eventType"] == "executionReport" and "price" not in known:
-        optional |= SIZES
+    if known["eventType"] == "executionReport":
+        optional |= SIZES if "price" not in known else frozenset()
+        optional |= TYPE if known.get("liquidation") else frozenset()
     gone, more = known.keys() - again.keys(), again.keys() - known.keys()
     wrong = [f"no {name}" for name in sorted(gone - optional)]
     wrong += [f"{name} {again[name]!r} as well" for name in sorted(more - optional)]

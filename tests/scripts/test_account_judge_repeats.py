@@ -111,6 +111,15 @@ def test_the_size_of_an_order_without_a_limit_may_be_known_only_in_the_end() -> 
     assert verdict(messages, about, explains=anything).clean
 
 
+@pytest.mark.parametrize(("liquidation", "wrong"), [(True, 0), (False, 1)])
+def test_of_which_type_a_liquidation_is_only_some_know(*, liquidation: bool, wrong: int) -> None:
+    typed = less("end", liquidation=liquidation, orderType="LIMIT")
+    bare = less("end", "orderType", liquidation=liquidation)
+    for first, again in ((typed, bare), (bare, typed)):
+        messages = [*told(end=first), Told("end", again)]
+        assert verdict(messages, truth(), explains=anything).told_otherwise == wrong
+
+
 def test_when_an_order_was_made_may_not_be_told() -> None:
     """Then it is new when it was first heard of."""
     for created, wrong in (({}, 0), ({"creationTime": T0}, 1)):
