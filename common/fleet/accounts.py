@@ -7,6 +7,7 @@ message that comes again changes nothing. Times are the wall's.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -169,10 +170,11 @@ class Accounts:
         """
         keys = self._keys
         names = [keys.accounts, keys.accounts_version, keys.accounts_life]
-        life, version, *changed = await self._read(names, [self._version])
+        drawn = secrets.token_hex(8)
+        life, version, *changed = await self._read(names, [self._version, drawn])
         if self._is_lost(text(life), text(version)):
             await self._put_back()
-            life, version, *changed = await self._read(names, [""])
+            life, version, *changed = await self._read(names, ["", drawn])
         self._life, self._version = text(life), text(version)
         if changed:
             pairs = changed[0]

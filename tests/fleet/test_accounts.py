@@ -213,6 +213,18 @@ async def test_who_wants_it_is_known_from_the_first_and_not_forgotten_with_redis
     assert await accounts.close("one", "bot-1")
 
 
+async def test_a_loss_is_known_however_soon_accounts_are_kept_again(
+    redis: Redis, keys: Keys, accounts: Accounts
+) -> None:
+    """Also within the millisecond."""
+    lives = set()
+    for _ in range(100):
+        await accounts.all()
+        lives.add(await redis.get(keys.accounts_life))
+        await redis.flushdb()
+    assert len(lives) == 100
+
+
 async def test_what_was_opened_since_is_not_overwritten_by_what_is_put_back(
     redis: Redis, keys: Keys, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
