@@ -48,8 +48,8 @@ class Statements:
         states = [body["state"] for body in self._said[:until]]
         if any(state not in FLOWS for state in states[max(0, before - 1) :]):
             return True
-        # A gap ends by what was missing, whatever flows meanwhile.
-        gaps = [state for state in states if state in ("gap", "recovered")]
+        # A gap from before ends by what was missing, whatever flows meanwhile.
+        gaps = [state for state in states[:before] if state in ("gap", "recovered")]
         return gaps[-1:] == ["gap"]
 
     def longest_flow_ms(self, from_ms: float, to_ms: float) -> float:

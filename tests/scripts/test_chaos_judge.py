@@ -519,6 +519,16 @@ def test_what_was_said_in_time_may_be_taken_back_as_the_candle_comes() -> None:
     assert not Statements(said[1:], mute).so(5_000, 25_000, 40_050)
 
 
+def test_a_gap_that_was_open_when_the_candle_ended_was_said_though_it_flowed_and_ends_before() -> None:
+    said = [
+        {"eventMs": 1_000, "state": "gap"},
+        {"eventMs": 2_000, "state": "live"},
+        {"eventMs": 24_000, "state": "recovered"},
+    ]
+    assert Statements(said, ()).so(5_000, 25_000, 25_500)
+    assert not Statements(said, ()).so(24_500, 44_500, 45_000)
+
+
 @pytest.mark.parametrize("state", ["live", "recovered"])
 def test_who_has_said_that_it_flows_has_said_nothing(state: str) -> None:
     assert late().said(state, end_s(5)).judge().unsaid > 0
