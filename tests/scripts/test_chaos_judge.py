@@ -519,7 +519,9 @@ def test_what_was_said_in_time_may_be_taken_back_as_the_candle_comes() -> None:
     assert not Statements(said[1:], mute).so(5_000, 25_000, 40_050)
 
 
-def test_a_gap_that_was_open_when_the_candle_ended_was_said_though_it_flowed_and_ends_before() -> None:
+def test_a_gap_that_was_open_when_the_candle_ended_was_said_though_it_flowed_and_ends_before() -> (
+    None
+):
     said = [
         {"eventMs": 1_000, "state": "gap"},
         {"eventMs": 2_000, "state": "live"},
