@@ -2,7 +2,7 @@
 
 The protocol is a ``Conversation`` of the exchange's; here are the socket, the pace, and the judgement of
 silence. A socket that answers nothing is given up; so is an account on it that is not opened in time. A
-frame alone proves nothing: what counts is a word on an account, or an answer to a probe.
+frame alone proves nothing: what counts is an answer to a probe, or a word on the only account there is.
 """
 
 from __future__ import annotations
@@ -210,7 +210,9 @@ class PrivateConnection:
                 self._end = self._end or EXPIRED
                 self._wake.set()
             return
-        if not isinstance(what, Unreadable | Denied):
+        # Of several accounts any may have been ended without a word, whatever is told of the others.
+        is_word = len(self._lines) == 1 and not isinstance(what, Unreadable | Denied)
+        if is_word or isinstance(what, Alive):
             self._proved_s, self._probed_s = machine_s(), None
         if isinstance(what, Alive):
             return

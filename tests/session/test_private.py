@@ -317,6 +317,24 @@ async def test_what_is_told_is_a_sign_of_life_too() -> None:
 
 
 @virtual_time
+async def test_what_is_told_of_one_is_no_sign_of_life_of_another() -> None:
+    """The exchange may have ended that one without a word; asked, it says which there are."""
+    async with open_stage("a", "b") as (stage, (a, b)):
+        for _ in range(10):
+            stage.wire.say(b"told a", b"alive")
+            await asyncio.sleep(20.0)
+        assert "probe" not in stage.wire.texts(), "answered all the while"
+        for second in range(40):
+            stage.wire.say(b"told a")
+            if second == 15:
+                stage.wire.say(b"alive")
+            await asyncio.sleep(1.0)
+        assert stage.wire.texts().count("probe") == 1
+        assert not a.ended
+        assert not b.ended
+
+
+@virtual_time
 async def test_all_lines_end_with_the_socket_and_say_why() -> None:
     async with open_stage("a", "b") as (stage, lines):
         waiting = Line("c")
