@@ -158,6 +158,10 @@ async def some_orders(owner: Owner, count: int) -> list[str]:
         order = await owner.place(market, SIZES[market], PRICE)
         await owner.do("fill", market, order=order["order"])
         ids.append(order["orderId"])
+        # Ids go by the time, and within a millisecond by the market.
+        filled_ms = owner.now_ms()
+        while owner.now_ms() == filled_ms:
+            continue
     return ids
 
 
