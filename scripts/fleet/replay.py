@@ -6,12 +6,11 @@ import asyncio
 import re
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Awaitable
 
-from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
 from yarl import URL
 
-from common.clocks import MarketClock
 from common.exchanges.registry import EXCHANGES
 from common.model.intervals import INTERVALS
 from common.model.streams import MARKETS
@@ -40,7 +39,8 @@ async def _replay(asked: Namespace, settings: Settings) -> str:
     try:
         async with connected(URL(settings.rabbit_url.reveal())) as connection:
             clock = settings.market_clock
-            await _copied(connection, span, late_ms, summary, clock, create=asked.create)
+            copying = copy(connection, span, late_ms, summary, clock, create=asked.create)
+            await _copied(copying, summary)
     except (AMQPError, OSError) as error:
         raise NoAnswer(
             f"RabbitMQ at {settings.rabbit_url} does not answer: {type(error).__name__} {error}"
@@ -51,17 +51,10 @@ async def _replay(asked: Namespace, settings: Settings) -> str:
     return told
 
 
-async def _copied(
-    connection: AbstractConnection,
-    span: Span,
-    late_ms: int | None,
-    summary: Summary,
-    clock: MarketClock,
-    *,
-    create: bool,
-) -> None:
+async def _copied(copying: Awaitable[None], summary: Summary) -> None:
+    """Copy; whatever ends it early is told with how far it came."""
     try:
-        await copy(connection, span, late_ms, summary, clock, create=create)
+        await copying
     except (AMQPError, OSError, NoStream, WentSilent, Refused) as error:
         raise NoAnswer(_trouble(error, summary)) from error
     except asyncio.CancelledError:

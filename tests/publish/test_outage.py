@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractConnection
 
 from common.clocks import machine_s
 from common.model.events import Candle
-from common.publish.connection import Link, within
+from common.publish.connection import CLOSE_TIMEOUT_S, Link, within
 from common.publish.pipeline import Pipeline
 from scripts.engines import RabbitServer
 from tests.publish.broker import alarm, backend, depth, read
@@ -144,8 +144,10 @@ async def test_who_leaves_a_blocked_broker_does_not_wait_until_it_has_read_every
     own_rabbit: RabbitServer, own_rabbit_url: str
 ) -> None:
     full = asyncio.Event()
+    held: list[AbstractConnection] = []
 
     async def life(connection: AbstractConnection) -> None:
+        held.append(connection)
         channel = await connection.channel(publisher_confirms=False)
         while True:
             sending = channel.default_exchange.publish(Message(bytes(1_000_000)), "nobody")
@@ -159,5 +161,7 @@ async def test_who_leaves_a_blocked_broker_does_not_wait_until_it_has_read_every
         link = Link(own_rabbit_url, life, name="test")
         link.start()
         await full.wait()
-        async with asyncio.timeout(6):
+        assert not held[0].is_closed
+        async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
             await link.close()
+    assert [connection.is_closed for connection in held] == [True]
