@@ -42,8 +42,10 @@ local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
+-- In microseconds: two calls never share one, whatever has been lost between them.
 local function above(last)
-  return math.max(tonumber(last) + 1, now_ms())
+  local time = redis.call('TIME')
+  return math.max(tonumber(last) + 1, time[1] * 1000000 + time[2])
 end
 local function digits(number)
   return string.format('%.0f', number)

@@ -34,7 +34,7 @@ class OnRedis(RuleBasedStateMachine):
     async def _until_clock_is_past(self, epoch: int) -> None:
         while True:
             seconds, micros = await self.redis.time()
-            if int(seconds) * 1000 + int(micros) // 1000 > epoch:
+            if int(seconds) * 1_000_000 + int(micros) > epoch:
                 return
 
 
