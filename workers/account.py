@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -115,10 +116,14 @@ class AccountLife:
         self._line = line
         try:
             await teller.take(told)
-            chores = Chores(self._venue, teller, url, credentials, self._means.reconcile_s)
-            await self._flow(teller, line, chores)
+            await self._flow(teller, line, self._chores(teller, url, credentials))
         finally:
             self._means.sockets.leave(line)
+
+    def _chores(self, teller: Teller, url: str, credentials: Credentials) -> Chores:
+        means, venue = self._means, self._venue
+        crowd = partial(means.sockets.accounts, venue)
+        return Chores(venue, teller, url, credentials, means.reconcile_s, crowd)
 
     def _credentials(self) -> Credentials:
         """Opened here, and nowhere else."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from loguru import logger
 
@@ -20,6 +20,8 @@ BALANCES_S = 2.0
 SOON_S = 5.0
 # What could not be asked, and ends nothing.
 AGAIN_S = 30.0
+# So often one worker asks of all accounts of a place whether they are streamed still.
+PROOFS_PER_S = 1.0
 
 
 class Chores:
@@ -32,14 +34,22 @@ class Chores:
         teller: asks, and tells.
         url, credentials: what was opened, and with what.
         reconcile_s: how often it is compared with REST.
+        crowd: tells how many accounts this worker has at that place.
     """
 
     def __init__(
-        self, venue: Venue, teller: Teller, url: str, credentials: Credentials, reconcile_s: float
+        self,
+        venue: Venue,
+        teller: Teller,
+        url: str,
+        credentials: Credentials,
+        reconcile_s: float,
+        crowd: Callable[[], int],
     ) -> None:
         self._venue, self._teller = venue, teller
         self._url, self._credentials = url, credentials
         self._every_s = reconcile_s
+        self._crowd = crowd
         self._rules = venue.private.markets[venue.market]
         # When each is due, in machine seconds.
         self._reconcile_s = machine_s() + self._beat_s()
@@ -72,8 +82,12 @@ class Chores:
         self._changed.set()
 
     def _plan_keeping(self) -> None:
-        if self._rules.keep_s is not None and self._venue.private.keep is not None:
-            self._keep_s = machine_s() + self._rules.keep_s * random.uniform(0.8, 1.0)
+        keep_s, proof_s = self._rules.keep_s, self._rules.proof_s
+        if keep_s is None or self._venue.private.keep is None:
+            return
+        if proof_s is not None:
+            keep_s = min(keep_s, max(proof_s, self._crowd() / PROOFS_PER_S))
+        self._keep_s = machine_s() + keep_s * random.uniform(0.8, 1.0)
 
     def _beat_s(self) -> float:
         return self._every_s * random.uniform(0.75, 1.25)

@@ -170,6 +170,8 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
         probe_s: without a word for this long, a sign of life is asked for (machine seconds).
         answer_s: what is asked on the socket is answered by then.
         keep_s: how often what was opened has to be kept alive (``Private.keep``).
+        proof_s: how often ``Private.keep`` is asked beyond that, because the socket cannot be asked whether
+            the account is streamed still; in a crowd more seldom. None: the socket's probe tells.
         streams_balances: whether the socket tells them; where not, they are asked for: after what an
             order did, and on a beat.
         lists_all: whether orders and trades are listed of all symbols at once; where not, an order in a
@@ -196,6 +198,7 @@ class PrivateRules(Struct, frozen=True, kw_only=True):
     probe_s: float = 30.0
     answer_s: float = 10.0
     keep_s: float | None = None
+    proof_s: float | None = None
     streams_balances: bool = True
     lists_all: bool = True
     fills_apart: bool = False

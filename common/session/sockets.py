@@ -65,6 +65,11 @@ class Sockets:
         if connection is not None:
             connection.leave(line)
 
+    def accounts(self, venue: Venue) -> int:
+        """How many accounts of a place there are on all sockets."""
+        sockets = [some for (name, _), some in self._open.items() if name == venue.name]
+        return sum(one.accounts for some in sockets for one in some)
+
     @property
     def size(self) -> int:
         """How many sockets there are, those that are being dialled included."""

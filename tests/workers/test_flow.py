@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock
@@ -27,6 +28,7 @@ from workers.chores import SOON_S, Chores
 
 RECORD = AccountRecord("a1", "binance", "spot", "", "")
 VENUE = Venue(EXCHANGES["binance"], PRIVATE["binance"], "spot")
+FUTURES = Venue(EXCHANGES["binance"], PRIVATE["binance"], "linear")
 CREDENTIALS = Credentials(Secret("k" * 8), Secret("s" * 8))
 CUT = Outcome("closed", "transient", "1006")
 ORDER = OrderTold(symbol="BTCUSDT", order_id="1", status="NEW", raw_status="NEW", time_ms=1)
@@ -61,7 +63,7 @@ def flow(teller: Teller, line: Line, reconcile_s: float = 600.0) -> asyncio.Task
     means: Any = SimpleNamespace(venue=lambda _: VENUE, breaker=None)
     life = AccountLife(RECORD, means, SimpleNamespace())  # type: ignore[arg-type]
     of_ours: Any = teller
-    chores = Chores(VENUE, of_ours, "wss://socket", CREDENTIALS, reconcile_s)
+    chores = Chores(VENUE, of_ours, "wss://socket", CREDENTIALS, reconcile_s, lambda: 1)
     return asyncio.create_task(life._flow(of_ours, line, chores))
 
 
@@ -129,3 +131,26 @@ async def test_what_was_not_understood_while_rest_was_asked_is_asked_for_after_t
     line.end(CUT)
     with pytest.raises(LineEnded):
         await task
+
+
+@pytest.mark.parametrize(
+    ("crowd", "every_s"), [(1, 30.0), (30, 30.0), (1000, 1000.0), (9000, 1500.0)]
+)
+@virtual_time
+async def test_where_the_socket_cannot_be_asked_its_access_is_proved_by_rest(
+    crowd: int, every_s: float
+) -> None:
+    asked_s: list[float] = []
+
+    async def ask(inquiry: Any) -> None:
+        assert next(inquiry).method == "PUT"
+        asked_s.append(machine_s())
+
+    teller: Any = SimpleNamespace(owed_in_s=None, ask=ask)
+    chores = Chores(FUTURES, teller, "wss://socket", CREDENTIALS, 1e9, lambda: crowd)
+    began_s, task = machine_s(), asyncio.create_task(chores.run())
+    await asyncio.sleep(10 * every_s)
+    task.cancel()
+    waits_s = [after - before for before, after in pairwise([began_s, *asked_s])]
+    assert len(waits_s) >= 10
+    assert all(0.8 * every_s <= wait_s <= every_s + 0.1 for wait_s in waits_s)

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.engines
 SERVED = ("binance", "bitget", "bybit", "okx", "coinbase", "kucoin")
 # Where accounts are of several kinds.
 MODES = {"bitget": ("unified", "classic"), "kucoin": ("", "unified")}
+# Where access may end and the socket stays; with the others it lasts as long as its socket.
+APART = ("binance", "bitget")
 
 
 async def disagreement(
@@ -90,6 +92,21 @@ async def test_what_is_told_is_the_truth_whatever_was_not_heard(
         await it.worker("user-1")
         await all_live(it, traders, times=2)
         assert await all_trade(it, traders, killed=True) == []
+
+
+async def test_an_access_that_ends_without_a_word_is_noticed_before_anything_is_compared(
+    redis_url: str, rabbit_url: str
+) -> None:
+    async with accounts(redis_url, rabbit_url, ACCOUNT_RECONCILE_S="86400") as it:
+        await it.worker("user-0")
+        traders = [one for exchange in APART for one in await opened(it, exchange)]
+        await all_live(it, traders)
+        for exchange in APART:
+            await it.exchange.control("account/fault", kind="expireAccess", exchange=exchange)
+        await asyncio.gather(*(trader.trade() for trader in traders))
+        await asyncio.gather(*(it.live(one.name, times=2, limit_s=90.0) for one in traders))
+        told = await asyncio.gather(*(disagreement(it, trader) for trader in traders))
+        assert [reason for reasons in told for reason in reasons] == []
 
 
 @pytest.mark.parametrize("exchange", SERVED)

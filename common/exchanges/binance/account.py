@@ -13,8 +13,8 @@ from msgspec import Struct, field
 
 from common.exchanges.answers import told
 from common.exchanges.binance.rest import ERROR, Error
-from common.exchanges.private import Credentials, Hosts, PrivateRules, Trouble
-from common.exchanges.protocol import RestRequest
+from common.exchanges.private import Credentials, Hosts, InquiryFailed, PrivateRules, Trouble
+from common.exchanges.protocol import RestFailure, RestRequest
 from common.exchanges.signing import ed25519_base64, hmac_hex
 from common.exchanges.wire import decoded
 from common.model.streams import Market
@@ -37,6 +37,8 @@ def _futures(rest: str, socket: str, test_socket: str) -> PrivateRules:
         key_kinds=("hmac", "ed25519"),
         lists_all=False,
         keep_s=1500.0,
+        # LIST_SUBSCRIPTIONS knows nothing of listen keys.
+        proof_s=30.0,
         remembers_s=3 * 86400.0,
     )
 
@@ -131,7 +133,14 @@ class _ListenKey(Struct):
     key: str = field(name="listenKey")
 
 
+class _KeptKey(Struct):
+    """COIN-M names none."""
+
+    key: str = field(name="listenKey", default="")
+
+
 _listen_key = msgspec.json.Decoder(_ListenKey)
+_kept_key = msgspec.json.Decoder(_KeptKey)
 _LISTEN_KEYS: Mapping[Market, str] = {
     "linear": "/fapi/v1/listenKey",
     "inverse": "/dapi/v1/listenKey",
@@ -157,10 +166,13 @@ def opening(market: Market, credentials: Credentials) -> Generator[RestRequest, 
 
 
 def keeping(
-    market: Market, credentials: Credentials, _url: str
+    market: Market, credentials: Credentials, url: str
 ) -> Generator[RestRequest, bytes, None]:
-    """The listen key lives on; ``expired`` if it is gone."""
-    yield _listen_key_request(market, credentials, "PUT")
+    """The listen key lives on; ``expired`` if it is gone, also where another has taken its place."""
+    key = decoded(_kept_key, (yield _listen_key_request(market, credentials, "PUT"))).key
+    if key and not url.endswith(f"/{key}"):
+        gone = RestFailure("transient", "the account has another listen key now")
+        raise InquiryFailed(gone, "expired")
 
 
 def _listen_key_request(market: Market, credentials: Credentials, method: str) -> RestRequest:

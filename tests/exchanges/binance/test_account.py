@@ -15,7 +15,7 @@ from common.exchanges.binance.account import (
     signature,
     trouble,
 )
-from common.exchanges.private import Credentials
+from common.exchanges.private import Credentials, InquiryFailed
 from common.exchanges.protocol import RestRequest
 from common.model.secret import Secret
 
@@ -79,7 +79,20 @@ def test_a_listen_key_is_asked_for_with_the_key_alone() -> None:
     with pytest.raises(StopIteration) as found:
         asked.send(b'{"listenKey":"pqia91ma"}')
     assert found.value.value == "wss://fstream.binance.com/private/ws/pqia91ma"
-    assert next(keeping("inverse", ACCOUNT, "")).method == "PUT"
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_ours"),
+    [(b'{"listenKey":"pqia91ma"}', True), (b"{}", True), (b'{"listenKey":"another"}', False)],
+)
+def test_a_listen_key_that_another_has_taken_the_place_of_has_run_out(
+    answer: bytes, *, is_ours: bool
+) -> None:
+    asked = keeping("linear", ACCOUNT, "wss://fstream.binance.com/private/ws/pqia91ma")
+    assert next(asked).method == "PUT"
+    with pytest.raises(StopIteration if is_ours else InquiryFailed) as ended:
+        asked.send(answer)
+    assert is_ours or ended.value.trouble == "expired"
 
 
 def test_an_ed25519_key_signs_as_well() -> None:
