@@ -94,6 +94,7 @@ async def test_what_is_told_is_the_truth_whatever_was_not_heard(
         assert await all_trade(it, traders, killed=True) == []
 
 
+@pytest.mark.timeout(300)
 async def test_an_access_that_ends_without_a_word_is_noticed_before_anything_is_compared(
     redis_url: str, rabbit_url: str
 ) -> None:
