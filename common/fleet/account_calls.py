@@ -84,16 +84,19 @@ return 1
 """
 )
 
-# KEYS: accounts, version, life   ARGV: version known, a life of its own
-# The life is that of the accounts in Redis: another one has lost what the one before knew.
-READ = """
-redis.call('SETNX', KEYS[3], ARGV[2])
+# KEYS: accounts, version, life   ARGV: version known
+# The life is when Redis began to keep accounts: another one has lost what the one before knew.
+READ = (
+    CLOCK_LUA
+    + """
+redis.call('SETNX', KEYS[3], digits(above(0)))
 local version, life = redis.call('GET', KEYS[2]) or '0', redis.call('GET', KEYS[3])
 if version == ARGV[1] then
   return {life, version}
 end
 return {life, version, redis.call('HGETALL', KEYS[1])}
 """
+)
 
 # KEYS: accounts, version, ends, wanted   ARGV: account, record, (who, until in ms)...
 # Answers 1: it was put back; 0: it is there.

@@ -7,7 +7,6 @@ message that comes again changes nothing. Times are the wall's.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -170,11 +169,10 @@ class Accounts:
         """
         keys = self._keys
         names = [keys.accounts, keys.accounts_version, keys.accounts_life]
-        drawn = secrets.token_hex(8)
-        life, version, *changed = await self._read(names, [self._version, drawn])
+        life, version, *changed = await self._read(names, [self._version])
         if self._is_lost(text(life), text(version)):
             await self._put_back()
-            life, version, *changed = await self._read(names, ["", drawn])
+            life, version, *changed = await self._read(names, [""])
         self._life, self._version = text(life), text(version)
         if changed:
             pairs = changed[0]

@@ -21,7 +21,7 @@ key (after the prefix)           type    lives                     holds
 ``waits:<address>``              zset    the longest wait          who waits for what, JSON -> turn, us
 ``accounts``                     hash    while it is wanted        account -> its record, JSON, sealed
 ``accounts:version``             string  for good                  version of the hash above
-``accounts:life``                string  for good                  drawn when accounts are first kept
+``accounts:life``                string  for good                  since when accounts are kept, us
 ``accounts:ends``                zset    as long as its wants      ``<account> <who>`` -> until, ms
 ``account:<account>:wanted``     hash    as long as its wants      who -> until in ms (0: for good)
 ``account:<account>:ledger``     hash    30 days after its use     orders, holdings, how far it is told
