@@ -134,7 +134,7 @@ class _ListenKey(Struct):
 
 
 class _KeptKey(Struct):
-    """COIN-M names none."""
+    """Not every answer names it."""
 
     key: str = field(name="listenKey", default="")
 
@@ -169,8 +169,8 @@ def keeping(
     market: Market, credentials: Credentials, url: str
 ) -> Generator[RestRequest, bytes, None]:
     """The listen key lives on; ``expired`` if it is gone, also where another has taken its place."""
-    key = decoded(_kept_key, (yield _listen_key_request(market, credentials, "PUT"))).key
-    if key and not url.endswith(f"/{key}"):
+    kept = told(_kept_key, (yield _listen_key_request(market, credentials, "PUT")))
+    if kept is not None and kept.key and not url.endswith(f"/{kept.key}"):
         gone = RestFailure("transient", "the account has another listen key now")
         raise InquiryFailed(gone, "expired")
 

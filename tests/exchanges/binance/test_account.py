@@ -83,7 +83,12 @@ def test_a_listen_key_is_asked_for_with_the_key_alone() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "is_ours"),
-    [(b'{"listenKey":"pqia91ma"}', True), (b"{}", True), (b'{"listenKey":"another"}', False)],
+    [
+        (b'{"listenKey":"pqia91ma"}', True),
+        (b"{}", True),
+        (b"", True),
+        (b'{"listenKey":"another"}', False),
+    ],
 )
 def test_a_listen_key_that_another_has_taken_the_place_of_has_run_out(
     answer: bytes, *, is_ours: bool
