@@ -56,7 +56,6 @@ class AnyOrder(OnRedis):
         self.right: dict[Stream, Holder | None] = dict.fromkeys(STREAMS)
         self.accepted: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
         self.epochs: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
-        self.newest = 0
 
     def kept(self, stream: Stream) -> tuple[int, str] | None:
         field = f"{stream.symbol}:{stream.interval}"
@@ -77,7 +76,6 @@ class AnyOrder(OnRedis):
         lease = self.runner.run(self.leases[worker].claim(shard))
         if lease is not None:
             self.held[worker, shard] = lease
-            self.newest = max(self.newest, lease.epoch)
 
     @precondition(lambda self: self.held)
     @rule(pick=picks)
@@ -88,7 +86,6 @@ class AnyOrder(OnRedis):
         renewal = self.runner.run(self.leases[worker].renew([lease]))
         for new in (*renewal.kept, *renewal.retaken):
             self.held[worker, shard] = new
-            self.newest = max(self.newest, new.epoch)
         for stream in STREAMS:
             carried = self.carried.pop((worker, shard, stream), None)
             if carried is not None and not renewal.lost:
@@ -164,7 +161,7 @@ class AnyOrder(OnRedis):
 
     @rule()
     def lose_data(self) -> None:
-        self.lose_everything(self.newest)
+        self.lose_everything()
         self.right = dict.fromkeys(STREAMS)
         self.accepted = dict.fromkeys(STREAMS, 0)
         self.epochs = dict.fromkeys(STREAMS, 0)

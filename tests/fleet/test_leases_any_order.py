@@ -94,7 +94,7 @@ class AnyOrder(OnRedis):
 
     @rule()
     def lose_data(self) -> None:
-        self.lose_everything(max(self.last_epoch.values()))
+        self.lose_everything()
 
     @invariant()
     def redis_knows_at_most_one_owner_and_it_is_the_newest(self) -> None:
