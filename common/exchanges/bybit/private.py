@@ -1,6 +1,6 @@
 """Bybit's private side, as the rest of the house sees it."""
 
-from common.exchanges.bybit import account, inquiries
+from common.exchanges.bybit import account, conversation, inquiries
 from common.exchanges.bybit.parse import ping
 from common.exchanges.private import Private
 
@@ -8,7 +8,7 @@ BYBIT_PRIVATE = Private(
     markets=account.RULES,
     sign=account.sign,
     open=account.opening,
-    converse=account.converse,
+    converse=conversation.converse,
     snapshot=inquiries.snapshot,
     since=inquiries.since,
     order=inquiries.order,

@@ -1,13 +1,13 @@
 """Coinbase's private side, as the rest of the house sees it."""
 
-from common.exchanges.coinbase import account, inquiries
+from common.exchanges.coinbase import account, conversation, inquiries
 from common.exchanges.private import Private
 
 COINBASE_PRIVATE = Private(
     markets=account.RULES,
     sign=account.sign,
     open=account.opening,
-    converse=account.converse,
+    converse=conversation.converse,
     snapshot=inquiries.snapshot,
     since=inquiries.since,
     order=inquiries.order,

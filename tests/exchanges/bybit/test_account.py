@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 
 from common.exchanges.bybit.account import (
     HOSTS,
-    LOGIN_MS,
     RULES,
     TROUBLES,
-    Conversation,
-    converse,
     opening,
     sign,
     trouble,
 )
+from common.exchanges.bybit.conversation import LOGIN_MS, Conversation, converse
 from common.exchanges.bybit.describe import BUDGETS
 from common.exchanges.bybit.private import BYBIT_PRIVATE
 from common.exchanges.private import (

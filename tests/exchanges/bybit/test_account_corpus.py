@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from common.exchanges.bybit.account import converse
+from common.exchanges.bybit.conversation import converse
 from common.exchanges.bybit.inquiries import since, snapshot
 from common.exchanges.bybit.rows import STATUSES
 from common.exchanges.bybit.told import told

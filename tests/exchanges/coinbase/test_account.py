@@ -26,13 +26,12 @@ from hypothesis import strategies as st
 from common.exchanges.coinbase import account
 from common.exchanges.coinbase.account import (
     RULES,
-    UserConversation,
-    converse,
     opening,
     sign,
     token,
     trouble,
 )
+from common.exchanges.coinbase.conversation import UserConversation, converse
 from common.exchanges.private import Alive, Credentials, Denied, InquiryFailed, Opened, Said
 from common.exchanges.protocol import RestRequest, Unreadable
 from common.exchanges.signing import BadKey

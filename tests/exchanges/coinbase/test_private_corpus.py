@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from common.exchanges.coinbase.account import UserConversation
+from common.exchanges.coinbase.conversation import UserConversation
 from common.exchanges.coinbase.inquiries import order, since, snapshot
 from common.exchanges.private import Credentials, Known
 from common.exchanges.protocol import Unreadable

@@ -13,13 +13,11 @@ from common.exchanges.okx.account import (
     RULES,
     TROUBLE_CODES,
     TROUBLES,
-    Conversation,
-    channels_of,
-    converse,
     opening,
     sign,
     trouble,
 )
+from common.exchanges.okx.conversation import Conversation, channels_of, converse
 from common.exchanges.okx.private import OKX_PRIVATE
 from common.exchanges.private import Alive, Credentials, Denied, Heard, Opened, Said
 from common.exchanges.protocol import Notice, RestRequest, Unreadable

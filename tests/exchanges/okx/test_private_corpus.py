@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from common.exchanges.okx.account import converse
+from common.exchanges.okx.conversation import converse
 from common.exchanges.okx.inquiries import since, snapshot
 from common.exchanges.private import Credentials, Known
 from common.exchanges.protocol import Unreadable
