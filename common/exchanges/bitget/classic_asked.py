@@ -25,18 +25,15 @@ from common.exchanges.bitget.asking import (
     row_told,
     stretches,
 )
-from common.exchanges.bitget.classic import (
+from common.exchanges.bitget.classic_holdings import (
     CoinRow,
-    FillRow,
     MarginRow,
-    OrderRow,
     PositionRow,
     coin_row,
-    fill_row,
     margin_row,
-    order_row,
     position_row,
 )
+from common.exchanges.bitget.classic_orders import FillRow, OrderRow, fill_row, order_row
 from common.exchanges.bitget.describe import INST_TYPES
 from common.exchanges.private import Credentials, InquiryFailed, Known
 from common.exchanges.protocol import RestRequest

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 from msgspec import Raw, Struct, field
 
-from common.exchanges.bitget import classic, unified
+from common.exchanges.bitget import classic_holdings, classic_orders, unified
 from common.exchanges.bitget.describe import INST_TYPES
 from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice, Unreadable
@@ -44,13 +44,13 @@ class _Unified(Struct):
 
 
 _push = msgspec.json.Decoder(_Push)
-_orders = msgspec.json.Decoder(list[classic.OrderPush])
-_order = msgspec.json.Decoder(classic.OrderPush)
-_fills = msgspec.json.Decoder(list[classic.FillRow])
-_fill = msgspec.json.Decoder(classic.FillRow)
-_coins = msgspec.json.Decoder(list[classic.CoinRow])
-_margins = msgspec.json.Decoder(list[classic.MarginRow])
-_positions = msgspec.json.Decoder(list[classic.PositionRow])
+_orders = msgspec.json.Decoder(list[classic_orders.OrderPush])
+_order = msgspec.json.Decoder(classic_orders.OrderPush)
+_fills = msgspec.json.Decoder(list[classic_orders.FillRow])
+_fill = msgspec.json.Decoder(classic_orders.FillRow)
+_coins = msgspec.json.Decoder(list[classic_holdings.CoinRow])
+_margins = msgspec.json.Decoder(list[classic_holdings.MarginRow])
+_positions = msgspec.json.Decoder(list[classic_holdings.PositionRow])
 _unified_orders = msgspec.json.Decoder(list[unified.OrderRow])
 _unified_order = msgspec.json.Decoder(unified.OrderRow)
 _unified_fills = msgspec.json.Decoder(list[unified.FillRow])
@@ -72,15 +72,15 @@ def _flat(rows: _Rows) -> Sequence[Heard]:
 
 
 def _classic_orders(market: Market, push: _Push, _catalog: Catalog) -> Sequence[Heard]:
-    def read(row: classic.OrderPush) -> Sequence[Heard]:
-        return classic.order_pushed(market, row)
+    def read(row: classic_orders.OrderPush) -> Sequence[Heard]:
+        return classic_orders.order_pushed(market, row)
 
     return _flat(read_rows(push.data, _orders, _order, read))
 
 
 def _classic_fills(market: Market, push: _Push, _catalog: Catalog) -> Sequence[Heard]:
-    def read(row: classic.FillRow) -> Sequence[Heard]:
-        return (classic.fill_row(market, row),)
+    def read(row: classic_orders.FillRow) -> Sequence[Heard]:
+        return (classic_orders.fill_row(market, row),)
 
     return _flat(read_rows(push.data, _fills, _fill, read))
 
@@ -88,15 +88,15 @@ def _classic_fills(market: Market, push: _Push, _catalog: Catalog) -> Sequence[H
 def _classic_account(market: Market, push: _Push, _catalog: Catalog) -> Sequence[Heard]:
     balances: tuple[Balance, ...]
     if market == "spot":
-        balances = tuple(map(classic.coin_row, _coins.decode(push.data)))
+        balances = tuple(map(classic_holdings.coin_row, _coins.decode(push.data)))
     else:
-        balances = tuple(map(classic.margin_row, _margins.decode(push.data)))
+        balances = tuple(map(classic_holdings.margin_row, _margins.decode(push.data)))
     return (BalancesTold(balances=balances, time_ms=push.time_ms),)
 
 
 def _classic_positions(_market: Market, push: _Push, _catalog: Catalog) -> Sequence[Heard]:
     """Every push is the whole list: what it does not name is closed."""
-    positions = tuple(map(classic.position_row, _positions.decode(push.data)))
+    positions = tuple(map(classic_holdings.position_row, _positions.decode(push.data)))
     return (PositionsTold(positions=positions, time_ms=push.time_ms, whole=True),)
 
 

@@ -13,14 +13,8 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from common.exchanges.bybit.account import hosts_of, info_request, margin_mode
-from common.exchanges.bybit.rows import (
-    OrderRow,
-    PositionRow,
-    Wallet,
-    balances,
-    order_told,
-    position,
-)
+from common.exchanges.bybit.holdings import PositionRow, Wallet, balances, position
+from common.exchanges.bybit.rows import OrderRow, order_told
 from common.exchanges.bybit.told import execution
 from common.exchanges.private import Credentials, InquiryFailed, Known, unmoved
 from common.exchanges.protocol import RestRequest

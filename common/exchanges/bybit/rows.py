@@ -1,4 +1,4 @@
-"""What Bybit says of an account, row by row: orders, executions, coins, positions. Pure.
+"""What Bybit says of an account's orders and executions, row by row. Pure.
 
 A row is the same on the socket and in REST, but for a few names. Quantities are in the base asset on
 spot and linear; on inverse they count contracts of one quote unit, and what Bybit calls a value there
@@ -13,10 +13,9 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from common.exchanges.sizes import Amount, Size, of_contracts
-from common.exchanges.told import FillTold, OrderTold, Position
-from common.exchanges.wire import MaybeNumber, MaybeSigned, Millis, Number, Signed
-from common.model.account import Balance, OrderStatus, PositionSide, Side
-from common.model.decimals import negated, total
+from common.exchanges.told import FillTold, OrderTold
+from common.exchanges.wire import MaybeNumber, MaybeSigned, Millis, Number
+from common.model.account import OrderStatus, PositionSide, Side
 from common.model.instruments import Catalog
 from common.model.streams import Market
 
@@ -59,17 +58,11 @@ _LIQUIDATIONS = frozenset(
 _SIDES: Mapping[str, Side] = {"Buy": "BUY", "Sell": "SELL"}
 _ORDER_TYPES: Mapping[str, str] = {"Limit": "LIMIT", "Market": "MARKET"}
 _TIMES_IN_FORCE: Mapping[str, str] = {"PostOnly": "POST_ONLY"}
-_POSITION_SIDES: tuple[PositionSide, ...] = ("BOTH", "LONG", "SHORT")
-_MARGINS: Mapping[str, Literal["cross", "isolated"]] = {
-    "ISOLATED_MARGIN": "isolated",
-    "REGULAR_MARGIN": "cross",
-}
+POSITION_SIDES: tuple[PositionSide, ...] = ("BOTH", "LONG", "SHORT")
 # Reasons that say nothing.
 _NO_REASONS = ("", "EC_NoError", "UNKNOWN")
-# The wallet that all markets trade with; others (``FUND``) only keep.
-_WALLET = "UNIFIED"
 
-_Index = Literal[0, 1, 2]
+Index = Literal[0, 1, 2]
 _Id = Annotated[str, Meta(min_length=1)]
 
 
@@ -95,7 +88,7 @@ class OrderRow(Struct):
     time_in_force: str = field(name="timeInForce", default="")
     trigger_price: MaybeNumber | None = field(name="triggerPrice", default=None)
     reduce_only: bool | UnsetType = field(name="reduceOnly", default=UNSET)
-    position: _Index | UnsetType = field(name="positionIdx", default=UNSET)
+    position: Index | UnsetType = field(name="positionIdx", default=UNSET)
     market_unit: str = field(name="marketUnit", default="")
     create_type: str = field(name="createType", default="")
     cancel_type: str = field(name="cancelType", default="")
@@ -105,9 +98,9 @@ class OrderRow(Struct):
 def order_told(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
     """How an order stands. Spot has neither a position side nor reduce-only orders."""
     # A market order's price is how far the exchange lets it slip: no limit of its owner's.
-    price = UNSET if row.order_type == "Market" else _given(row.price)
+    price = UNSET if row.order_type == "Market" else given(row.price)
     asked = _asked(market, row, price, catalog)
-    done = _size(market, row.filled, row.filled_value)
+    done = size_of(market, row.filled, row.filled_value)
     contract = market != "spot"
     return OrderTold(
         symbol=row.symbol,
@@ -120,13 +113,13 @@ def order_told(market: Market, row: OrderRow, catalog: Catalog) -> OrderTold:
         time_in_force=_TIMES_IN_FORCE.get(row.time_in_force, row.time_in_force) or UNSET,
         client_order_id=row.client_id or UNSET,
         price=price,
-        stop_price=_given(row.trigger_price),
+        stop_price=given(row.trigger_price),
         quantity=asked.base,
         contracts=asked.contracts,
         filled=done.base,
         filled_contracts=done.contracts,
         filled_quote=done.quote,
-        average_price=_given(row.average_price),
+        average_price=given(row.average_price),
         reduce_only=row.reduce_only if contract else UNSET,
         position_side=_position_side(row.position) if contract else UNSET,
         liquidation=row.create_type in _LIQUIDATIONS if row.create_type else UNSET,
@@ -149,7 +142,7 @@ def _by_worth(row: OrderRow) -> bool:
     return row.market_unit == "quoteCoin" or (row.market_unit == "" and row.side == "Buy")
 
 
-def _size(market: Market, quantity: str, value: str | None) -> Size:
+def size_of(market: Market, quantity: str, value: str | None) -> Size:
     """What has been done, as Bybit has reckoned it."""
     if market != "inverse":
         return Size(quantity or UNSET, value or UNSET)
@@ -158,8 +151,8 @@ def _size(market: Market, quantity: str, value: str | None) -> Size:
     return Size("0" if nothing else value or UNSET, quantity or UNSET, quantity or UNSET)
 
 
-def _position_side(index: _Index | UnsetType) -> PositionSide | UnsetType:
-    return UNSET if index is UNSET else _POSITION_SIDES[index]
+def _position_side(index: Index | UnsetType) -> PositionSide | UnsetType:
+    return UNSET if index is UNSET else POSITION_SIDES[index]
 
 
 # --- executions ---------------------------------------------------------------------------------
@@ -188,7 +181,7 @@ class FillRow(Struct):
 
 def fill_told(market: Market, row: FillRow, catalog: Catalog) -> FillTold:
     """One trade of an order. Fees are above zero where they were paid, as we have it."""
-    size = _size(market, row.quantity, row.value)
+    size = size_of(market, row.quantity, row.value)
     return FillTold(
         symbol=row.symbol,
         order_id=row.order_id,
@@ -223,99 +216,10 @@ def _fee_asset(market: Market, row: FillRow, catalog: Catalog) -> str | UnsetTyp
     return instrument.base if (row.side == "Buy") != earned else instrument.quote
 
 
-# --- balances -----------------------------------------------------------------------------------
+# --- words --------------------------------------------------------------------------------------
 
 
-class Coin(Struct):
-    """One asset of a wallet."""
-
-    asset: str = field(name="coin")
-    total: Signed = field(name="walletBalance")
-    locked: MaybeNumber = ""
-    order_margin: MaybeNumber | None = field(name="totalOrderIM", default=None)
-    position_margin: MaybeNumber | None = field(name="totalPositionIM", default=None)
-
-
-class Wallet(Struct):
-    """One of an account's wallets."""
-
-    coins: list[Coin] = field(name="coin")
-    kind: str = field(name="accountType", default=_WALLET)
-
-
-def balances(market: Market, wallets: list[Wallet]) -> tuple[Balance, ...]:
-    """What there is, in the wallet that is traded with."""
-    return tuple(
-        Balance(coin.asset, _free(market, coin), coin.locked or UNSET, coin.total)
-        for wallet in wallets
-        if wallet.kind == _WALLET
-        for coin in wallet.coins
-    )
-
-
-def _free(market: Market, coin: Coin) -> Amount:
-    """What is not held by orders, nor on contracts as margin; left out where that is not told.
-
-    Below zero the margin is covered by other coins: how much of this one can be used is not told.
-    """
-    margins = () if market == "spot" else (coin.order_margin, coin.position_margin)
-    held = [coin.locked, *margins]
-    if not all(held):
-        return UNSET
-    free = total([coin.total, *(negated(part or "0") for part in held)])
-    return UNSET if free.startswith("-") else free
-
-
-# --- positions ----------------------------------------------------------------------------------
-
-
-class PositionRow(Struct):
-    """A position; the socket calls its price another name than REST."""
-
-    symbol: str
-    side: Literal["Buy", "Sell", "", "None"]
-    quantity: Number = field(name="size")
-    position: _Index = field(name="positionIdx")
-    updated_ms: Millis = field(name="updatedTime")
-    entry_price: MaybeNumber | None = field(name="entryPrice", default=None)
-    average_price: MaybeNumber | None = field(name="avgPrice", default=None)
-    value: MaybeNumber | None = field(name="positionValue", default=None)
-    break_even_price: MaybeNumber | None = field(name="breakEvenPrice", default=None)
-    mark_price: MaybeNumber | None = field(name="markPrice", default=None)
-    liquidation_price: MaybeNumber | None = field(name="liqPrice", default=None)
-    unrealized_pnl: MaybeSigned | None = field(name="unrealisedPnl", default=None)
-    realized_pnl: MaybeSigned | None = field(name="curRealisedPnl", default=None)
-    leverage: MaybeNumber | None = None
-    margin: MaybeSigned | None = field(name="positionBalance", default=None)
-
-
-def position(market: Market, row: PositionRow, margin_mode: str = "") -> Position:
-    """A position; ``margin_mode`` is the account's, where it has been asked for."""
-    size = _size(market, row.quantity, row.value)
-    side = _POSITION_SIDES[row.position]
-    short = side == "BOTH" and row.side == "Sell"
-    return Position(
-        symbol=row.symbol,
-        position_side=side,
-        quantity=_signed(size.base, short=short),
-        contracts=_signed(size.contracts, short=short),
-        entry_price=_given(row.entry_price or row.average_price),
-        break_even_price=_given(row.break_even_price),
-        mark_price=_given(row.mark_price),
-        liquidation_price=_given(row.liquidation_price),
-        unrealized_pnl=row.unrealized_pnl or UNSET,
-        realized_pnl=row.realized_pnl or UNSET,
-        leverage=row.leverage or UNSET,
-        margin_type=_MARGINS.get(margin_mode, UNSET),
-        margin=_given(row.margin),
-    )
-
-
-def _signed(number: Amount, *, short: bool) -> Amount:
-    return negated(number) if short and number is not UNSET else number
-
-
-def _given(number: Amount | None) -> Amount:
+def given(number: Amount | None) -> Amount:
     """A number where zero and empty mean that there is none."""
     return number if number and number.strip("-0.") else UNSET
 

@@ -11,17 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 from msgspec import Raw, Struct, field
 
-from common.exchanges.bybit.rows import (
-    EXECUTIONS,
-    FillRow,
-    OrderRow,
-    PositionRow,
-    Wallet,
-    balances,
-    fill_told,
-    order_told,
-    position,
-)
+from common.exchanges.bybit.holdings import PositionRow, Wallet, balances, position
+from common.exchanges.bybit.rows import EXECUTIONS, FillRow, OrderRow, fill_told, order_told
 from common.exchanges.private import Heard
 from common.exchanges.protocol import Notice, Unreadable
 from common.exchanges.told import BalancesTold, FillTold, OrderTold, PositionsTold

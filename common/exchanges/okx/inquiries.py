@@ -14,21 +14,17 @@ from msgspec import UNSET, Struct, field
 
 from common.exchanges.okx.account import hosts_of
 from common.exchanges.okx.describe import INSTRUMENT_TYPES
+from common.exchanges.okx.holdings import AccountRow, PositionRow, balances_told, is_open, position
 from common.exchanges.okx.rows import (
     SIDES,
-    AccountRow,
     OrderRow,
-    PositionRow,
     PositionWord,
     SideWord,
-    balances_told,
     cost_of,
     gain_of,
-    is_open,
     is_ours,
     maker_of,
     order_told,
-    position,
     position_side_of,
     seq_of,
     size_of,

@@ -13,16 +13,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from common.exchanges.okx.rows import (
-    AccountRow,
-    OrderRow,
-    PositionRow,
-    balances_told,
-    fill_told,
-    is_ours,
-    order_told,
-    position,
-)
+from common.exchanges.okx.holdings import AccountRow, PositionRow, balances_told, position
+from common.exchanges.okx.rows import OrderRow, fill_told, is_ours, order_told
 from common.exchanges.private import Heard
 from common.exchanges.protocol import Unreadable
 from common.exchanges.told import PositionsTold
