@@ -9,6 +9,7 @@ pings: it is the running event loop's own clock (``loop.time``, ``asyncio.sleep`
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -59,7 +60,7 @@ def parse_market_clock(text: str) -> MarketClock:
         speed, anchor_ms = float(speed_text), int(anchor_text or 0)
     except ValueError:
         raise ValueError(f"{text!r} is not SPEED@ANCHOR_MS, for example 30@1763700000000") from None
-    if not 0 < speed < float("inf"):
+    if not 0 < speed < math.inf:
         raise ValueError(f"{text!r}: the speed must be above zero")
     if speed != 1.0 and not anchor_text:
         raise ValueError(f"{text!r}: a speed other than 1 needs @ANCHOR_MS")

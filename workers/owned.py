@@ -102,12 +102,12 @@ class OwnedShard:
 
     @property
     def hopeless(self) -> bool:
-        """See ``workers.shards.Owned``."""
+        """See ``workers.ownership.Owned``."""
         return self.session.hopeless
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """See ``workers.shards.Owned``."""
+        """See ``workers.ownership.Owned``."""
         return self.feed.counts
 
     # --- what it carries ----------------------------------------------------------------------

@@ -25,7 +25,7 @@ STOP_S = 10.0
 
 
 class OwnedAccount:
-    """An account that is streamed here (``workers.shards.Owned``).
+    """An account that is streamed here (``workers.ownership.Owned``).
 
     Args:
         shard: which.

@@ -44,8 +44,9 @@ from workers.beacon import Beacon
 from workers.broker import Returns, Stats, rabbit_state
 from workers.instruments import fetch_instruments
 from workers.mirror import mirror_of
+from workers.ownership import OwnedT
 from workers.records import Identity
-from workers.shards import OwnedT, Shards, Wanted
+from workers.shards import Shards, Wanted
 
 # Workers that start together see each other before they claim, so that little moves afterwards.
 JOIN_S = 3.0

@@ -37,7 +37,7 @@ def excerpt(body: bytes) -> str:
 def seconds(text: str | None) -> float | None:
     """How long to wait, where a ``retry-after`` says it in seconds (a date is not read)."""
     wait_s = integer(text)
-    return None if wait_s is None or wait_s < 0 else float(wait_s)
+    return None if wait_s is None or wait_s < 0 else wait_s
 
 
 def failure(

@@ -167,7 +167,7 @@ class Page(Collector):
             about.name: dict.fromkeys(self._places(), 0) if about.labels == _PLACE else {}
             for about in METRICS
         }
-        sums["healthy"][()] = float(health.ok)
+        sums["healthy"][()] = int(health.ok)
         sums["known"][()] = 1.0
         sums["reasons"][()] = len(health.reasons)
         for wanted in self._wanted:

@@ -24,14 +24,12 @@ from msgspec import Raw, Struct
 
 from common.exchanges.private import Credentials, Environment, KeyKind
 from common.exchanges.registry import EXCHANGES, by_seed_name
-from common.model.account import LONGEST_ID_BYTES, id_fits
 from common.model.secret import Secret
 from common.model.streams import MARKETS, Market
+from common.publish.fields import Fields
 
 # Who asks in the older spelling: it says no name, so all of them are one.
 ANYBODY = "usersStreamAction"
-LONGEST_LEASE_S = 7 * 86_400
-LONGEST_NAME = 200
 
 _EVENTS: Mapping[str, str] = {
     "open stream": "account.open",
@@ -105,103 +103,16 @@ def read(body: bytes) -> Command:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # What the decoder says may quote the message.
         raise Refused(['it is not {"payload": {…}} in JSON']) from None
-    fields = _Fields(payload)
+    fields = Fields(payload)
     if "event" in payload:
         return _seed(fields)
     return _typed(fields)
 
 
-class _Fields:
-    """A part of a message, read field by field; what is wrong is gathered."""
-
-    def __init__(
-        self, values: Mapping[str, Any], within: str = "", problems: list[str] | None = None
-    ) -> None:
-        self._values = values
-        self._within = within
-        self.problems: list[str] = [] if problems is None else problems
-
-    def part(self, name: str) -> _Fields:
-        """A part of this part; an empty one, and a problem, if there is none."""
-        value = self._values.get(name)
-        if not isinstance(value, dict):
-            self.problems.append(f"{self._within}{name} is missing")
-            value = {}
-        return _Fields(value, f"{self._within}{name}.", self.problems)
-
-    def has(self, name: str) -> bool:
-        """Whether something is said there."""
-        return self._values.get(name) not in (None, "")
-
-    def text(self, name: str, *, needed: bool = True, most: int = LONGEST_NAME) -> str:
-        """A text; empty, and a problem, if it is needed and not there."""
-        value = self._values.get(name)
-        if value in (None, ""):
-            if needed:
-                self.problems.append(f"{self._within}{name} is missing")
-            return ""
-        if not isinstance(value, str):
-            self.problems.append(f"{self._within}{name} is no text")
-            return ""
-        if len(value) > most:
-            self.problems.append(f"{self._within}{name} is longer than {most} characters")
-            return ""
-        return value
-
-    def name(self, name: str, *, needed: bool = True) -> str:
-        """A name: a text without spaces, as it goes into keys of Redis and RabbitMQ."""
-        value = self.text(name, needed=needed)
-        if value and not (value.isprintable() and " " not in value):
-            self.problems.append(f"{self._within}{name} holds a space, or what cannot be printed")
-            return ""
-        return value
-
-    def account_id(self, name: str, *, needed: bool = True) -> str:
-        """The name of an account."""
-        value = self.name(name, needed=needed)
-        if not id_fits(value):
-            # ``é`` takes six: ``%C3%A9``.
-            most = f"{LONGEST_ID_BYTES} characters when it is escaped"
-            self.problems.append(f"{self._within}{name} is longer than {most}")
-            return ""
-        return value
-
-    def one_of(self, name: str, words: tuple[str, ...], default: str) -> str:
-        """One of these words."""
-        value = self.text(name, needed=False) or default
-        if value not in words:
-            self.problems.append(f"{self._within}{name} is none of {', '.join(words)}")
-            return default
-        return value
-
-    def truth(self, name: str) -> bool:
-        """Yes or no; no where nothing is said."""
-        value = self._values.get(name)
-        if value not in (None, True, False):
-            self.problems.append(f"{self._within}{name} is neither true nor false")
-        return value is True
-
-    def seconds(self, name: str) -> float | None:
-        """How long; None where nothing is said."""
-        value = self._values.get(name)
-        if value is None:
-            return None
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not 1 <= value <= LONGEST_LEASE_S:
-            self.problems.append(f"{self._within}{name} is not 1 to {LONGEST_LEASE_S}")
-            return None
-        return float(value)
-
-    def secret(self, name: str, *, needed: bool = True) -> Secret | None:
-        """A secret, of whatever length a key may have."""
-        value = self.text(name, needed=needed, most=10_000)
-        return Secret(value) if value else None
-
-
 # --- our spelling -------------------------------------------------------------------------------
 
 
-def _typed(fields: _Fields) -> Command:
+def _typed(fields: Fields) -> Command:
     command = fields.text("command")
     if command == "account.list":
         return List()
@@ -227,7 +138,7 @@ def _typed(fields: _Fields) -> Command:
     )
 
 
-def _credentials(fields: _Fields) -> Credentials | None:
+def _credentials(fields: Fields) -> Credentials | None:
     key, secret = fields.secret("key"), fields.secret("secret")
     passphrase = fields.secret("passphrase", needed=False)
     kind = fields.one_of("kind", _KINDS, "hmac")
@@ -249,7 +160,7 @@ def _credentials(fields: _Fields) -> Credentials | None:
 # --- the older spelling -------------------------------------------------------------------------
 
 
-def _seed(fields: _Fields) -> Command:
+def _seed(fields: Fields) -> Command:
     command = _EVENTS.get(fields.text("event"))
     if command is None:
         raise Refused([f"event is none of {', '.join(_EVENTS)}"])
@@ -264,7 +175,7 @@ def _seed(fields: _Fields) -> Command:
     return _seed_open(fields, data, api, account_id)
 
 
-def _seed_open(fields: _Fields, data: _Fields, api: _Fields, account_id: str) -> Open:
+def _seed_open(fields: Fields, data: Fields, api: Fields, account_id: str) -> Open:
     provider = api.text("provider")
     found = by_seed_name(provider) if provider else None
     if provider and found is None:
@@ -318,11 +229,11 @@ def _made_id(
     return hashlib.sha256("\0".join((*parts, phrase)).encode()).hexdigest()[:40]
 
 
-def _checked(command: Close | Restart, fields: _Fields, account_id: str) -> Close | Restart:
+def _checked(command: Close | Restart, fields: Fields, account_id: str) -> Close | Restart:
     _check(fields, account_id)
     return command
 
 
-def _check(fields: _Fields, account_id: str) -> None:
+def _check(fields: Fields, account_id: str) -> None:
     if fields.problems:
         raise Refused(fields.problems, account_id)

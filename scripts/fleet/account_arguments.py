@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from common.exchanges.registry import EXCHANGES
 from common.model.streams import MARKETS
-from common.publish.account_requests import LONGEST_LEASE_S
+from common.publish.fields import LONGEST_LEASE_S
 from scripts.fleet.accounts import ANSWERS
 from scripts.fleet.command import Command
 from scripts.fleet.credentials import WAYS, looks_secret

@@ -216,7 +216,7 @@ def used(request: RestRequest, headers: Mapping[str, str]) -> Used | None:
     second = _second(headers.get("date", ""))
     if units is None or second is None:
         return None
-    return Used(next(iter(request.cost)), units, float(second))
+    return Used(next(iter(request.cost)), units, second)
 
 
 def _second(date: str) -> int | None:
