@@ -16,7 +16,7 @@ from common.exchanges.kucoin import KUCOIN
 from common.exchanges.kucoin.private import KUCOIN_PRIVATE
 from common.exchanges.okx import OKX
 from common.exchanges.okx.private import OKX_PRIVATE
-from common.exchanges.paper.private import paper
+from common.exchanges.paper import paper
 from common.exchanges.private import Private
 from common.exchanges.protocol import Exchange
 from common.model.streams import Market

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from common.exchanges.paper.conversation import SUBSCRIPTIONS, PaperConversation
-from common.exchanges.paper.private import paper
-from common.exchanges.paper.rows import STATUSES
+from common.exchanges.paper import SUBSCRIPTIONS, PaperConversation, paper
+from common.exchanges.paper_rows import STATUSES
 from common.exchanges.private import Alive, Credentials, Denied, Heard, Opened
 from common.exchanges.protocol import Unreadable
 from common.exchanges.registry import EXCHANGES

@@ -1,27 +1,36 @@
-"""What is said on a connection to the paper service. Pure.
+"""Accounts that are traded on paper: what is said on their connections, and what the house knows of them. Pure.
+
+The service is none of the exchanges' but one beside us (``PAPER_WS``), spoken to by socket.io. It follows the
+prices of an exchange, and speaks of its markets and symbols as older backends do (``SeedWords``). Nothing can
+be asked of it by REST: what nobody has heard is not told again.
 
 A frame is ``["order", {…}]``, its numbers with decimals as texts (``common.session.events``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from math import inf
 
 import msgspec
 from msgspec import Raw, Struct
 
-from common.exchanges.paper.rows import Balances, Order, balances_told, order_told
+from common.exchanges.paper_rows import Balances, Order, balances_told, order_told
 from common.exchanges.private import (
     Alive,
     Credentials,
     Denied,
     Heard,
+    Hosts,
     Opened,
+    Private,
+    PrivateRules,
     Said,
     Trouble,
     Turn,
 )
-from common.exchanges.protocol import MarketRules, Unreadable
+from common.exchanges.protocol import Exchange, MarketRules, RestRequest, Unreadable
+from common.exchanges.told import Told
 from common.exchanges.wire import STRANGE, unreadable
 from common.model.instruments import Catalog
 from common.model.streams import Market
@@ -140,3 +149,43 @@ class PaperConversation:
             return Alive()
         symbol = self._rules.seed.own_symbol(row.symbol)
         return order_told(row, self._market, symbol, catalog)
+
+
+# --- as the rest of the house sees it -----------------------------------------------------------
+
+
+def _nothing(*_: object) -> Generator[RestRequest, bytes, Sequence[Told]]:
+    """Nothing can be asked."""
+    yield from ()
+    return ()
+
+
+def paper(exchange: Exchange, url: str) -> Private:
+    """The accounts that are traded on paper at an exchange's prices, by the service at that address."""
+
+    def opening(market: Market, credentials: Credentials) -> Generator[RestRequest, bytes, str]:
+        yield from ()
+        return url
+
+    def converse(market: Market, _address: str) -> PaperConversation:
+        return PaperConversation(market, exchange.markets[market])
+
+    rules = PrivateRules(
+        hosts={("live", ""): Hosts("", url)},
+        asked=False,
+        # Each end of a connection is a gap that nothing fills.
+        lifetime_s=inf,
+        # It costs an exchange nothing.
+        dial_cost={},
+    )
+    return Private(
+        markets=dict.fromkeys(exchange.markets, rules),
+        transport="socket.io",
+        sign=lambda request, credentials, now_ms: request,  # noqa: ARG005
+        open=opening,
+        converse=converse,
+        snapshot=_nothing,
+        since=_nothing,
+        order=_nothing,
+        trouble=lambda status, headers, body: None,  # noqa: ARG005
+    )
